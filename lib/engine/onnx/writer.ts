@@ -1,0 +1,202 @@
+/**
+ * Writes ONNX models as protocol-buffer bytes, with no protobuf library.
+ *
+ * Field numbers are those of onnx.proto (ONNX IR version 9).
+ */
+
+/** Element types that appear in our graphs, named as ONNX Runtime's JavaScript API names them. */
+export type ElementType = "float32" | "int32" | "int64" | "bool" | "uint8" | "float64";
+
+/** Storage of a tensor on the host. */
+export type HostArray = Float32Array | Int32Array | Uint8Array | BigInt64Array | Float64Array;
+
+/** An attribute: integers by default; `{ float }` marks a real number, `{ graph }` a subgraph. */
+export type Attribute =
+  | number
+  | readonly number[]
+  | string
+  | { readonly float: number }
+  | { readonly graph: GraphSpec };
+export type Attributes = { readonly [name: string]: Attribute };
+
+export interface NodeSpec {
+  readonly op: string;
+  readonly domain?: string;
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes?: Attributes | undefined;
+}
+/** A named value with its type; a string dimension is symbolic. */
+export interface ValueSpec {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly shape: readonly (number | string)[];
+}
+export interface InitializerSpec extends ValueSpec {
+  readonly shape: readonly number[];
+  readonly data: HostArray;
+}
+export interface GraphSpec {
+  readonly name: string;
+  readonly nodes: readonly NodeSpec[];
+  readonly inputs: readonly ValueSpec[];
+  readonly outputs: readonly ValueSpec[];
+  readonly initializers: readonly InitializerSpec[];
+}
+
+export const opset = 20;
+
+const elementCode: Record<ElementType, number> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float64: 11 };
+const utf8 = new TextEncoder();
+const VARINT = 0;
+const BYTES = 2;
+const FIXED32 = 5;
+
+class ProtoWriter {
+  #bytes = new Uint8Array(1 << 14);
+  #view = new DataView(this.#bytes.buffer);
+  #at = 0;
+
+  #reserve(count: number): void {
+    if (this.#at + count <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + count));
+    grown.set(this.#bytes.subarray(0, this.#at));
+    this.#bytes = grown;
+    this.#view = new DataView(grown.buffer);
+  }
+  #varint(value: number): void {
+    this.#reserve(10);
+    if (value < 0) {
+      let rest = BigInt.asUintN(64, BigInt(value));
+      while (rest > 127n) {
+        this.#bytes[this.#at++] = Number(rest & 127n) | 128;
+        rest >>= 7n;
+      }
+      this.#bytes[this.#at++] = Number(rest);
+      return;
+    }
+    let rest = value;
+    while (rest > 127) {
+      this.#bytes[this.#at++] = (rest % 128) | 128;
+      rest = Math.floor(rest / 128);
+    }
+    this.#bytes[this.#at++] = rest;
+  }
+  int(field: number, value: number): void {
+    this.#varint(field * 8 + VARINT);
+    this.#varint(value);
+  }
+  float(field: number, value: number): void {
+    this.#varint(field * 8 + FIXED32);
+    this.#reserve(4);
+    this.#view.setFloat32(this.#at, value, true);
+    this.#at += 4;
+  }
+  bytes(field: number, value: Uint8Array): void {
+    this.#varint(field * 8 + BYTES);
+    this.#varint(value.length);
+    this.#reserve(value.length);
+    this.#bytes.set(value, this.#at);
+    this.#at += value.length;
+  }
+  string(field: number, value: string): void {
+    this.bytes(field, utf8.encode(value));
+  }
+  /** Writes a nested message; its length is a varint padded to five bytes, patched when the message is complete. */
+  message(field: number, write: () => void): void {
+    this.#varint(field * 8 + BYTES);
+    this.#reserve(5);
+    const start = this.#at;
+    this.#at += 5;
+    write();
+    let length = this.#at - start - 5;
+    for (let i = 0; i < 5; i++) {
+      this.#bytes[start + i] = (length & 127) | (i < 4 ? 128 : 0);
+      length >>>= 7;
+    }
+  }
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#at);
+  }
+}
+
+function writeValue(out: ProtoWriter, field: number, value: ValueSpec): void {
+  out.message(field, () => {
+    out.string(1, value.name);
+    out.message(2, () =>
+      out.message(1, () => {
+        out.int(1, elementCode[value.type]);
+        out.message(2, () => {
+          for (const dim of value.shape) {
+            out.message(1, () => (typeof dim === "number" ? out.int(1, dim) : out.string(2, dim)));
+          }
+        });
+      }),
+    );
+  });
+}
+
+function writeAttribute(out: ProtoWriter, name: string, value: Attribute): void {
+  out.message(5, () => {
+    out.string(1, name);
+    if (typeof value === "number") {
+      out.int(3, value);
+      out.int(20, 2);
+    } else if (typeof value === "string") {
+      out.string(4, value);
+      out.int(20, 3);
+    } else if ("float" in value) {
+      out.float(2, value.float);
+      out.int(20, 1);
+    } else if ("graph" in value) {
+      out.message(6, () => writeGraph(out, value.graph));
+      out.int(20, 5);
+    } else {
+      for (const item of value) out.int(8, item);
+      out.int(20, 7);
+    }
+  });
+}
+
+function writeGraph(out: ProtoWriter, graph: GraphSpec): void {
+  for (const node of graph.nodes) {
+    out.message(1, () => {
+      for (const name of node.inputs) out.string(1, name);
+      for (const name of node.outputs) out.string(2, name);
+      out.string(3, node.name);
+      out.string(4, node.op);
+      for (const [name, value] of Object.entries(node.attributes ?? {})) writeAttribute(out, name, value);
+      if (node.domain) out.string(7, node.domain);
+    });
+  }
+  out.string(2, graph.name);
+  for (const { name, type, shape, data } of graph.initializers) {
+    out.message(5, () => {
+      for (const dim of shape) out.int(1, dim);
+      out.int(2, elementCode[type]);
+      out.string(8, name);
+      out.bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    });
+  }
+  for (const value of graph.inputs) writeValue(out, 11, value);
+  for (const value of graph.outputs) writeValue(out, 12, value);
+}
+
+/** Serialises a graph as an ONNX model file. */
+export function onnxBytes(graph: GraphSpec): Uint8Array {
+  const out = new ProtoWriter();
+  out.int(1, 9);
+  out.string(2, "thalweg");
+  out.message(7, () => writeGraph(out, graph));
+  for (const [domain, version] of [
+    ["", opset],
+    ["com.microsoft", 1],
+  ] as const) {
+    out.message(8, () => {
+      out.string(1, domain);
+      out.int(2, version);
+    });
+  }
+  return out.finish();
+}

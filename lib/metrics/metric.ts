@@ -1,0 +1,36 @@
+/** What a metric is: a pure function of the event log that gives a number, or says why there is none. */
+import type { TrainEvent } from "../train/events.ts";
+
+/** A number, or the reason why the quantity is not defined for this run. */
+export type Measured =
+  | { readonly value: number; readonly why?: never }
+  | { readonly value: undefined; readonly why: string };
+
+/** A quantity that is not defined, and why. */
+export function notDefined(why: string): Measured {
+  return { value: undefined, why };
+}
+
+/** A metric: its name says which definition it is; it is called on the events of one run. */
+export interface Metric {
+  (events: Iterable<TrainEvent>): Measured;
+  /** The full name, definition included: `forgetting.chaudhry`. */
+  readonly metric: string;
+  /** The formula in plain text. */
+  readonly formula: string;
+  /** Whether more is better. */
+  readonly higherIsBetter: boolean;
+}
+
+/** Declares a metric. */
+export function metric(
+  name: string,
+  about: { readonly formula: string; readonly higherIsBetter: boolean },
+  measure: (events: Iterable<TrainEvent>) => Measured | number,
+): Metric {
+  const measured = (events: Iterable<TrainEvent>): Measured => {
+    const result = measure(events);
+    return typeof result === "number" ? { value: result } : result;
+  };
+  return Object.assign(measured, { metric: name, ...about });
+}
