@@ -55,6 +55,11 @@ export function mapTree<A, B, X>(fn: (leaf: A, ...more: A[]) => B, tree: X, ...m
   return walk(fn as (...leaf: unknown[]) => unknown, tree, more, "") as MapTree<X, A, B>;
 }
 
+/** Applies a function from tensors to a tensor leaf by leaf; the result has the type of the tree. */
+export function mapTensors<X>(fn: (leaf: tf.Tensor, ...more: tf.Tensor[]) => tf.Tensor, tree: X, ...more: X[]): X {
+  return walk(fn as (...leaf: unknown[]) => unknown, tree, more, "") as X;
+}
+
 function walk(fn: (...leaf: unknown[]) => unknown, node: unknown, more: unknown[], path: string): unknown {
   if (isLeaf(node)) return node === null || node === undefined ? node : fn(node, ...more);
   for (const other of more) {

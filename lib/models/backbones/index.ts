@@ -1,0 +1,3 @@
+// Written by `npm run gen`.
+export * from "./cnn.ts";
+export * from "./mlp.ts";

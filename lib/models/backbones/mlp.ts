@@ -1,0 +1,30 @@
+import type { Initial } from "../initial.ts";
+import { dense, flatten, relu } from "../layers/index.ts";
+import type { Model } from "../model.ts";
+import { sequence } from "../net.ts";
+
+/** Options of `mlp`. */
+export interface MlpOptions {
+  /** Units of each hidden layer. Default [100, 100]. */
+  readonly hidden?: readonly number[];
+  /** How weights begin. Default "torch". */
+  readonly initial?: Initial;
+}
+
+/**
+ * A multilayer perceptron: flatten, then dense layers with rectifiers. The features are the last hidden layer's.
+ *
+ * @example
+ * ```ts
+ * import { mlp } from "thalweg";
+ * mlp({ hidden: [256, 256] }).features([28, 28, 1]); // [256]
+ * ```
+ */
+export function mlp({ hidden = [100, 100], initial = "torch" }: MlpOptions = {}): Model {
+  return Object.freeze(
+    sequence("mlp", { hidden, initial }, [
+      flatten(),
+      ...hidden.flatMap((units) => [dense(units, { initial }), relu()]),
+    ]),
+  );
+}

@@ -1,0 +1,55 @@
+import type { Shape } from "../../data/dataset.ts";
+import { type Rng, tf } from "../../engine/index.ts";
+import { drawBias, drawWeights, type Initial } from "../initial.ts";
+import type { Params } from "../model.ts";
+
+/** A head: features in, one logit per output column out. It can grow. */
+export interface HeadLayer {
+  init(rng: Rng, features: Shape, columns: number): Params;
+  /** `[n, d] → [n, columns]`. */
+  apply(params: Params, features: tf.Tensor): tf.Tensor;
+  /** New parameters with more columns; the old columns keep their values. */
+  grow(params: Params, rng: Rng, columns: number): Params;
+}
+
+/**
+ * A linear head whose columns are drawn one by one, so that a head that grew equals one that was made whole.
+ *
+ * A fan-in rule draws each column from its own number; "xavier" depends on how many columns there are when they are drawn.
+ */
+export function linear(initial: Initial = "torch"): HeadLayer {
+  const draw = (rng: Rng, inputs: number, from: number, to: number): Params => {
+    const kernels: tf.Tensor[] = [];
+    const biases: tf.Tensor[] = [];
+    for (let column = from; column < to; column++) {
+      kernels.push(drawWeights(initial, rng.at("kernel", column), [inputs, 1], inputs, to));
+      biases.push(drawBias(initial, rng.at("bias", column), 1, inputs));
+    }
+    return { kernel: tf.concat(kernels, 1), bias: tf.concat(biases, 0) };
+  };
+  return {
+    init(rng, features, columns) {
+      if (features.length !== 1) {
+        throw new RangeError(
+          `head: features must be a vector, got shape [${features}]; end the model with flatten() or a dense layer`,
+        );
+      }
+      return tf.tidy(() => draw(rng, features[0]!, 0, columns) as never) as Params;
+    },
+    apply(params, features) {
+      return tf.add(tf.matMul(features as tf.Tensor2D, params.kernel as tf.Tensor2D), params.bias as tf.Tensor);
+    },
+    grow(params, rng, columns) {
+      const kernel = params.kernel as tf.Tensor2D;
+      const [inputs, old] = kernel.shape;
+      if (columns <= old) throw new RangeError(`head: more than ${old} columns are required to grow, got ${columns}`);
+      return tf.tidy(() => {
+        const more = draw(rng, inputs, old, columns);
+        return {
+          kernel: tf.concat([kernel, more.kernel as tf.Tensor2D], 1),
+          bias: tf.concat([params.bias as tf.Tensor1D, more.bias as tf.Tensor1D]),
+        };
+      });
+    },
+  };
+}

@@ -1,0 +1,63 @@
+/** What a layer is, and how one is declared: one file each in `layers/`, every one a method of `net()`. */
+import type { Json, Kind, Shape } from "../data/dataset.ts";
+import type { Rng, tf } from "../engine/index.ts";
+import type { Mode, Params } from "./model.ts";
+
+/** A layer with its options filled in. `In` is what it accepts, `Out` what it gives. */
+export interface Layer<In extends Kind = Kind, Out extends Kind = Kind> {
+  readonly name: string;
+  readonly options: Json;
+  readonly accepts: readonly In[];
+  /** What it gives; "same" when it gives what it got. */
+  readonly gives: Out | "same";
+  /** The shape of one output; throws when an input of that shape does not fit. */
+  shape(input: Shape): Shape;
+  init?(rng: Rng, input: Shape): Params;
+  statistics?(input: Shape): Params;
+  apply(x: tf.Tensor, params: Params, mode: Mode): tf.Tensor;
+}
+
+/** A function that makes a layer: positional arguments, options last. */
+export interface LayerFactory<
+  Args extends readonly unknown[],
+  In extends Kind,
+  Out extends Kind,
+  Same extends boolean,
+> {
+  (...args: Args): Layer<In, Out>;
+  readonly layer: string;
+  /** Only for types: whether the kind stays what it was. */
+  readonly same?: Same;
+}
+
+/** The parts a layer's declaration gives for its arguments. */
+export type LayerParts = Pick<Layer, "shape" | "apply"> &
+  Partial<Pick<Layer, "init" | "statistics">> & { readonly options: Json };
+
+/** Declares a layer that turns examples of kind `accepts` into outputs of kind `gives`. */
+export function layer<Args extends readonly unknown[], const In extends Kind, const Out extends Kind>(
+  name: string,
+  kinds: { readonly accepts: readonly In[]; readonly gives: Out },
+  build: (...args: Args) => LayerParts,
+): LayerFactory<Args, In, Out, false> {
+  const make = (...args: Args): Layer<In, Out> => Object.freeze({ name, ...kinds, ...build(...args) });
+  return Object.assign(make, { layer: name });
+}
+
+/** Declares a layer that leaves the kind of what passes through as it was: an activation, a normalisation, dropout. */
+export function sameLayer<Args extends readonly unknown[], const In extends Kind = Kind>(
+  name: string,
+  build: (...args: Args) => LayerParts,
+  accepts: readonly In[] = ["image", "vector", "sequence"] as unknown as readonly In[],
+): LayerFactory<Args, In, never, true> {
+  const make = (...args: Args): Layer<In, never> =>
+    Object.freeze({ name, accepts, gives: "same" as const, ...build(...args) });
+  return Object.assign(make, { layer: name });
+}
+
+/** Throws unless a number is whole and at least `least`. */
+export function requireCount(where: string, what: string, value: number, least = 1): void {
+  if (!Number.isInteger(value) || value < least) {
+    throw new RangeError(`${where}: ${what} must be a whole number of at least ${least}, got ${value}`);
+  }
+}

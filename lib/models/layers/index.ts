@@ -1,0 +1,9 @@
+// Written by `npm run gen`.
+export * from "./batch-norm.ts";
+export * from "./conv.ts";
+export * from "./dense.ts";
+export * from "./dropout.ts";
+export * from "./flatten.ts";
+export * from "./pool.ts";
+export * from "./relu.ts";
+export * from "./tanh.ts";

@@ -1,0 +1,93 @@
+/** What learns: a pure function over a tree of tensors, from a batch of examples to features. */
+import type { Json, Kind, Shape } from "../data/dataset.ts";
+import type { Rng, tf } from "../engine/index.ts";
+
+/** Trained tensors by name; nested by layer. */
+export type Params = { readonly [name: string]: tf.Tensor | Params };
+
+/** How a model is being run: in training it may draw noise and write running statistics. */
+export interface Mode {
+  readonly training: boolean;
+  /** Source of noise in training; null where nothing may be random. */
+  readonly rng: Rng | null;
+  /** A running statistic of this layer as it was before the batch. */
+  read(name: string): tf.Tensor;
+  /** Gives a running statistic its new value, from the next batch on. */
+  write(name: string, value: tf.Tensor): void;
+  /** The mode of a part: its statistics and noise are its own. */
+  at(part: string): Mode;
+}
+
+/** A row of a model's summary. */
+export interface LayerRow {
+  readonly layer: string;
+  readonly output: Shape;
+  readonly parameters: number;
+}
+
+/** A model as plain JSON. */
+export interface ModelSpec {
+  readonly name: string;
+  readonly options?: Json;
+  readonly layers?: readonly ModelSpec[];
+}
+
+/** A backbone: examples in, features out. `K` is what it accepts; the head is added by the stream's scenario. */
+export interface Model<K extends Kind = Kind> {
+  readonly spec: ModelSpec;
+  /** What examples it accepts. */
+  readonly accepts: readonly K[];
+  /** The shape of the features of one example; throws when examples of that shape do not fit. */
+  features(input: Shape): Shape;
+  /** New trained tensors for examples of the given shape. */
+  init(rng: Rng, input: Shape): Params;
+  /** New running statistics; empty for most models. */
+  statistics(input: Shape): Params;
+  /** Features of a batch: `[n, …input] → [n, …features]`. */
+  apply(params: Params, x: tf.Tensor, mode: Mode): tf.Tensor;
+  /** One row per layer for examples of the given shape. */
+  summary(input: Shape): readonly LayerRow[];
+  toJSON(): ModelSpec;
+}
+
+/** The running statistics a run of the network wrote, in the tree of those it read. */
+export interface Tape {
+  readonly mode: Mode;
+  /** The statistics after the batch: those written, and the others as they were. */
+  written(): Params;
+}
+
+/** Makes the mode for one run of a network over the given statistics. */
+export function tape(training: boolean, rng: Rng | null, statistics: Params): Tape {
+  const writes = new Map<string, tf.Tensor>();
+  const at = (node: Params, path: string, rng: Rng | null): Mode => ({
+    training,
+    rng,
+    read(name) {
+      const found = node[name];
+      if (found === undefined)
+        throw new Error(`internal: no statistic "${path}${name}"; a layer reads what its statistics() does not make`);
+      return found as tf.Tensor;
+    },
+    write(name, value) {
+      writes.set(`${path}${name}`, value);
+    },
+    at: (part) => at((node[part] ?? {}) as Params, `${path}${part}/`, rng === null ? null : rng.at(part)),
+  });
+  const collect = (node: Params, path: string): Params =>
+    Object.fromEntries(
+      Object.entries(node).map(([name, old]) =>
+        isTensor(old) ? [name, writes.get(path + name) ?? old] : [name, collect(old, `${path}${name}/`)],
+      ),
+    );
+  return { mode: at(statistics, "", rng), written: () => collect(statistics, "") };
+}
+
+function isTensor(node: tf.Tensor | Params): node is tf.Tensor {
+  return "dataId" in node;
+}
+
+/** How many numbers the tensors of a tree hold. */
+export function countParameters(params: Params): number {
+  return Object.values(params).reduce((sum, node) => sum + (isTensor(node) ? node.size : countParameters(node)), 0);
+}

@@ -1,0 +1,56 @@
+/** A model with the head that a stream's scenario asks for: what is trained. */
+import type { Shape } from "../data/dataset.ts";
+import { type Rng, tf } from "../engine/index.ts";
+import { type HeadLayer, linear } from "./heads/linear.ts";
+import type { Mode, Model, Params } from "./model.ts";
+
+/** The trained tensors of a network: those of the model and those of its head. */
+export type Weights = { readonly model: Params; readonly head: Params };
+
+/** A model and its head over examples of one shape. */
+export interface Network {
+  readonly model: Model;
+  readonly input: Shape;
+  /** The shape of the features. */
+  readonly width: Shape;
+  init(rng: Rng, columns: number): Weights;
+  statistics(): Params;
+  /** Features of a batch. */
+  features(weights: Weights, x: tf.Tensor, mode: Mode): tf.Tensor;
+  /** Logits of all columns from features. */
+  logits(weights: Weights, features: tf.Tensor): tf.Tensor;
+  /** The same weights with a head of more columns; the caller frees what it replaces. */
+  grow(weights: Weights, rng: Rng, columns: number): Weights;
+}
+
+/** Puts a head on a model for examples of the given shape; throws before any training when they do not fit. */
+export function network(model: Model, input: Shape, head: HeadLayer = linear()): Network {
+  const width = model.features(input);
+  return {
+    model,
+    input,
+    width,
+    init: (rng, columns) => ({
+      model: model.init(rng.at("model"), input),
+      head: head.init(rng.at("head"), width, columns),
+    }),
+    statistics: () => model.statistics(input),
+    features: (weights, x, mode) => model.apply(weights.model, x, mode),
+    logits: (weights, features) => head.apply(weights.head, features),
+    grow: (weights, rng, columns) => ({ model: weights.model, head: head.grow(weights.head, rng.at("head"), columns) }),
+  };
+}
+
+/** What is added to the logit of a column that does not compete: it gets no probability and no gradient. */
+export const excluded = -1e9;
+
+/** Logits in which the columns with 0 in the mask (`[n, columns]` or `[1, columns]`) do not compete; null lets all compete. */
+export function masked(logits: tf.Tensor, mask: tf.Tensor | null): tf.Tensor {
+  return mask === null ? logits : tf.add(logits, tf.mul(tf.sub(1, mask), excluded));
+}
+
+/** The cross-entropy of each example: `[n, columns]` logits and `[n]` labels to `[n]`. */
+export function crossEntropies(logits: tf.Tensor, labels: tf.Tensor): tf.Tensor {
+  const wanted = tf.oneHot(tf.cast(labels, "int32"), logits.shape.at(-1)!);
+  return tf.neg(tf.sum(tf.mul(tf.cast(wanted, "float32"), tf.logSoftmax(logits)), -1));
+}

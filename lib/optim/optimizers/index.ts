@@ -1,0 +1,3 @@
+// Written by `npm run gen`.
+export * from "./adam.ts";
+export * from "./sgd.ts";

@@ -1,0 +1,3 @@
+// Written by `npm run gen`.
+export * from "./constant.ts";
+export * from "./cosine.ts";
