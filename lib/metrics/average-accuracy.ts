@@ -1,0 +1,26 @@
+/** How well all tasks are done at the end. */
+import { metric } from "./metric.ts";
+import { fromCells, mean } from "./parts/cells.ts";
+
+/**
+ * The mean over tasks of the accuracy at the end of the run: `(1/T) Σ_j R[T][j]`.
+ *
+ * Every task weighs the same, however many test examples it has. An interrupted run is measured over the tasks it has met.
+ * Lopez-Paz and Ranzato 2017, arXiv:1706.08840, equation 2.
+ *
+ * @example
+ * ```ts
+ * import { averageAccuracy } from "thalweg";
+ * const shared = { type: "evaluated", at: "experience", step: 10, examples: 100, loss: 1, taskAware: 1, taskAgnostic: 1 } as const;
+ * averageAccuracy([
+ *   { ...shared, after: 0, on: 0, accuracy: 0.9 },
+ *   { ...shared, after: 1, on: 0, accuracy: 0.6 },
+ *   { ...shared, after: 1, on: 1, accuracy: 0.8 },
+ * ]).value; // 0.7
+ * ```
+ */
+export const averageAccuracy = metric(
+  "averageAccuracy",
+  { formula: "(1/T) Σ_j R[T][j]", higherIsBetter: true },
+  (events) => fromCells(events, ({ at, last, seen }) => mean(seen().map((task) => at(last, task)))),
+);

@@ -1,0 +1,71 @@
+/** How much of what was learned is lost at the end. Libraries disagree on the formula, so each definition has its name. */
+import { metric } from "./metric.ts";
+import { type Cells, fromCells, mean } from "./parts/cells.ts";
+
+/** The mean over the tasks that can have been forgotten of (best accuracy over some rows) − (accuracy at the end). */
+function drop(events: Parameters<typeof fromCells>[0], rows: (cells: Cells, task: number) => number[]) {
+  return fromCells(events, (cells) => {
+    const { at, last, earlier } = cells;
+    return mean(earlier().map((task) => Math.max(...rows(cells, task).map((row) => at(row, task))) - at(last, task)));
+  });
+}
+
+/** The whole numbers from `first` to `last`, both included. */
+function span(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+/**
+ * Forgetting, by three definitions that differ as soon as a task improves after it was learned.
+ *
+ * A task that recurs counts from its first experience. On streams that end before all tasks were met, the tasks met count.
+ *
+ * @example
+ * ```ts
+ * import { forgetting } from "thalweg";
+ * const shared = { type: "evaluated", at: "experience", step: 10, examples: 100, loss: 1, taskAware: 1, taskAgnostic: 1 } as const;
+ * const log = [
+ *   { ...shared, after: 0, on: 0, accuracy: 0.5 },
+ *   { ...shared, after: 1, on: 0, accuracy: 0.7 },
+ *   { ...shared, after: 1, on: 1, accuracy: 0.8 },
+ *   { ...shared, after: 2, on: 0, accuracy: 0.6 },
+ *   { ...shared, after: 2, on: 1, accuracy: 0.8 },
+ *   { ...shared, after: 2, on: 2, accuracy: 0.9 },
+ * ];
+ * forgetting.chaudhry(log).value; // ((0.7 − 0.6) + (0.8 − 0.8)) / 2 = 0.05
+ * forgetting.initialMinusLast(log).value; // ((0.5 − 0.6) + (0.8 − 0.8)) / 2 = −0.05
+ * ```
+ */
+export const forgetting = {
+  /**
+   * From the best accuracy between learning and the last experience, left out: `1/(T−1) Σ_{j<T} (max_{j≤l<T} R[l][j] − R[T][j])`.
+   *
+   * Negative when a task ends better than it ever was. Chaudhry et al. 2018 (RWalk), arXiv:1801.10112, section 3.
+   * Differs from the paper: its maximum also runs over the rows before the task was learned; a lucky guess is no knowledge to forget.
+   */
+  chaudhry: metric(
+    "forgetting.chaudhry",
+    { formula: "1/(T−1) Σ_{j<T} (max_{j≤l<T} R[l][j] − R[T][j])", higherIsBetter: false },
+    (events) => drop(events, ({ learned, last }, task) => span(learned(task), last - 1)),
+  ),
+  /**
+   * From the accuracy right after learning: `1/(T−1) Σ_{j<T} (R[j][j] − R[T][j])`.
+   *
+   * What Avalanche reports as forgetting: exactly −`bwt.gem`, with no maximum.
+   */
+  initialMinusLast: metric(
+    "forgetting.initialMinusLast",
+    { formula: "1/(T−1) Σ_{j<T} (R[j][j] − R[T][j])", higherIsBetter: false },
+    (events) => drop(events, ({ learned }, task) => [learned(task)]),
+  ),
+  /**
+   * From the best accuracy, the last experience included: `1/(T−1) Σ_{j<T} (max_{j≤l≤T} R[l][j] − R[T][j])`.
+   *
+   * What Mammoth and PyCIL report: never negative, so improvements of old tasks do not offset losses.
+   */
+  mammoth: metric(
+    "forgetting.mammoth",
+    { formula: "1/(T−1) Σ_{j<T} (max_{j≤l≤T} R[l][j] − R[T][j])", higherIsBetter: false },
+    (events) => drop(events, ({ learned, last }, task) => span(learned(task), last)),
+  ),
+};
