@@ -4,5 +4,6 @@ export * from "./average-accuracy.ts";
 export * from "./average-incremental-accuracy.ts";
 export * from "./bwt.ts";
 export * from "./forgetting.ts";
+export * from "./frame.ts";
 export * from "./fwt.ts";
 export * from "./metric.ts";

@@ -1,0 +1,186 @@
+/** Data frames: what tables of results are. Arquero's verbs, with a display of our own and the exports papers need. */
+import { ColumnTable, table } from "arquero";
+import type { TrainEvent } from "../train/events.ts";
+import { cellTexts, isNumeric } from "./parts/cell-text.ts";
+import { escapeHtml, escapeLatex } from "./parts/escape.ts";
+
+/** A value of a cell. Absent values are null. */
+export type Cell = number | string | boolean | bigint | Date | null | undefined;
+
+/** The rows shown of a long table, first and last together. */
+const shownRows = 20;
+
+/** What a frame needs of the `danfojs` or `danfojs-node` module. */
+export interface Danfo<F> {
+  readonly DataFrame: new (data: Record<string, unknown[]>) => F;
+}
+
+/**
+ * A table of columns with every verb of arquero (`filter`, `derive`, `groupby`, `rollup`, `pivot`, `join`, …), each of which gives a
+ * `DataFrame` again. It shows itself in a notebook as a table and in a terminal as text. Made by `frame`.
+ */
+export class DataFrame extends ColumnTable {
+  /** The frame as plain rows. */
+  rows(): Record<string, Cell>[] {
+    return this.objects() as Record<string, Cell>[];
+  }
+
+  /** A table for a terminal: numbers to the right, the middle of a long table left out. `limit` is the most rows shown, 20 by default. */
+  toText({ limit = shownRows }: { limit?: number } = {}): string {
+    const { names, texts, numeric, gap } = shown(this, limit);
+    const rows = [names, ...texts];
+    const widths = names.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+    const line = (row: readonly string[]): string =>
+      row
+        .map((text, column) => (numeric[column] ? text.padStart(widths[column]!) : text.padEnd(widths[column]!)))
+        .join("  ")
+        .trimEnd();
+    const lines = [line(names), widths.map((width) => "─".repeat(width)).join("──"), ...texts.map(line)];
+    if (gap !== undefined) lines.splice(2 + gap.at, 0, `⋮ ${gap.rows} more rows`);
+    return lines.join("\n");
+  }
+
+  /** The table in LaTeX's booktabs style. `digits` is the most decimals shown, 4 by default. */
+  toLatex({ caption, label, digits = 4 }: { caption?: string; label?: string; digits?: number } = {}): string {
+    const { names, texts, numeric } = shown(this, Number.POSITIVE_INFINITY, digits);
+    const line = (row: readonly string[]): string => `  ${row.map(escapeLatex).join(" & ")} \\\\`;
+    const tabular = [
+      `\\begin{tabular}{${numeric.map((right) => (right ? "r" : "l")).join("")}}`,
+      "  \\toprule",
+      line(names),
+      "  \\midrule",
+      ...texts.map(line),
+      "  \\bottomrule",
+      "\\end{tabular}",
+    ];
+    if (caption === undefined && label === undefined) return tabular.join("\n");
+    return [
+      "\\begin{table}",
+      "  \\centering",
+      ...(caption === undefined ? [] : [`  \\caption{${escapeLatex(caption)}}`]),
+      ...(label === undefined ? [] : [`  \\label{${label}}`]),
+      ...tabular.map((text) => `  ${text}`),
+      "\\end{table}",
+    ].join("\n");
+  }
+
+  /**
+   * The same table as a danfo.js `DataFrame`, for those who have danfo.js installed: `frame.toDanfo(await import("danfojs-node"))`.
+   *
+   * Dates become ISO text, absent values NaN in columns of numbers, else null.
+   */
+  toDanfo<F>(danfo: Danfo<F>): F {
+    const columns = this.columnNames().map((name): [string, unknown[]] => {
+      const values = Array.from(this.array(name) as ArrayLike<Cell>);
+      const absent = isNumeric(values) ? Number.NaN : null;
+      return [name, values.map((value) => (value instanceof Date ? value.toISOString() : (value ?? absent)))];
+    });
+    return new danfo.DataFrame(Object.fromEntries(columns));
+  }
+
+  /** What a notebook shows: an HTML table, and its text. */
+  [Symbol.for("Jupyter.display")](): Record<string, string> {
+    return { "text/html": displayHtml(this), "text/plain": this.toText() };
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toText();
+  }
+}
+
+/**
+ * Makes a data frame of rows, or of columns by name.
+ *
+ * @example
+ * ```ts
+ * import { frame } from "thalweg";
+ * const results = frame([
+ *   { method: "naive", seed: 0, accuracy: 0.19 },
+ *   { method: "replay", seed: 0, accuracy: 0.81 },
+ *   { method: "replay", seed: 1, accuracy: 0.83 },
+ * ]);
+ * results.groupby("method").rollup({ accuracy: "d => op.mean(d.accuracy)" }).rows(); // replay: 0.82
+ * frame({ step: [1, 2, 3], loss: [0.9, 0.5, 0.4] }).numRows(); // 3
+ * ```
+ */
+export function frame(
+  data: Iterable<Readonly<Record<string, Cell>>> | Readonly<Record<string, ArrayLike<Cell>>>,
+): DataFrame {
+  const columns = isRows(data) ? columnsOf([...data]) : lengthsAgree(data);
+  const made = table(columns as Record<string, Cell[]>);
+  return new DataFrame(made.data(), made.columnNames());
+}
+
+/** One row per evaluation of a run: which task, after which experience, at which step, and what came out. */
+export function evaluations(runs: readonly (readonly TrainEvent[])[]): DataFrame {
+  const rows = runs.flatMap((events) => {
+    let seed: number | null = null;
+    return events.flatMap((event) => {
+      if (event.type === "started") seed = event.seed;
+      if (event.type !== "evaluated") return [];
+      const { at, step, after, on, examples, accuracy, taskAware, taskAgnostic, loss } = event;
+      return [{ seed, at, step, after, on, examples, accuracy, taskAware, taskAgnostic, loss }];
+    });
+  });
+  const names = "seed at step after on examples accuracy taskAware taskAgnostic loss".split(" ");
+  return rows.length > 0 ? frame(rows) : frame(Object.fromEntries(names.map((name) => [name, []])));
+}
+
+function isRows(data: object): data is Iterable<Readonly<Record<string, Cell>>> {
+  return Symbol.iterator in data;
+}
+
+function columnsOf(rows: readonly Readonly<Record<string, Cell>>[]): Record<string, Cell[]> {
+  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  return Object.fromEntries(names.map((name) => [name, rows.map((row) => row[name] ?? null)]));
+}
+
+function lengthsAgree<T extends Readonly<Record<string, ArrayLike<Cell>>>>(columns: T): T {
+  const [first, ...others] = Object.entries(columns);
+  for (const [name, values] of others) {
+    if (first !== undefined && values.length !== first[1].length) {
+      throw new RangeError(
+        `frame: columns of one length are required, got ${first[0]} with ${first[1].length} and ${name} with ${values.length}; fill what is missing with null`,
+      );
+    }
+  }
+  return columns;
+}
+
+/** The cells of a frame as text: all rows, or the first and last of a long table with the gap between them. */
+function shown(frame: DataFrame, limit: number, digits?: number) {
+  const names = frame.columnNames();
+  const rows = frame.rows();
+  const head = rows.length <= limit ? rows.length : Math.ceil(limit / 2);
+  const kept = head === rows.length ? rows : [...rows.slice(0, head), ...rows.slice(rows.length - (limit - head))];
+  const columns = names.map((name) =>
+    cellTexts(
+      kept.map((row) => row[name]),
+      digits,
+    ),
+  );
+  return {
+    names,
+    numeric: names.map((name) => isNumeric(rows.map((row) => row[name]))),
+    texts: kept.map((_, row) => columns.map((column) => column[row]!)),
+    gap: kept.length === rows.length ? undefined : { at: head, rows: rows.length - kept.length },
+  };
+}
+
+function displayHtml(frame: DataFrame): string {
+  const { names, texts, numeric, gap } = shown(frame, shownRows);
+  const cell = (tag: "th" | "td") => (text: string, column: number) =>
+    `<${tag} style="text-align:${numeric[column] ? "right" : "left"};padding:3px 10px">${escapeHtml(text)}</${tag}>`;
+  const lines = texts.map((row) => `<tr>${row.map(cell("td")).join("")}</tr>`);
+  if (gap !== undefined) {
+    const note = `<td colspan="${names.length}" style="text-align:center;opacity:.6">⋮ ${gap.rows} more rows</td>`;
+    lines.splice(gap.at, 0, `<tr>${note}</tr>`);
+  }
+  const total = `${frame.numRows()} ${frame.numRows() === 1 ? "row" : "rows"} × ${names.length}`;
+  return [
+    `<table style="border-collapse:collapse;font-variant-numeric:tabular-nums">`,
+    `<thead style="border-bottom:1px solid currentColor"><tr>${names.map(cell("th")).join("")}</tr></thead>`,
+    `<tbody>${lines.join("")}</tbody></table>`,
+    `<div style="opacity:.6;font-size:85%;padding:3px 10px">${total}</div>`,
+  ].join("");
+}
