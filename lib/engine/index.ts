@@ -3,7 +3,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-layers"; // registers the gradients of all ops, and is the home of tf.layers models
 
 export * as tf from "@tensorflow/tfjs-core";
-export * as layers from "@tensorflow/tfjs-layers";
+export * as tfLayers from "@tensorflow/tfjs-layers";
 export * from "./grad.ts";
 export * from "./jit.ts";
 export * from "./random.ts";

@@ -104,6 +104,11 @@ export function disposeTree(tree: unknown): void {
     if (leaf instanceof tf.Tensor && !leaf.isDisposed) leaf.dispose();
 }
 
+/** Runs a function and frees every tensor it made but those in the tree it returns: `tf.tidy` for trees of any type. */
+export function scoped<X>(fn: () => X): X {
+  return tf.tidy(() => fn() as unknown as tf.TensorContainer) as X;
+}
+
 /** Copies every tensor of a tree (cheap: the values are shared, never written in place). */
 export function cloneTree<X>(tree: X): X {
   return mapTree((leaf: unknown) => (leaf instanceof tf.Tensor ? leaf.clone() : leaf), tree) as X;

@@ -3,7 +3,7 @@ export * from "./backbones/index.ts";
 export * from "./heads/index.ts";
 export * from "./initial.ts";
 export * from "./layer.ts";
-export * as layer from "./layers/index.ts";
+export * as layers from "./layers/index.ts";
 export * from "./model.ts";
 export * from "./net.ts";
 export * from "./network.ts";

@@ -8,7 +8,7 @@ const lib = new URL("../../lib/", import.meta.url).pathname;
 const byHand = new Set(["engine"]);
 const hidden = new Set(["parts", "files"]);
 /** Folders whose members are reached through a name of their own, because their names are common words. */
-const namespaced: Record<string, string> = { operators: "operators", layers: "layer" };
+const namespaced: Record<string, string> = { operators: "operators", layers: "layers" };
 
 /** The text of the barrel of a folder. */
 export function barrel(folder: string): string {

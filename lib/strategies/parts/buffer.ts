@@ -1,0 +1,119 @@
+/** Memories of raw examples: plain data, so that they are saved with the run, and functions over them. */
+import { type Examples, type Raw, type Shape, sizeOf } from "../../data/dataset.ts";
+import type { Rng } from "../../engine/index.ts";
+import type { Batch } from "../strategy.ts";
+
+/** Which examples stay when a memory is full. */
+export type Keep = "reservoir" | "classBalanced";
+
+/** A memory: `size` of `capacity` rows are filled. */
+export interface Buffer {
+  readonly capacity: number;
+  size: number;
+  /** Examples offered so far. */
+  seen: number;
+  readonly shape: Shape;
+  readonly scale: number;
+  readonly rows: Raw;
+  readonly labels: Int32Array;
+  readonly tasks: Int32Array;
+  /** Examples offered so far of each label; only the class-balanced rule uses it. */
+  readonly offered: Map<number, number>;
+}
+
+/** An empty memory for raw examples like those of a table. */
+export function emptyBuffer(capacity: number, like: Pick<Examples, "shape" | "scale" | "bytes">): Buffer {
+  const length = capacity * sizeOf(like.shape);
+  return {
+    capacity,
+    size: 0,
+    seen: 0,
+    shape: like.shape,
+    scale: like.scale,
+    rows: like.bytes ? new Uint8Array(length) : new Float32Array(length),
+    labels: new Int32Array(capacity),
+    tasks: new Int32Array(capacity),
+    offered: new Map(),
+  };
+}
+
+/**
+ * The place where the next example goes, or −1 when it is not kept.
+ *
+ * `reservoir`: every example seen so far is in the memory with the same probability (Vitter 1985, algorithm R). `classBalanced`: the
+ * largest class makes room for smaller ones; within a full-sized class a reservoir decides (Chrysakis and Moens 2020, algorithm 1).
+ */
+export function placeFor(buffer: Buffer, label: number, keep: Keep, rng: Rng): number {
+  buffer.seen++;
+  const offered = (buffer.offered.get(label) ?? 0) + 1;
+  buffer.offered.set(label, offered);
+  if (buffer.size < buffer.capacity) return buffer.size++;
+  if (keep === "reservoir") {
+    const at = rng.int(buffer.seen);
+    return at < buffer.capacity ? at : -1;
+  }
+  const counts = new Map<number, number>();
+  for (const kept of buffer.labels) counts.set(kept, (counts.get(kept) ?? 0) + 1);
+  const largest = Math.max(...counts.values());
+  const own = counts.get(label) ?? 0;
+  const pick = (from: (kept: number) => boolean): number => {
+    const places = [...buffer.labels.keys()].filter((i) => from(buffer.labels[i]!));
+    return places[rng.int(places.length)]!;
+  };
+  if (own < largest) return pick((kept) => counts.get(kept) === largest);
+  return rng.uniform() <= own / offered ? pick((kept) => kept === label) : -1;
+}
+
+/** Offers the current rows of a batch to the memory; gives the place each one went to, or −1. */
+export function offer(buffer: Buffer, batch: Batch, keep: Keep, rng: Rng): Int32Array {
+  const places = new Int32Array(batch.current);
+  const size = sizeOf(buffer.shape);
+  const one = new Uint32Array(1);
+  for (let i = 0; i < batch.current; i++) {
+    const place = placeFor(buffer, batch.y[i]!, keep, rng);
+    places[i] = place;
+    if (place < 0) continue;
+    one[0] = batch.at[i]!;
+    batch.from.read(one, buffer.rows, place * size);
+    buffer.labels[place] = batch.y[i]!;
+    buffer.tasks[place] = batch.task[i]!;
+  }
+  return places;
+}
+
+/** Places of `count` different examples of the memory, or of all when it holds fewer. */
+export function draw(buffer: Buffer, count: number, rng: Rng): Uint32Array {
+  return rng.sample(buffer.size, Math.min(count, buffer.size));
+}
+
+/** The rows at some places as the model sees them. */
+export function recall(
+  buffer: Buffer,
+  places: ArrayLike<number>,
+): { x: Float32Array; y: Int32Array; task: Int32Array } {
+  const size = sizeOf(buffer.shape);
+  const x = new Float32Array(places.length * size);
+  for (let i = 0; i < places.length; i++) {
+    const start = places[i]! * size;
+    for (let j = 0; j < size; j++) x[i * size + j] = buffer.rows[start + j]! * buffer.scale;
+  }
+  return {
+    x,
+    y: Int32Array.from(places, (p) => buffer.labels[p]!),
+    task: Int32Array.from(places, (p) => buffer.tasks[p]!),
+  };
+}
+
+/** A batch with more rows at its end; `weight` is that of each new row, where rows are weighted. */
+export function withRows(batch: Batch, more: { x: Float32Array; y: Int32Array; task: Int32Array }): Batch {
+  const x = new Float32Array(batch.x.length + more.x.length);
+  x.set(batch.x);
+  x.set(more.x, batch.x.length);
+  const both = (a: Int32Array, b: Int32Array): Int32Array => {
+    const out = new Int32Array(a.length + b.length);
+    out.set(a);
+    out.set(b, a.length);
+    return out;
+  };
+  return { ...batch, x, y: both(batch.y, more.y), task: both(batch.task, more.task) };
+}

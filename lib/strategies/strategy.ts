@@ -1,0 +1,226 @@
+/** How a learner keeps what it knows: one declaration per method, hooks over explicit state. */
+import type { Examples, Json } from "../data/dataset.ts";
+import { checked, type Options } from "../data/options.ts";
+import type { Rng, Tree, tf } from "../engine/index.ts";
+import type { Params } from "../models/model.ts";
+import type { Network, Weights } from "../models/network.ts";
+import type { Experience, Fact, Stream } from "../streams/stream.ts";
+
+/** Numbers for a tensor that is made when the step runs. */
+export interface HostTensor {
+  readonly data: Float32Array | Int32Array;
+  readonly shape: readonly number[];
+}
+
+/** A batch on the host, before it becomes tensors. Its first `current` rows come from the stream, the others from strategies. */
+export interface Batch {
+  /** Rows as the model sees them, one after the other. */
+  readonly x: Float32Array;
+  /** The output column of each row. */
+  readonly y: Int32Array;
+  /** The task of each row. */
+  readonly task: Int32Array;
+  /** The weight of each row in the mean loss; null when all count alike. */
+  readonly weight: Float32Array | null;
+  readonly current: number;
+  /** The table and the rows in it that the current part was made of, for buffers that keep raw examples. */
+  readonly from: Examples;
+  readonly at: Uint32Array;
+  /** More inputs for a strategy's own hooks, by the strategy's name. */
+  readonly extra: Readonly<Record<string, Readonly<Record<string, HostTensor>>>>;
+}
+
+/** What one training step looks like to the traced hooks: tensors only. */
+export interface Step {
+  readonly network: Network;
+  readonly weights: Weights;
+  /** `[n, …input]`. */
+  readonly x: tf.Tensor;
+  /** `[n]`, whole numbers: output columns. */
+  readonly y: tf.Tensor;
+  /** `[n, columns]` or `[1, columns]`: 1 where a column competes; null when all do. */
+  readonly mask: tf.Tensor | null;
+  /** `[n]`, or null when all rows count alike. */
+  readonly weight: tf.Tensor | null;
+  /** How many of the first rows come from the stream. */
+  readonly current: number;
+  readonly features: tf.Tensor;
+  /** Logits of all columns, before masking. */
+  readonly logits: tf.Tensor;
+  /** What this strategy put into the batch under its name. */
+  readonly extra: Readonly<Record<string, tf.Tensor>>;
+  /** Noise for this step. */
+  readonly rng: Rng | null;
+  /** Another pass through the network, with these or other weights. */
+  forward(x: tf.Tensor, weights?: Weights): { readonly features: tf.Tensor; readonly logits: tf.Tensor };
+  /** The mean cross-entropy of rows under a mask, weighted if weights are given. */
+  crossEntropy(logits: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | null, weight?: tf.Tensor | null): tf.Scalar;
+  /** The gradient of another scalar function of the weights. */
+  gradient(loss: (weights: Weights) => tf.Tensor): Weights;
+}
+
+/** What a prediction may be made of. */
+export interface Prediction {
+  readonly network: Network;
+  readonly weights: Weights;
+  readonly x: tf.Tensor;
+  readonly features: tf.Tensor;
+  readonly logits: tf.Tensor;
+}
+
+/** What host hooks may ask for. */
+export interface Context {
+  /** The strategy's own randomness; draw from `rng.at(…)` so that a resumed run draws the same. */
+  readonly rng: Rng;
+  readonly stream: Stream;
+  readonly network: Network;
+  /** Output columns at present. */
+  readonly columns: number;
+  /** Examples per batch, and passes over an experience. */
+  readonly batch: number;
+  readonly epochs: number;
+  /** The experience being learnt, from 0. */
+  readonly experience: number;
+  /** Updates so far. */
+  readonly step: number;
+  /** The weights and running statistics now: read them, do not dispose them. */
+  readonly weights: Weights;
+  readonly statistics: Params;
+  /** The mask rows of examples of the given tasks, `[n, columns]` or `[1, columns]`; null when all columns compete. */
+  mask(tasks: Int32Array): HostTensor | null;
+  /** Features and logits of a table in evaluation mode, row after row. */
+  outputs(examples: Examples): { readonly features: Float32Array; readonly logits: Float32Array };
+}
+
+/**
+ * A strategy's state: a plain object. `tensors` in it are inputs of the traced hooks, `carried` are tensors that `update` changes at
+ * every step; the rest is plain data (numbers, typed arrays, Map, Set), which traced hooks must not read.
+ */
+export type State = object & { readonly tensors?: Tree | undefined; readonly carried?: Tree | undefined };
+
+/** What comes back to the host after a step, for a strategy that asked with `outputs`. */
+export interface Done {
+  readonly batch: Batch;
+  readonly outputs: Readonly<Record<string, Float32Array>>;
+}
+
+/** The hooks of a strategy; all are optional. Those marked *traced* are compiled with the training step and see tensors only. */
+export interface Hooks<S extends object> {
+  /** State at the start of the run. */
+  init?(context: Context): S;
+  /** The table to train on in place of the experience's own; null skips the experience. */
+  data?(experience: Experience, context: Context): Examples | null;
+  /** Learns the experience in closed form, in place of gradient descent. */
+  learn?(state: S, experience: Experience, context: Context): S;
+  beforeExperience?(state: S, experience: Experience, context: Context): S;
+  /** Changes a batch before the step. Runs ahead of the steps, so it must not read the weights; it may change the state's plain data in place. */
+  batch?(state: S, batch: Batch, context: Context): Batch;
+  /** *Traced.* The loss of the task in place of the mean cross-entropy. */
+  taskLoss?(state: S, step: Step): tf.Scalar;
+  /** *Traced.* A term added to the task's loss. */
+  loss?(state: S, step: Step): tf.Scalar;
+  /** *Traced.* Changes the gradient before the optimizer sees it. */
+  gradient?(state: S, gradient: Weights, step: Step): Weights;
+  /** *Traced.* The next `carried` tensors. `before` are the weights that the gradient was taken at. */
+  update?(
+    state: S,
+    change: { readonly before: Weights; readonly after: Weights; readonly gradient: Weights },
+    step: Step,
+  ): Tree;
+  /** *Traced.* Tensors that `afterStep` wants to see on the host. */
+  outputs?(state: S, step: Step): Readonly<Record<string, tf.Tensor>>;
+  /** Runs on the host after every step, so steps cannot be taken many at a time. May change the state's plain data in place. */
+  afterStep?(state: S, done: Done, context: Context): void;
+  afterExperience?(state: S, experience: Experience, context: Context): S;
+  /** *Traced.* Logits of all columns in place of the head's. */
+  predict?(state: S, given: Prediction): tf.Tensor;
+}
+
+/** A strategy as plain JSON. */
+export interface StrategySpec {
+  readonly name: string;
+  readonly options: Json;
+}
+
+/** A method with its options filled in. `Needs` are the facts that a stream must tell. */
+export interface Strategy<Needs extends Fact = Fact> {
+  readonly spec: StrategySpec;
+  readonly needs: readonly Needs[];
+  readonly hooks: Hooks<State>;
+  toJSON(): StrategySpec;
+}
+
+/** A function that makes a strategy from options. */
+export interface StrategyFactory<O extends Options, Needs extends Fact> {
+  (options?: Partial<O>): Strategy<Needs>;
+  /** The method's name, which is also its file's. */
+  readonly strategy: string;
+  readonly defaults: O;
+  readonly needs: readonly Needs[];
+}
+
+/**
+ * Declares a strategy: its name, its options with their defaults, its hooks, and what a stream must tell it.
+ *
+ * @example
+ * ```ts
+ * import { strategy, tf } from "thalweg";
+ * const smallLogits = strategy("smallLogits", { weight: 0.01 }, ({ weight }) => ({
+ *   loss: (_state, step) => tf.mul(tf.mean(tf.square(step.logits)), weight),
+ * }));
+ * smallLogits({ weight: 0.1 }).spec; // { name: "smallLogits", options: { weight: 0.1 } }
+ * ```
+ */
+export function strategy<O extends Options, S extends object, const Needs extends Fact = never>(
+  name: string,
+  defaults: O,
+  build: (options: O) => Hooks<S>,
+  needs: readonly Needs[] = [],
+): StrategyFactory<O, Needs> {
+  const make = (options: Partial<O> = {}): Strategy<Needs> => {
+    const all = checked(name, defaults, options);
+    const spec = { name, options: all as Json };
+    return Object.freeze({ spec, needs, hooks: build(all) as unknown as Hooks<State>, toJSON: () => spec });
+  };
+  return Object.assign(make, { strategy: name, defaults, needs });
+}
+
+/** Hooks of which a run can have only one. */
+const single = ["data", "learn", "taskLoss", "predict"] as const;
+
+/** Throws when strategies cannot be used together, or when the stream does not tell what one needs. */
+export function requireCompatible(strategies: readonly Strategy[], stream: Stream): void {
+  for (const { spec, needs } of strategies) {
+    for (const fact of needs) {
+      if (!stream.facts.includes(fact)) {
+        throw new TypeError(
+          `${spec.name}: a stream that tells "${fact}" is required, got one that tells ${stream.facts.join(", ") || "nothing"}`,
+        );
+      }
+    }
+  }
+  const names = strategies.map((s) => s.spec.name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new TypeError(`by: each strategy may be given once, got ${twice} twice`);
+  for (const hook of single) {
+    const having = strategies.filter((s) => s.hooks[hook] !== undefined).map((s) => s.spec.name);
+    if (having.length > 1)
+      throw new TypeError(
+        `by: ${having.join(" and ")} cannot be combined, each replaces the same thing (${hook}); keep one`,
+      );
+  }
+}
+
+/** Throws unless an option is a finite number within bounds. */
+export function requireNumber(
+  where: string,
+  what: string,
+  value: number,
+  least: number,
+  most = Number.POSITIVE_INFINITY,
+): void {
+  if (!Number.isFinite(value) || value < least || value > most) {
+    const bounds = most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `from ${least} to ${most}`;
+    throw new RangeError(`${where}: ${what} must be a number ${bounds}, got ${value}`);
+  }
+}
