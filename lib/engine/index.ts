@@ -2,6 +2,10 @@
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-layers"; // registers the gradients of all ops, and is the home of tf.layers models
 
+import { register } from "./runtime/register.ts";
+
+register(0);
+
 export * as tf from "@tensorflow/tfjs-core";
 export * as tfLayers from "@tensorflow/tfjs-layers";
 export * from "./grad.ts";

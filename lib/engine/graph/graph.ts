@@ -89,7 +89,7 @@ export class Graph {
     attributes?: Attributes,
     domain = "",
   ): Value[] {
-    let key = name;
+    let key = results.length === 1 ? name : `${name}:${results.length}`;
     for (const input of inputs) key += input ? `,${input.id}` : ",";
     if (attributes) key += JSON.stringify(attributes);
     if (name === "Cast") key += results[0]!.type;

@@ -1,0 +1,209 @@
+/** Convolutions and their gradients, computed in NCHW with OIHW filters. */
+import {
+  backend_util,
+  type Conv2DAttrs,
+  type Conv2DBackpropFilterAttrs,
+  type Conv2DBackpropInputAttrs,
+  type DepthwiseConv2dNativeAttrs,
+  type DepthwiseConv2dNativeBackpropFilterAttrs,
+  type DepthwiseConv2dNativeBackpropInputAttrs,
+  type FusedConv2DAttrs,
+} from "@tensorflow/tfjs-core";
+import { type Arr, arr, fullAs, nchw, oihw, reshapeValue, transposeValue } from "../graph/arr.ts";
+import { type Graph, sizeOf, type Value } from "../graph/graph.ts";
+import { add, float } from "./elementwise.ts";
+import { activate } from "./linalg.ts";
+import { define, type Inputs } from "./registry.ts";
+import { transpose } from "./shape.ts";
+
+type Info = backend_util.Conv2DInfo;
+interface Attributes {
+  readonly strides: number | [number, number];
+  readonly pad: "valid" | "same" | number | backend_util.ExplicitPadding;
+  readonly dataFormat?: "NHWC" | "NCHW";
+  readonly dilations?: number | [number, number];
+  readonly dimRoundingMode?: "floor" | "round" | "ceil";
+}
+
+function infoOf(x: readonly number[], filter: readonly number[], a: Attributes, depthwise = false): Info {
+  return backend_util.computeConv2DInfo(
+    x as [number, number, number, number],
+    filter as [number, number, number, number],
+    a.strides,
+    a.dilations ?? 1,
+    a.pad,
+    a.dimRoundingMode,
+    depthwise,
+    a.dataFormat === "NCHW" ? "channelsFirst" : "channelsLast",
+  );
+}
+
+/** An array of a kernel in NHWC, whatever the kernel's data format. */
+const toNHWC = (a: Arr, format: string | undefined): Arr => (format === "NCHW" ? transpose(a, [0, 2, 3, 1]) : a);
+const fromNHWC = (a: Arr, format: string | undefined): Arr => (format === "NCHW" ? transpose(a, [0, 3, 1, 2]) : a);
+
+const window = (info: Info, group = 1) => ({
+  kernel_shape: [info.filterHeight, info.filterWidth],
+  strides: [info.strideHeight, info.strideWidth],
+  dilations: [info.dilationHeight, info.dilationWidth],
+  pads: [info.padInfo.top, info.padInfo.left, info.padInfo.bottom, info.padInfo.right],
+  group,
+});
+
+const nhwcOut = (info: Info, channels: number): number[] => [info.batchSize, info.outHeight, info.outWidth, channels];
+const toNCHW = ([n, h, w, c]: readonly number[]): number[] => [n!, c!, h!, w!];
+
+/** One ONNX filter per group: H, W, I, M becomes I·M, 1, H, W. */
+function depthwiseFilter(g: Graph, filter: Arr): Value {
+  const [h, w, channels, multiplier] = filter.shape as [number, number, number, number];
+  return reshapeValue(g, fullAs(g, filter, [2, 3, 0, 1]), [channels * multiplier, 1, h, w]);
+}
+
+function conv(g: Graph, x: Arr, filter: Arr, info: Info, depthwise: boolean): Arr {
+  const weights = depthwise ? depthwiseFilter(g, filter) : fullAs(g, filter, oihw);
+  const shape = nhwcOut(info, weights.shape[0]!);
+  const group = depthwise ? info.inChannels : 1;
+  return arr(g.op("Conv", [fullAs(g, x, nchw), weights], toNCHW(shape), "float32", window(info, group)), shape, nchw);
+}
+
+/**
+ * The gradient with respect to the input.
+ *
+ * For stride 1 this is a convolution with the filter turned by half a turn; otherwise a transposed convolution.
+ */
+function inputGradient(g: Graph, dy: Arr, filter: Arr, info: Info, depthwise: boolean): Arr {
+  const shape = [info.batchSize, info.inHeight, info.inWidth, info.inChannels];
+  const { filterHeight: kh, filterWidth: kw, strideHeight: sh, strideWidth: sw, dilationHeight: dh, dilationWidth: dw } = info;
+  const { top, left, bottom, right } = info.padInfo;
+  const gradient = fullAs(g, dy, nchw);
+  const outputs = gradient.shape[1]!;
+  const extent = { h: (kh - 1) * dh + 1, w: (kw - 1) * dw + 1 };
+  const before = [extent.h - 1 - top, extent.w - 1 - left];
+  const after = [extent.h - 1 - bottom, extent.w - 1 - right];
+  const isPlain = sh === 1 && sw === 1 && [...before, ...after].every((p) => p >= 0);
+  if (isPlain && !depthwise && kh * kw * outputs < info.batchSize * info.inHeight * info.inWidth) {
+    const turned = turn(g, fullAs(g, filter, [2, 3, 0, 1]), kh, kw);
+    const attributes = { kernel_shape: [kh, kw], strides: [1, 1], dilations: [dh, dw], pads: [...before, ...after], group: 1 };
+    return arr(g.op("Conv", [gradient, turned], toNCHW(shape), "float32", attributes), shape, nchw);
+  }
+  const weights = depthwise ? depthwiseFilter(g, filter) : fullAs(g, filter, oihw);
+  // Rows and columns that no window reached are added at the far side.
+  const missing = [
+    info.inHeight + top + bottom - ((info.outHeight - 1) * sh + extent.h),
+    info.inWidth + left + right - ((info.outWidth - 1) * sw + extent.w),
+  ];
+  const attributes = {
+    kernel_shape: [kh, kw],
+    strides: [sh, sw],
+    dilations: [dh, dw],
+    group: depthwise ? info.inChannels : 1,
+  };
+  if (missing.every((m, i) => m >= 0 && m < [sh, sw][i]!)) {
+    const pads = { pads: [top, left, bottom, right], output_padding: missing };
+    const value = g.op("ConvTranspose", [gradient, weights], toNCHW(shape), "float32", { ...attributes, ...pads });
+    return arr(value, shape, nchw);
+  }
+  const whole = [(info.outHeight - 1) * sh + extent.h, (info.outWidth - 1) * sw + extent.w];
+  let value = g.op("ConvTranspose", [gradient, weights], [...toNCHW(shape).slice(0, 2), ...whole], "float32", attributes);
+  const pads = [0, 0, -top, -left, 0, 0, info.inHeight + top - whole[0]!, info.inWidth + left - whole[1]!];
+  value = g.op("Pad", [value, g.int64(pads), g.scalar(0)], toNCHW(shape), "float32", { mode: "constant" });
+  return arr(value, shape, nchw);
+}
+
+/** A filter stored I, O, H, W turned by half a turn. */
+function turn(g: Graph, filter: Value, kh: number, kw: number): Value {
+  if (kh === 1 && kw === 1) return filter;
+  const far = g.int64([-(2 ** 31), -(2 ** 31)]);
+  return g.op(
+    "Slice",
+    [filter, g.int64([kh - 1, kw - 1]), far, g.int64([2, 3]), g.int64([-1, -1])],
+    filter.shape,
+    "float32",
+  );
+}
+
+/** Every window of the padded input, one after the other: C, kh·kw, N·oh·ow. */
+function windows(g: Graph, x: Arr, info: Info): Value {
+  const { batchSize: n, inChannels: c, outHeight: oh, outWidth: ow, strideHeight: sh, strideWidth: sw } = info;
+  const { top, left, bottom, right } = info.padInfo;
+  let image = transposeValue(g, fullAs(g, x, nchw), [1, 0, 2, 3]);
+  if (top || left || bottom || right) {
+    const shape = [c, n, info.inHeight + top + bottom, info.inWidth + left + right];
+    const pads = g.int64([0, 0, top, left, 0, 0, bottom, right]);
+    image = g.op("Pad", [image, pads, g.scalar(0)], shape, "float32", { mode: "constant" });
+  }
+  image = reshapeValue(g, image, [c, 1, n, image.shape[2]!, image.shape[3]!]);
+  const parts: Value[] = [];
+  for (let i = 0; i < info.filterHeight; i++) {
+    for (let j = 0; j < info.filterWidth; j++) {
+      const [row, column] = [i * info.dilationHeight, j * info.dilationWidth];
+      const starts = g.int64([row, column]);
+      const ends = g.int64([row + (oh - 1) * sh + 1, column + (ow - 1) * sw + 1]);
+      const whole = image.shape[3] === oh && image.shape[4] === ow && row === 0 && column === 0;
+      const part = whole
+        ? image
+        : g.op("Slice", [image, starts, ends, g.int64([3, 4]), g.int64([sh, sw])], [c, 1, n, oh, ow], "float32");
+      parts.push(part);
+    }
+  }
+  const all = parts.length === 1 ? parts[0]! : g.op("Concat", parts, [c, parts.length, n, oh, ow], "float32", { axis: 1 });
+  return reshapeValue(g, all, [c * parts.length, n * oh * ow]);
+}
+
+/** The gradient with respect to the filter: the windows of the input times the gradient, one matrix product. */
+function filterGradient(g: Graph, x: Arr, dy: Arr, info: Info): Arr {
+  const { filterHeight: kh, filterWidth: kw, inChannels: c, outChannels: o } = info;
+  const places = info.batchSize * info.outHeight * info.outWidth;
+  const gradient = reshapeValue(g, transposeValue(g, fullAs(g, dy, nchw), [1, 0, 2, 3]), [o, places]);
+  const product = g.op("Gemm", [gradient, windows(g, x, info)], [o, c * kh * kw], "float32", { transA: 0, transB: 1 });
+  return arr(reshapeValue(g, product, [o, c, kh, kw]), [kh, kw, c, o], oihw);
+}
+
+/** The same, channel by channel: a batch of products of one row. */
+function depthwiseFilterGradient(g: Graph, x: Arr, dy: Arr, info: Info): Arr {
+  const { filterHeight: kh, filterWidth: kw, inChannels: c, batchSize: n, outHeight: oh, outWidth: ow } = info;
+  const multiplier = info.outChannels / c;
+  const places = n * oh * ow;
+  const gradient = reshapeValue(g, transposeValue(g, fullAs(g, dy, nchw), [1, 0, 2, 3]), [c, multiplier, places]);
+  const columns = reshapeValue(g, windows(g, x, info), [c, kh * kw, places]);
+  const attributes = { transA: 0, transB: 1 };
+  const value = g.op("FusedMatMul", [gradient, columns], [c, multiplier, kh * kw], "float32", attributes, "com.microsoft");
+  return arr(reshapeValue(g, value, [c, multiplier, kh, kw]), [kh, kw, c, multiplier], [2, 3, 0, 1]);
+}
+
+const empty = (...arrays: Arr[]): boolean => arrays.some((a) => sizeOf(a.shape) === 0);
+
+define<Conv2DAttrs>("Conv2D", (g, { x, filter }, a) => {
+  const info = infoOf(x.shape, filter.shape, a);
+  if (empty(x, filter) || info.outHeight <= 0 || info.outWidth <= 0) return null;
+  return fromNHWC(conv(g, toNHWC(float(g, x), a.dataFormat), filter, info, false), a.dataFormat);
+});
+for (const depthwise of [false, true])
+  define<FusedConv2DAttrs>(depthwise ? "FusedDepthwiseConv2D" : "FusedConv2D", (g, inputs, a) => {
+    const { x, filter, bias, preluActivationWeights } = inputs as Inputs & { bias?: Arr; preluActivationWeights?: Arr };
+    if (empty(x, filter) || (a.dataFormat === "NCHW" && (bias || preluActivationWeights))) return null;
+    const info = infoOf(x.shape, filter.shape, a, depthwise);
+    let out = conv(g, toNHWC(x, a.dataFormat), filter, info, depthwise);
+    if (bias) out = add(g, out, bias);
+    return fromNHWC(activate(g, out, a.activation, preluActivationWeights, a.leakyreluAlpha), a.dataFormat);
+  });
+define<Conv2DBackpropInputAttrs>("Conv2DBackpropInput", (g, { dy, filter }, a) => {
+  if (empty(dy, filter)) return null;
+  const info = infoOf(a.inputShape, filter.shape, a);
+  return fromNHWC(inputGradient(g, toNHWC(dy, a.dataFormat), filter, info, false), a.dataFormat);
+});
+define<Conv2DBackpropFilterAttrs>("Conv2DBackpropFilter", (g, { x, dy }, a) => {
+  if (empty(dy, x)) return null;
+  const info = infoOf(x.shape, a.filterShape, a);
+  return filterGradient(g, toNHWC(x, a.dataFormat), toNHWC(dy, a.dataFormat), info);
+});
+define<DepthwiseConv2dNativeAttrs>("DepthwiseConv2dNative", (g, { x, filter }, a) => {
+  const info = infoOf(x.shape, filter.shape, a, true);
+  return empty(x, filter) || a.dataFormat === "NCHW" ? null : conv(g, x, filter, info, true);
+});
+define<DepthwiseConv2dNativeBackpropInputAttrs>("DepthwiseConv2dNativeBackpropInput", (g, { dy, filter }, a) =>
+  empty(dy, filter) ? null : inputGradient(g, dy, filter, infoOf(a.inputShape, filter.shape, a, true), true),
+);
+define<DepthwiseConv2dNativeBackpropFilterAttrs>("DepthwiseConv2dNativeBackpropFilter", (g, { x, dy }, a) =>
+  empty(dy, x) ? null : depthwiseFilterGradient(g, x, dy, infoOf(x.shape, a.filterShape, a, true)),
+);

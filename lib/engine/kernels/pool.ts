@@ -1,0 +1,140 @@
+/** Pooling and its gradients, computed in NCHW. */
+import { type AvgPoolAttrs, type AvgPoolGradAttrs, backend_util, type MaxPoolAttrs, type MaxPoolGradAttrs } from "@tensorflow/tfjs-core";
+import { type Arr, arr, fullAs, nchw } from "../graph/arr.ts";
+import { type Graph, sizeOf, type Value } from "../graph/graph.ts";
+import { define } from "./registry.ts";
+
+type Info = backend_util.Conv2DInfo;
+type Attributes = Omit<MaxPoolAttrs, "dimRoundingMode"> & { dimRoundingMode?: "floor" | "round" | "ceil" };
+
+const infoOf = (x: readonly number[], a: Attributes): Info =>
+  backend_util.computePool2DInfo(
+    x as [number, number, number, number],
+    a.filterSize,
+    a.strides,
+    1,
+    a.pad,
+    a.dimRoundingMode,
+  );
+
+const shapes = (info: Info): { nhwc: number[]; stored: number[] } => ({
+  nhwc: [info.batchSize, info.outHeight, info.outWidth, info.outChannels],
+  stored: [info.batchSize, info.outChannels, info.outHeight, info.outWidth],
+});
+const window = (info: Info) => ({
+  kernel_shape: [info.filterHeight, info.filterWidth],
+  strides: [info.strideHeight, info.strideWidth],
+  pads: [info.padInfo.top, info.padInfo.left, info.padInfo.bottom, info.padInfo.right],
+});
+
+function pool(g: Graph, op: string, x: Arr, a: Attributes): Arr | null {
+  const info = infoOf(x.shape, a);
+  if (sizeOf(x.shape) === 0 || sizeOf(shapes(info).nhwc) === 0 || x.value.type !== "float32") return null;
+  // A window that lies wholly in the padding has no maximum and no mean.
+  const { top, left, bottom, right } = info.padInfo;
+  if (Math.max(top, bottom) >= info.filterHeight || Math.max(left, right) >= info.filterWidth) return null;
+  const { nhwc, stored } = shapes(info);
+  return arr(g.op(op, [fullAs(g, x, nchw)], stored, "float32", window(info)), nhwc, nchw);
+}
+define<MaxPoolAttrs>("MaxPool", (g, { x }, a) => pool(g, "MaxPool", x, a));
+define<AvgPoolAttrs>("AvgPool", (g, { x }, a) => pool(g, "AveragePool", x, a));
+
+/** Whether windows tile the input with neither gap, overlap nor padding. */
+const tiles = (info: Info): boolean =>
+  info.strideHeight === info.filterHeight &&
+  info.strideWidth === info.filterWidth &&
+  info.filterHeight === info.filterWidth &&
+  Object.values(info.padInfo).every((p) => typeof p !== "number" || p === 0) &&
+  info.outHeight * info.strideHeight === info.inHeight &&
+  info.outWidth * info.strideWidth === info.inWidth;
+
+/**
+ * Sends each window's gradient to the first of its largest elements, as a scan of the window finds it.
+ *
+ * For windows that tile the input the elements at one place of every window form an image of the pooled size; each is compared
+ * with the maxima in turn. Ties matter: on images with constant borders most windows are tied.
+ */
+define<MaxPoolGradAttrs>("MaxPoolGrad", (g, { dy, input }, a) => {
+  const info = infoOf(input.shape, a);
+  if (sizeOf(input.shape) === 0 || sizeOf(dy.shape) === 0) return null;
+  const x = fullAs(g, input, nchw);
+  const gradient = fullAs(g, dy, nchw);
+  if (!tiles(info)) return scattered(g, x, gradient, info, input.shape);
+  const { stored } = shapes(info);
+  const y = g.op("MaxPool", [x], stored, "float32", window(info));
+  const [n, c, h, w] = stored as [number, number, number, number];
+  const k = info.filterHeight;
+  const images = g.ops(
+    "Split",
+    [
+      g.op("SpaceToDepth", [x], [n, c * k * k, h, w], "float32", { blocksize: k }),
+      g.int64(new Array(k * k).fill(c)),
+    ],
+    new Array(k * k).fill({ shape: stored, type: "float32" }),
+    { axis: 1 },
+  );
+  // `left` is the gradient still to be given away; the last place takes what is left.
+  let left = gradient;
+  const given = images.map((image, i) => {
+    if (i === images.length - 1) return left;
+    const hit = g.op("Equal", [image, y], stored, "bool");
+    const share = g.op("Mul", [left, g.op("Cast", [hit], stored, "float32", { to: 1 })], stored, "float32");
+    left = g.op("Sub", [left, share], stored, "float32");
+    return share;
+  });
+  const joined = g.op("Concat", given, [n, c * k * k, h, w], "float32", { axis: 1 });
+  const value = g.op("DepthToSpace", [joined], [n, c, info.inHeight, info.inWidth], "float32", { blocksize: k, mode: "DCR" });
+  return arr(value, input.shape, nchw);
+});
+
+/** The same for windows of any kind, by the index of each maximum. */
+function scattered(g: Graph, x: Value, gradient: Value, info: Info, shape: readonly number[]): Arr {
+  const { stored } = shapes(info);
+  const [, at] = g.ops(
+    "MaxPool",
+    [x],
+    [
+      { shape: stored, type: "float32" },
+      { shape: stored, type: "int64" },
+    ],
+    window(info),
+  );
+  const size = sizeOf(x.shape);
+  const flat = (v: Value): Value => g.op("Reshape", [v, g.int64([-1])], [sizeOf(v.shape)], v.type);
+  const zeros = g.op("Expand", [g.scalar(0), g.int64([size])], [size], "float32");
+  const sum = g.op("ScatterElements", [zeros, flat(at!), flat(gradient)], [size], "float32", { axis: 0, reduction: "add" });
+  return arr(g.op("Reshape", [sum, g.int64(x.shape)], x.shape, "float32"), shape, nchw);
+}
+
+/** Spreads each window's gradient evenly over the elements that it averaged. */
+define<AvgPoolGradAttrs>("AvgPoolGrad", (g, { dy, input }, a) => {
+  const info = infoOf(input.shape, a);
+  if (sizeOf(input.shape) === 0 || sizeOf(dy.shape) === 0) return null;
+  const { stored } = shapes(info);
+  const { filterHeight: kh, filterWidth: kw, strideHeight: sh, strideWidth: sw } = info;
+  const { top, left, bottom, right } = info.padInfo;
+  const counts = new Float32Array(info.outHeight * info.outWidth);
+  const covered = (at: number, k: number, stride: number, before: number, length: number): number =>
+    Math.min(at * stride - before + k, length) - Math.max(at * stride - before, 0);
+  for (let i = 0; i < info.outHeight; i++)
+    for (let j = 0; j < info.outWidth; j++)
+      counts[i * info.outWidth + j] =
+        1 / (covered(i, kh, sh, top, info.inHeight) * covered(j, kw, sw, left, info.inWidth));
+  const shares = g.constant(counts, [1, 1, info.outHeight, info.outWidth], "float32");
+  const gradient = g.op("Mul", [fullAs(g, dy, nchw), shares], stored, "float32");
+  const shape = [info.batchSize, info.inChannels, info.inHeight, info.inWidth];
+  if (tiles(info)) {
+    const scales = g.constant(Float32Array.of(1, 1, kh, kw), [4], "float32");
+    const attributes = { mode: "nearest", nearest_mode: "floor", coordinate_transformation_mode: "asymmetric" };
+    return arr(g.op("Resize", [gradient, null, scales], shape, "float32", attributes), input.shape, nchw);
+  }
+  const missing = [
+    info.inHeight + top + bottom - ((info.outHeight - 1) * sh + kh),
+    info.inWidth + left + right - ((info.outWidth - 1) * sw + kw),
+  ];
+  if (!missing.every((m, i) => m >= 0 && m < [sh, sw][i]!)) return null;
+  const c = info.inChannels;
+  const ones = g.op("Expand", [g.scalar(1), g.int64([c, 1, kh, kw])], [c, 1, kh, kw], "float32");
+  const attributes = { ...window(info), group: c, output_padding: missing };
+  return arr(g.op("ConvTranspose", [gradient, ones], shape, "float32", attributes), input.shape, nchw);
+});

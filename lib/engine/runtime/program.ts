@@ -1,0 +1,112 @@
+/** Compiled programs: a session with its inputs and outputs in order, results in memory that is used again. */
+import { type Node, sizeOf, type Value } from "../graph/graph.ts";
+import type { ElementType, GraphSpec } from "../onnx/writer.ts";
+import { createSession, type Named, type OrtTensor, type Session } from "./session.ts";
+import { type Block, takeBlock } from "./storage.ts";
+
+/** What every program is compiled for; changed by `engine.use`. */
+export const target = {
+  /** The execution provider of ONNX Runtime. */
+  provider: "cpu",
+  /** Threads for programs that have enough work for them. */
+  threads: 2,
+};
+
+export interface OutputSpec {
+  readonly type: ElementType;
+  readonly shape: readonly number[];
+}
+
+/** A program: blocks in, blocks out. */
+export interface Program {
+  run(inputs: readonly Block[], inputShapes: readonly (readonly number[])[], outputs: readonly OutputSpec[]): Block[];
+  dispose(): void;
+}
+
+export function compile(spec: GraphSpec, work: number): Program {
+  // Below a few million multiplications, waking a second thread costs more than it computes.
+  const threads = work < 2e6 ? 1 : target.threads;
+  const session: Session = createSession(spec, { provider: target.provider, threads });
+  const inputNames = spec.inputs.map((input) => input.name);
+  const outputNames = spec.outputs.map((output) => output.name);
+  return {
+    run(inputs, inputShapes, outputs) {
+      const feeds: Named = {};
+      const fetches: Record<string, OrtTensor> = {};
+      for (let i = 0; i < inputNames.length; i++) feeds[inputNames[i]!] = inputs[i]!.tensor(inputShapes[i]!);
+      const blocks: Block[] = new Array(outputNames.length);
+      for (let i = 0; i < outputNames.length; i++) {
+        const { type, shape } = outputs[i]!;
+        const block = takeBlock(type, sizeOf(shape));
+        blocks[i] = block;
+        fetches[outputNames[i]!] = block.tensor(shape);
+      }
+      session.run(feeds, fetches);
+      return blocks;
+    },
+    dispose: () => session.dispose(),
+  };
+}
+
+/** About how many multiplications a list of nodes does. */
+export function workOf(nodes: readonly Node[]): number {
+  let work = 0;
+  for (const { op, inputs, outputs } of nodes) {
+    const out = sizeOf(outputs[0]!.shape);
+    const a = inputs[0]?.shape ?? [];
+    const b = inputs[1]?.shape ?? [];
+    if (op === "MatMul") work += out * (a.at(-1) ?? 1);
+    else if (op === "Gemm" || op === "FusedGemm") work += Math.sqrt(out * sizeOf(a) * sizeOf(b));
+    else if (op === "Conv" || op === "FusedConv") work += out * sizeOf(b.slice(1));
+    else if (op === "ConvTranspose") work += sizeOf(a) * sizeOf(b.slice(1));
+    else work += out;
+  }
+  return work;
+}
+
+/** A text that two graphs share exactly when one program computes both. */
+export function structure(nodes: readonly Node[], leaves: readonly Value[], outputs: readonly Value[]): string {
+  const number = new Map<Value, number>();
+  const parts: string[] = [];
+  for (const leaf of leaves) {
+    number.set(leaf, number.size);
+    const data = leaf.leaf!.kind === "constant" ? `=${leaf.leaf!.data}` : "";
+    parts.push(`${leaf.type}[${leaf.shape}]${data}`);
+  }
+  for (const node of nodes) {
+    for (const output of node.outputs) number.set(output, number.size);
+    let part = node.op;
+    for (const input of node.inputs) part += `,${input ? number.get(input) : ""}`;
+    if (node.attributes) part += JSON.stringify(node.attributes);
+    if (node.op === "Cast") part += node.outputs[0]!.type;
+    parts.push(part);
+  }
+  parts.push(outputs.map((value) => number.get(value)).join());
+  return parts.join(";");
+}
+
+/** Keeps the programs used last; the rest are freed, threads and all. */
+export class ProgramCache {
+  readonly #programs = new Map<string, Program>();
+  readonly #limit: number;
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+  get(key: string, make: () => Program): Program {
+    let program = this.#programs.get(key);
+    if (program) this.#programs.delete(key);
+    else program = make();
+    this.#programs.set(key, program);
+    if (this.#programs.size > this.#limit) {
+      const [oldest, unused] = this.#programs.entries().next().value!;
+      this.#programs.delete(oldest);
+      unused.dispose();
+    }
+    return program;
+  }
+  clear(): void {
+    for (const program of this.#programs.values()) program.dispose();
+    this.#programs.clear();
+  }
+}
+

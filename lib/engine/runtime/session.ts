@@ -1,0 +1,104 @@
+/** ONNX Runtime, driven synchronously through the binding that onnxruntime-node ships. */
+import { createRequire } from "node:module";
+import { type ElementType, type GraphSpec, type HostArray, onnxBytes } from "../onnx/writer.ts";
+
+/** A tensor as the binding takes and gives it. */
+export interface OrtTensor {
+  readonly type: ElementType;
+  readonly dims: readonly number[];
+  readonly data: HostArray;
+  readonly location?: string;
+  dispose?(): void;
+}
+export type Named = Record<string, OrtTensor>;
+interface NativeSession {
+  loadModel(buffer: ArrayBufferLike, offset: number, length: number, options: object): void;
+  run(feeds: Named, fetches: Record<string, OrtTensor | null>, options: object): Named;
+  dispose(): void;
+  endProfiling(): void;
+}
+interface Runtime {
+  readonly binding: { InferenceSession: new () => NativeSession };
+  readonly Tensor: new (type: string, data: HostArray, dims: readonly number[]) => OrtTensor;
+}
+
+const require = createRequire(import.meta.url);
+let loaded: Runtime | Error | null = null;
+
+/** Loads the runtime, or says why it cannot be. */
+export function runtime(): Runtime | Error {
+  if (loaded === null) {
+    try {
+      const common = require("onnxruntime-common") as { Tensor: Runtime["Tensor"]; env: { logLevel?: string } };
+      common.env.logLevel = "error";
+      // The package's own entry only runs sessions asynchronously; its binding is what it wraps.
+      const native = require("onnxruntime-node/dist/binding.js") as Pick<Runtime, "binding"> & { initOrt(): void };
+      native.initOrt();
+      loaded = { binding: native.binding, Tensor: common.Tensor };
+    } catch (error) {
+      loaded = error instanceof Error ? error : new Error(String(error));
+    }
+  }
+  return loaded;
+}
+
+function need(): Runtime {
+  const found = runtime();
+  if (found instanceof Error) throw new Error(`engine: onnxruntime-node is required, got ${found.message}`);
+  return found;
+}
+
+export const ortTensor = (type: ElementType, data: HostArray, dims: readonly number[]): OrtTensor =>
+  new (need().Tensor)(type, data, dims);
+
+export interface SessionOptions {
+  /** Worker threads of one operation. */
+  readonly threads: number;
+  /** Where operations run: the execution provider's name in ONNX Runtime. */
+  readonly provider: string;
+  /** Names of outputs that stay on the device. */
+  readonly resident?: readonly string[];
+  /** Where to write a profile of each node's time, for development. */
+  readonly profile?: string;
+}
+
+/** One compiled program. */
+export interface Session {
+  run(feeds: Named, fetches: Record<string, OrtTensor | null>): Named;
+  dispose(): void;
+  endProfiling(): void;
+}
+
+const runOptions = {};
+
+/** Compiles a graph; takes milliseconds. */
+export function createSession(spec: GraphSpec, options: SessionOptions): Session {
+  const { binding } = need();
+  const bytes = onnxBytes(spec);
+  const session = new binding.InferenceSession();
+  const resident = options.resident ?? [];
+  session.loadModel(bytes.buffer, bytes.byteOffset, bytes.byteLength, {
+    executionProviders: options.provider === "cpu" ? ["cpu"] : [options.provider, "cpu"],
+    graphOptimizationLevel: options.provider === "cpu" ? "basic" : "disabled",
+    executionMode: "sequential",
+    intraOpNumThreads: options.threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+    extra: {
+      session: {
+        // Threads stop spinning when a run ends: a notebook at rest uses no CPU.
+        force_spinning_stop: "1",
+        set_denormal_as_zero: "1",
+      },
+    },
+    ...(resident.length > 0
+      ? { preferredOutputLocation: Object.fromEntries(resident.map((name) => [name, "gpu-buffer"])) }
+      : {}),
+    ...(options.profile ? { enableProfiling: true, profileFilePrefix: options.profile } : {}),
+  });
+  return {
+    run: (feeds, fetches) => session.run(feeds, fetches, runOptions),
+    dispose: () => session.dispose(),
+    endProfiling: () => session.endProfiling(),
+  };
+}

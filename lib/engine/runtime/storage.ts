@@ -1,0 +1,115 @@
+/** Memory of tensors: typed arrays that are reused, and the records that tfjs knows tensors by. */
+import type { DataId, TensorInfo } from "@tensorflow/tfjs-core";
+import type { Arr, DType, Permutation } from "../graph/arr.ts";
+import { arrayFor, type Graph, sameShape } from "../graph/graph.ts";
+import type { ElementType, HostArray } from "../onnx/writer.ts";
+import { type OrtTensor, ortTensor } from "./session.ts";
+
+/** A typed array with the tensor object ONNX Runtime knows it by. */
+export class Block {
+  readonly data: HostArray;
+  readonly type: ElementType;
+  /** Made by us, and never handed out: its memory may be used again when the last tensor goes. */
+  recyclable: boolean;
+  /** Made by the user, who may write to it. */
+  readonly foreign: boolean;
+  #tensor: OrtTensor | null = null;
+
+  constructor(data: HostArray, type: ElementType, from: "engine" | "user") {
+    this.data = data;
+    this.type = type;
+    this.recyclable = from === "engine";
+    this.foreign = from === "user";
+  }
+
+  tensor(dims: readonly number[]): OrtTensor {
+    if (this.#tensor === null || !sameShape(this.#tensor.dims, dims))
+      this.#tensor = ortTensor(this.type, this.data, dims);
+    return this.#tensor;
+  }
+}
+
+const free = new Map<string, Block[]>();
+let freeBytes = 0;
+const freeBytesLimit = 256 << 20;
+
+/** A block for results, its numbers undefined. */
+export function takeBlock(type: ElementType, size: number): Block {
+  const block = free.get(`${type}${size}`)?.pop();
+  if (block) {
+    freeBytes -= block.data.byteLength;
+    return block;
+  }
+  return new Block(arrayFor(type, size), type, "engine");
+}
+
+/** Gives a block back when no tensor uses it any more. */
+export function releaseBlock(block: Block): void {
+  if (!block.recyclable || block.data.byteLength < 256 || freeBytes + block.data.byteLength > freeBytesLimit) return;
+  const key = `${block.type}${block.data.length}`;
+  const list = free.get(key);
+  if (list) list.push(block);
+  else free.set(key, [block]);
+  freeBytes += block.data.byteLength;
+}
+
+/** What one data id stands for. At least one of `block`, `arr` and `other` is set. */
+export interface Entry {
+  readonly id: DataId;
+  readonly dtype: string;
+  refCount: number;
+  /** The numbers, once known. */
+  block: Block | null;
+  /** The layout of `block`: the seen shape and how its axes are stored, or null when stored as seen. */
+  layout: { readonly shape: readonly number[]; readonly perm: Permutation } | null;
+  /** The recorded value, valid for `graph` only. */
+  arr: Arr | null;
+  graph: Graph | null;
+  /** Strings, and the two halves of complex numbers, which only the fallback computes with. */
+  other: { readonly strings?: Uint8Array[]; readonly real?: TensorInfo; readonly imag?: TensorInfo } | null;
+  /** Numbers kept by the device. */
+  resident: OrtTensor | null;
+}
+
+export const elementType = (dtype: string): ElementType =>
+  dtype === "float32" ? "float32" : dtype === "int32" ? "int32" : "bool";
+export const asDType = (dtype: string): DType => dtype as DType;
+
+/** Writes the numbers of `data`, stored with the axes of `shape` permuted by `perm`, in the order seen. */
+export function unpermuted(data: HostArray, shape: readonly number[], perm: Permutation, type: ElementType): HostArray {
+  const out = arrayFor(type, data.length);
+  const strides = new Array<number>(shape.length);
+  for (let axis = shape.length - 1, stride = 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis]!;
+  }
+  walk(perm.map((axis) => shape[axis]!), perm.map((axis) => strides[axis]!), (from, to) => {
+    out[to] = data[from]!;
+  });
+  return out;
+}
+
+/** Writes the numbers of `data`, in the order seen, with the axes of `shape` permuted by `perm`. */
+export function permuted(data: HostArray, shape: readonly number[], perm: Permutation, type: ElementType): HostArray {
+  const out = arrayFor(type, data.length);
+  const strides = new Array<number>(shape.length);
+  for (let axis = shape.length - 1, stride = 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis]!;
+  }
+  walk(perm.map((axis) => shape[axis]!), perm.map((axis) => strides[axis]!), (to, from) => {
+    out[to] = data[from]!;
+  });
+  return out;
+}
+
+/** Visits a 4-D array in storage order, giving the running index and the index under other strides. */
+function walk(dims: readonly number[], strides: readonly number[], visit: (at: number, other: number) => void): void {
+  const [a, b, c, d] = dims as [number, number, number, number];
+  const [sa, sb, sc, sd] = strides as [number, number, number, number];
+  let at = 0;
+  for (let i = 0; i < a; i++)
+    for (let j = 0; j < b; j++)
+      for (let k = 0; k < c; k++)
+        for (let l = 0; l < d; l++) visit(at++, i * sa + j * sb + k * sc + l * sd);
+}
