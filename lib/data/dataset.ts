@@ -1,4 +1,5 @@
 /** What a data set is: tables of raw examples with labels, which stay bytes until they are a batch. */
+import { createHash } from "node:crypto";
 
 /** Any value that JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -24,8 +25,18 @@ export interface Examples {
   readonly bytes: boolean;
   /** The class of each example; −1 where it has none. */
   readonly labels: Int32Array;
+  /** What each example asks for when it is more than one class: real numbers, several labels, the next tokens. */
+  readonly targets?: Targets;
   /** Writes the raw rows of the examples `at` into `out`, one after the other, from position `offset` (in numbers, default 0). */
   read(at: ArrayLike<number>, out: Raw, offset?: number): void;
+}
+
+/** What the examples of a table ask for besides their class, as numbers that are read on demand. */
+export interface Targets {
+  /** How many numbers each example has. */
+  readonly width: number;
+  /** Writes the targets of the examples `at` into `out`, one after the other, from position `offset` (in numbers, default 0). */
+  read(at: ArrayLike<number>, out: Float32Array, offset?: number): void;
 }
 
 /** A named data set with a train and a test table over the same classes. */
@@ -44,117 +55,311 @@ export interface Dataset<K extends Kind = Kind> {
   toJSON(): { name: string; checksum: string };
 }
 
+/** What must be said to make a data set; the rest follows from it. */
+export type DatasetParts<K extends Kind> = Omit<Dataset<K>, "shape" | "checksum" | "toJSON">;
+
+/**
+ * Makes a data set of its parts: the two tables are checked against each other and against the classes, the checksum is worked out when
+ * it is first asked for.
+ *
+ * @throws RangeError when a table is empty, the shapes differ, or a label is outside the classes.
+ */
+export function makeDataset<K extends Kind>(parts: DatasetParts<K>): Dataset<K> {
+  const { name, train, test, classes } = parts;
+  if (train.length === 0) throw new RangeError(`${name}: at least one training example is required, got none`);
+  if (String(train.shape) !== String(test.shape))
+    throw new RangeError(
+      `${name}: examples of one shape are required, got [${train.shape}] to train and [${test.shape}] to test`,
+    );
+  for (const of of [train, test])
+    for (let i = 0; i < of.length; i++)
+      if (of.labels[i]! < -1 || of.labels[i]! >= classes.length)
+        throw new RangeError(
+          `${name}: labels from 0 to ${classes.length - 1} are required, got ${of.labels[i]} at example ${i}`,
+        );
+  let checksum: string | undefined;
+  const made: Dataset<K> = {
+    ...parts,
+    shape: train.shape,
+    get checksum() {
+      checksum ??= fingerprint(parts);
+      return checksum;
+    },
+    toJSON: () => ({ name, checksum: made.checksum }),
+  };
+  return Object.freeze(made);
+}
+
+/** SHA-256 over the shape, the class names, and every number, label and target of both tables. */
+function fingerprint({ train, test, classes }: Pick<Dataset, "train" | "test" | "classes">): string {
+  const hash = createHash("sha256").update(JSON.stringify([train.shape, train.scale, classes]));
+  const size = sizeOf(train.shape);
+  const chunk = Math.max(1, Math.floor(4e6 / size));
+  for (const of of [train, test]) {
+    hash.update(new Uint8Array(of.labels.buffer, of.labels.byteOffset, of.labels.byteLength));
+    for (let start = 0; start < of.length; start += chunk) {
+      const at = Uint32Array.from({ length: Math.min(chunk, of.length - start) }, (_, i) => start + i);
+      const rows = numbers(of.bytes, at.length * size);
+      of.read(at, rows);
+      hash.update(new Uint8Array(rows.buffer));
+      if (of.targets) hash.update(new Uint8Array(gatherTargets(of, at).buffer));
+    }
+  }
+  return hash.digest("hex");
+}
+
 /** How many numbers one example has. */
 export function sizeOf(shape: Shape): number {
   return shape.reduce((a, b) => a * b, 1);
 }
 
-/** A table over arrays in memory. `x` holds the rows one after the other. */
-export function table(x: Raw, labels: Int32Array, shape: Shape, scale: number): Examples {
+/** Where the rows of a table in memory lie, and of what a view is a view: a view of a view, or a batch of one, reads in one step. */
+const arrays = new WeakMap<Examples, Raw>();
+const views = new WeakMap<Examples, { readonly of: Examples; readonly at: Uint32Array }>();
+
+/**
+ * A table over arrays in memory, which are not copied. `x` holds the rows one after the other.
+ *
+ * @throws RangeError when `x` is not as long as `labels` and `shape` say.
+ */
+export function table(x: Raw, labels: Int32Array, shape: Shape, scale: number, targets?: Targets): Examples {
   const size = sizeOf(shape);
   if (x.length !== labels.length * size) {
     throw new RangeError(
       `table: ${labels.length} labels and examples of shape [${shape}] need ${labels.length * size} numbers, got ${x.length}`,
     );
   }
-  return {
+  const made: Examples = {
     length: labels.length,
     shape,
     scale,
     bytes: x instanceof Uint8Array,
     labels,
+    ...(targets && { targets }),
     read(at, out, offset = 0) {
       for (let i = 0; i < at.length; i++) out.set(x.subarray(at[i]! * size, at[i]! * size + size), offset + i * size);
     },
   };
+  arrays.set(made, x);
+  return made;
 }
 
-/** The examples `at` of another table, without copying them; `labels` replaces their labels. */
-export function select(of: Examples, at: Uint32Array, labels?: Int32Array): Examples {
+/** Targets over an array in memory: `values` holds `width` numbers for each example, one after the other. */
+export function targetTable(values: Float32Array, width: number): Targets {
   return {
-    length: at.length,
-    shape: of.shape,
-    scale: of.scale,
-    bytes: of.bytes,
-    labels: labels ?? Int32Array.from(at, (i) => of.labels[i]!),
-    read(rows, out, offset) {
-      const inner = new Uint32Array(rows.length);
-      for (let i = 0; i < rows.length; i++) inner[i] = at[rows[i]!]!;
-      of.read(inner, out, offset);
+    width,
+    read(at, out, offset = 0) {
+      for (let i = 0; i < at.length; i++)
+        for (let j = 0; j < width; j++) out[offset + i * width + j] = values[at[i]! * width + j]!;
     },
   };
 }
 
-/** Two or more tables of one shape, one after the other. */
+/**
+ * The examples `at` of another table, without copying them; `labels` replaces their labels.
+ *
+ * @throws RangeError when `at` points past the end of the table, or there is not one label for each example.
+ */
+export function select(of: Examples, at: Uint32Array, labels?: Int32Array): Examples {
+  if (labels !== undefined && labels.length !== at.length)
+    throw new RangeError(`select: one label for each of ${at.length} examples is required, got ${labels.length}`);
+  const own = labels ?? new Int32Array(at.length);
+  for (let i = 0; i < at.length; i++) {
+    if (at[i]! >= of.length)
+      throw new RangeError(`select: an example from 0 to ${of.length - 1} is required, got ${at[i]}`);
+    if (labels === undefined) own[i] = of.labels[at[i]!]!;
+  }
+  const view = views.get(of);
+  const base = view?.of ?? of;
+  const rows = view === undefined ? at : through(view.at, at);
+  const made: Examples = {
+    length: rows.length,
+    shape: of.shape,
+    scale: of.scale,
+    bytes: of.bytes,
+    labels: own,
+    ...(base.targets && { targets: selectTargets(base.targets, rows) }),
+    read: (wanted, out, offset) => base.read(through(rows, wanted), out, offset),
+  };
+  views.set(made, { of: base, at: rows });
+  return made;
+}
+
+/** The same examples with other labels. */
+export function relabelled(of: Examples, labels: Int32Array): Examples {
+  if (labels.length !== of.length)
+    throw new RangeError(`relabelled: one label for each of ${of.length} examples is required, got ${labels.length}`);
+  const made: Examples = { ...of, labels };
+  const [x, view] = [arrays.get(of), views.get(of)];
+  if (x !== undefined) arrays.set(made, x);
+  if (view !== undefined) views.set(made, view);
+  return made;
+}
+
+function through(rows: Uint32Array, wanted: ArrayLike<number>): Uint32Array {
+  const out = new Uint32Array(wanted.length);
+  for (let i = 0; i < out.length; i++) out[i] = rows[wanted[i]!]!;
+  return out;
+}
+
+function selectTargets(of: Targets, rows: Uint32Array): Targets {
+  return { width: of.width, read: (wanted, out, offset) => of.read(through(rows, wanted), out, offset) };
+}
+
+/**
+ * Two or more tables of one shape, one after the other.
+ *
+ * @throws RangeError without a table, TypeError when their shapes, types or targets differ.
+ */
 export function joined(parts: readonly Examples[]): Examples {
   const [first] = parts;
   if (first === undefined) throw new RangeError("joined: at least one table is required, got none");
+  if (parts.length === 1) return first;
   for (const part of parts) {
-    if (String(part.shape) !== String(first.shape) || part.bytes !== first.bytes || part.scale !== first.scale) {
+    if (String(part.shape) !== String(first.shape) || part.bytes !== first.bytes || part.scale !== first.scale)
       throw new TypeError(
-        `joined: tables of one shape and type are required, got [${first.shape}] and [${part.shape}]`,
+        `joined: tables of one shape and type are required, got ${described(first)} and ${described(part)}`,
       );
-    }
+    if (part.targets?.width !== first.targets?.width)
+      throw new TypeError("joined: tables that all have targets of one width, or none, are required");
   }
-  const starts: number[] = [];
-  let length = 0;
-  for (const part of parts) {
-    starts.push(length);
-    length += part.length;
-  }
+  const starts = new Uint32Array(parts.length + 1);
+  parts.forEach((part, i) => {
+    starts[i + 1] = starts[i]! + part.length;
+  });
+  const length = starts[parts.length]!;
   const labels = new Int32Array(length);
   parts.forEach((part, i) => {
     labels.set(part.labels, starts[i]!);
   });
+  const base = views.get(first)?.of;
+  if (base !== undefined && parts.every((part) => views.get(part)?.of === base)) {
+    const rows = new Uint32Array(length);
+    parts.forEach((part, i) => {
+      rows.set(views.get(part)!.at, starts[i]!);
+    });
+    return select(base, rows, labels);
+  }
   const size = sizeOf(first.shape);
-  const one = new Uint32Array(1);
+  const width = first.targets?.width ?? 0;
   return {
     length,
     shape: first.shape,
     scale: first.scale,
     bytes: first.bytes,
     labels,
-    read(at, out, offset = 0) {
-      for (let i = 0; i < at.length; i++) {
-        let part = parts.length - 1;
-        while (starts[part]! > at[i]!) part--;
-        one[0] = at[i]! - starts[part]!;
-        parts[part]!.read(one, out, offset + i * size);
-      }
-    },
+    ...(first.targets && {
+      targets: {
+        width,
+        read: (at, out, offset = 0) =>
+          scatter(starts, at, (part, rows, places) => {
+            const got = new Float32Array(rows.length * width);
+            parts[part]!.targets!.read(rows, got);
+            for (let i = 0; i < rows.length; i++)
+              out.set(got.subarray(i * width, (i + 1) * width), offset + places[i]! * width);
+          }),
+      },
+    }),
+    read: (at, out, offset = 0) =>
+      scatter(starts, at, (part, rows, places) => {
+        const got = numbers(first.bytes, rows.length * size);
+        parts[part]!.read(rows, got);
+        for (let i = 0; i < rows.length; i++)
+          out.set(got.subarray(i * size, (i + 1) * size), offset + places[i]! * size);
+      }),
   };
 }
 
-/** The same rows passed through a function of raw numbers, when they are read: a permutation of pixels, a rotation. */
-export function mapped(of: Examples, transform: (row: Raw, out: Raw) => void, shape: Shape = of.shape): Examples {
+/** Calls `read` once for each part that has some of the rows `at`: with the rows there, and their places in `at`. */
+function scatter(
+  starts: Uint32Array,
+  at: ArrayLike<number>,
+  read: (part: number, rows: number[], places: number[]) => void,
+): void {
+  const found = new Map<number, { rows: number[]; places: number[] }>();
+  for (let i = 0; i < at.length; i++) {
+    let [low, high] = [0, starts.length - 1];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (starts[middle]! <= at[i]!) low = middle;
+      else high = middle;
+    }
+    const bucket = found.get(low) ?? { rows: [], places: [] };
+    found.set(low, bucket);
+    bucket.rows.push(at[i]! - starts[low]!);
+    bucket.places.push(i);
+  }
+  for (const [part, { rows, places }] of found) read(part, rows, places);
+}
+
+/**
+ * The same rows passed through a function of raw numbers when they are read: a permutation of pixels, a rotation.
+ * `transform` gets the row, where to write, and the example's position in `of`, for what differs between examples.
+ */
+export function mapped(
+  of: Examples,
+  transform: (row: Raw, out: Raw, at: number) => void,
+  shape: Shape = of.shape,
+): Examples {
   const [from, to] = [sizeOf(of.shape), sizeOf(shape)];
-  const buffer = (n: number): Raw => (of.bytes ? new Uint8Array(n) : new Float32Array(n));
   return {
     ...of,
     shape,
     read(at, out, offset = 0) {
-      const rows = buffer(at.length * from);
+      const rows = numbers(of.bytes, at.length * from);
       of.read(at, rows);
       for (let i = 0; i < at.length; i++) {
         const start = offset + i * to;
-        transform(rows.subarray(i * from, (i + 1) * from), out.subarray(start, start + to));
+        transform(rows.subarray(i * from, (i + 1) * from), out.subarray(start, start + to), at[i]!);
       }
     },
   };
 }
 
+let scratch = new Uint8Array(0);
+
 /** A batch of examples as the model sees them: single precision, scaled, rows one after the other. */
 export function gather(of: Examples, at: ArrayLike<number>, out?: Float32Array): Float32Array {
   const size = sizeOf(of.shape);
-  const batch = out ?? new Float32Array(at.length * size);
-  if (!of.bytes) {
-    of.read(at, batch);
-    if (of.scale !== 1) for (let i = 0; i < batch.length; i++) batch[i] = batch[i]! * of.scale;
+  const count = at.length * size;
+  const batch = out ?? new Float32Array(count);
+  const scale = of.scale;
+  const view = views.get(of);
+  const x = arrays.get(view?.of ?? of);
+  if (x !== undefined) {
+    for (let i = 0; i < at.length; i++) {
+      const row = (view === undefined ? at[i]! : view.at[at[i]!]!) * size;
+      const to = i * size;
+      if (scale === 1 && !of.bytes) batch.set(x.subarray(row, row + size), to);
+      else for (let j = 0; j < size; j++) batch[to + j] = x[row + j]! * scale;
+    }
     return batch;
   }
-  const raw = new Uint8Array(at.length * size);
+  if (!of.bytes) {
+    of.read(at, batch);
+    if (scale !== 1) for (let i = 0; i < count; i++) batch[i] = batch[i]! * scale;
+    return batch;
+  }
+  if (scratch.length < count) scratch = new Uint8Array(count);
+  const raw = scratch;
   of.read(at, raw);
-  const scale = of.scale;
-  for (let i = 0; i < raw.length; i++) batch[i] = raw[i]! * scale;
+  for (let i = 0; i < count; i++) batch[i] = raw[i]! * scale;
   return batch;
+}
+
+/** The targets of a batch of examples, rows one after the other. */
+export function gatherTargets(of: Examples, at: ArrayLike<number>, out?: Float32Array): Float32Array {
+  if (of.targets === undefined)
+    throw new TypeError("gatherTargets: examples with targets are required, got examples that have labels alone");
+  const batch = out ?? new Float32Array(at.length * of.targets.width);
+  of.targets.read(at, batch);
+  return batch;
+}
+
+function numbers(bytes: boolean, n: number): Raw {
+  return bytes ? new Uint8Array(n) : new Float32Array(n);
+}
+
+function described(of: Examples): string {
+  return `${of.bytes ? "bytes" : "floats"} of shape [${of.shape}] × ${of.scale}`;
 }

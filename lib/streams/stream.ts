@@ -1,5 +1,6 @@
 /** What a stream is: a lazy, seeded, possibly endless sequence of experiences, and what the learner is told of it. */
 import { type Dataset, type Examples, type Json, type Kind, type Shape, select } from "../data/dataset.ts";
+import { byClass } from "../data/parts/stratified.ts";
 
 /**
  * Something a stream may tell the learner.
@@ -11,6 +12,12 @@ export type Fact = "task" | "boundary" | "labels" | "length";
 
 /** Which output columns compete in the softmax: all, those of the example's task, or those seen so far. */
 export type Head = "single" | "multi" | "growing";
+
+/**
+ * What the learner gives for an example: one class; real numbers, which its `targets` are; several classes at once, whose `targets` are a
+ * 0 or 1 for each column; or a class at each position of a sequence, whose `targets` are those classes (−1 where none is asked for).
+ */
+export type Target = "class" | "numbers" | "labels" | "tokens";
 
 /** What arrives at one moment of a stream. Labels are output columns of the learner. */
 export interface Experience {
@@ -42,6 +49,8 @@ export interface Stream<F extends Fact = Fact, K extends Kind = Kind> extends It
   readonly shape: Shape;
   readonly facts: readonly F[];
   readonly head: Head;
+  /** What the learner gives for an example; "class" unless said otherwise. */
+  readonly target: Target;
   /** How many experiences there are; `Infinity` when it never ends. */
   readonly length: number;
   /** A name for each output column; empty when they are not known in advance (the head then grows). */
@@ -50,6 +59,10 @@ export interface Stream<F extends Fact = Fact, K extends Kind = Kind> extends It
   readonly tasks: number;
   /** The experience at a position from 0; made when asked for, never kept. */
   experience(index: number): Experience;
+  /** The task that the experience at a position belongs to, without making the experience. */
+  taskOf(index: number): number;
+  /** The output columns of a task in ascending order, without making its examples. */
+  classesOf(task: number): readonly number[];
   /** The test examples of a task and its output columns. */
   test(task: number): { readonly examples: Examples; readonly classes: readonly number[] };
   /** The same stream with everything that depends on the run's seed settled; itself when nothing does. */
@@ -62,27 +75,53 @@ export type StreamParts<F extends Fact, K extends Kind> = Pick<
   Stream<F, K>,
   "spec" | "kind" | "shape" | "facts" | "length" | "classes"
 > &
-  Partial<Pick<Stream<F, K>, "head" | "tasks" | "test" | "seeded">> & {
+  Partial<Pick<Stream<F, K>, "head" | "target" | "tasks" | "taskOf" | "classesOf" | "test" | "seeded">> & {
     readonly experience: (index: number) => Experience;
   };
 
-/** Makes a stream of its parts: bounds are checked, iteration and JSON follow, each experience is a task unless said otherwise. */
+/**
+ * Makes a stream of its parts: bounds are checked, iteration and JSON follow, each experience is a task unless said otherwise.
+ *
+ * @throws RangeError when an experience or a task outside the stream is asked for, or an experience has nothing to learn from.
+ */
 export function makeStream<F extends Fact, K extends Kind>(parts: StreamParts<F, K>): Stream<F, K> {
+  const { name } = parts.spec;
+  if (parts.length < 1) throw new RangeError(`${name}: at least one experience is required, got none`);
+  const tasks = parts.tasks ?? parts.length;
+  const inside = (what: string, at: number, end: number): number => {
+    if (Number.isInteger(at) && at >= 0 && at < end) return at;
+    throw new RangeError(`${name}: ${what} from 0 to ${end - 1} is required, got ${at}`);
+  };
   const experience = (index: number): Experience => {
-    if (!Number.isInteger(index) || index < 0 || index >= parts.length) {
-      throw new RangeError(`${parts.spec.name}: an experience from 0 to ${parts.length - 1} is required, got ${index}`);
-    }
-    return parts.experience(index);
+    const made = parts.experience(inside("an experience", index, parts.length));
+    if (made.train.length === 0)
+      throw new RangeError(
+        `${name}: experience ${index} has no training examples; leave its classes out of the stream`,
+      );
+    return made;
+  };
+  const test = (task: number): ReturnType<Stream["test"]> => {
+    inside("a task", task, tasks);
+    if (parts.test !== undefined) return parts.test(task);
+    const made = experience(task);
+    return { examples: made.test, classes: made.classes };
   };
   const stream: Stream<F, K> = {
     head: "single",
-    tasks: parts.length,
-    test(task) {
-      const { test, classes } = experience(task);
-      return { examples: test, classes };
-    },
+    target: "class",
     seeded: () => stream,
     ...parts,
+    tasks,
+    taskOf: (index) => {
+      inside("an experience", index, parts.length);
+      if (parts.taskOf !== undefined) return parts.taskOf(index);
+      return tasks === parts.length ? index : experience(index).task;
+    },
+    classesOf: (task) => {
+      inside("a task", task, tasks);
+      return parts.classesOf === undefined ? test(task).classes : parts.classesOf(task);
+    },
+    test,
     experience,
     *[Symbol.iterator]() {
       for (let i = 0; i < parts.length; i++) yield experience(i);
@@ -90,6 +129,26 @@ export function makeStream<F extends Fact, K extends Kind>(parts: StreamParts<F,
     toJSON: () => parts.spec,
   };
   return Object.freeze(stream);
+}
+
+/** A whole number, or "run": then it is the seed of the run, and the stream is settled once that is known (until then it is 0). */
+export type Seed = number | "run";
+
+/** A source: a function from data sets and arguments to a stream. Its first argument is one data set, a list of them, or neither. */
+export type Source<Fn> = Fn & { readonly source: string; readonly takes: "one" | "many" | "none" };
+
+/** Declares a stream source: its name, which is also its file's, and whether its first argument is a data set or a list of them. */
+export function source<Fn extends (...args: never[]) => Stream>(
+  name: string,
+  takes: Source<Fn>["takes"],
+  make: Fn,
+): Source<Fn> {
+  return Object.assign(make, { source: name, takes });
+}
+
+/** A message that the type checker shows in place of a stream that cannot be used. */
+export interface Why<Sentence extends string> {
+  readonly "~why": Sentence;
 }
 
 /** What an operator does to what the learner is told. */
@@ -103,72 +162,177 @@ export interface FactChange<Needs extends Fact, Adds extends Fact, Drops extends
 /** The facts of a stream after an operator. */
 export type After<F extends Fact, Adds extends Fact, Drops extends Fact> = Exclude<F, Drops> | Adds;
 
+/** Nothing where the stream tells what is needed; a sentence, which no stream has, where it does not. */
+export type Requires<F extends Fact, Needs extends Fact> = [Needs] extends [F]
+  ? unknown
+  : Why<`this operator needs a stream that tells "${Exclude<Needs, F>}"`>;
+
 /** A function from arguments to a function from stream to stream; every one is a fluent method of the same name. */
 export interface Operator<
   Args extends readonly unknown[],
   Needs extends Fact = never,
   Adds extends Fact = never,
   Drops extends Fact = never,
+  On extends Kind = Kind,
 > {
-  (...args: Args): <F extends Fact, K extends Kind>(stream: Stream<F, K>) => Stream<After<F, Adds, Drops>, K>;
+  (
+    ...args: Args
+  ): <F extends Fact, K extends On>(stream: Stream<F, K> & Requires<F, Needs>) => Stream<After<F, Adds, Drops>, K>;
   /** The operator's name, which is also its file's and its method's. */
   readonly operator: string;
   readonly facts: FactChange<Needs, Adds, Drops>;
 }
 
+/** What an operator does to the facts for each value of its first argument. */
+export type Cases = Readonly<Record<string, FactChange<Fact, Fact, Fact>>>;
+
+type Listed<T> = T extends readonly (infer U extends Fact)[] ? U : never;
+/** The facts of a stream after one case of an operator. */
+export type AfterCase<F extends Fact, C> = After<
+  F,
+  C extends { readonly adds: infer A } ? Listed<A> : never,
+  C extends { readonly drops: infer D } ? Listed<D> : never
+>;
+
+/** An operator whose first argument, a word, decides what happens to the facts: `scenario("task")`, `withhold("labels")`. */
+export interface CaseOperator<C extends Cases, Rest extends readonly unknown[]> {
+  <W extends keyof C & string>(
+    word: W,
+    ...rest: Rest
+  ): <F extends Fact, K extends Kind>(stream: Stream<F, K>) => Stream<AfterCase<F, C[W]>, K>;
+  readonly operator: string;
+  readonly cases: C;
+}
+
 /** What the body of an operator gives: the parts that change. */
 export type Changed = Partial<Omit<StreamParts<Fact, Kind>, "spec" | "facts">>;
 
+/** What an operator applies to: some kinds of example alone, where it says so. */
+interface Limits<On extends Kind> {
+  readonly kinds?: readonly On[];
+}
+
 /**
  * Declares a stream operator. `build(...args)` gives a function from a stream to the parts that change; name, arguments and facts are
- * recorded in the stream's spec, and an operator that follows a seed-dependent stream is applied again once the seed is known.
+ * recorded in the stream's spec. Where an argument is "run", or options have the seed "run", and where the stream itself waits for the
+ * run's seed, the operator is applied again once that seed is known.
  */
 export function operator<
   Args extends readonly unknown[],
   Needs extends Fact = never,
   Adds extends Fact = never,
   Drops extends Fact = never,
+  On extends Kind = Kind,
 >(
   name: string,
   build: (...args: Args) => (stream: Stream) => Changed,
-  change: FactChange<Needs, Adds, Drops> = {},
-): Operator<Args, Needs, Adds, Drops> {
+  change: FactChange<Needs, Adds, Drops> & Limits<On> = {},
+): Operator<Args, Needs, Adds, Drops, On> {
   const make = (...args: Args) => {
     const apply = build(...args);
-    return function applied<F extends Fact, K extends Kind>(stream: Stream<F, K>): Stream<After<F, Adds, Drops>, K> {
-      for (const fact of change.needs ?? []) {
-        if (!(stream.facts as readonly Fact[]).includes(fact)) {
-          throw new TypeError(
-            `${name}: a stream that tells "${fact}" is required, got one that tells ${stream.facts.join(", ") || "nothing"}`,
-          );
-        }
-      }
-      const kept = stream.facts.filter((fact) => !(change.drops as readonly Fact[] | undefined)?.includes(fact));
-      const result: Stream<After<F, Adds, Drops>, K> = makeStream({
-        kind: stream.kind,
-        shape: stream.shape,
-        length: stream.length,
-        classes: stream.classes,
-        head: stream.head,
-        experience: (i) => stream.experience(i),
-        ...(stream.tasks === stream.length ? {} : { tasks: stream.tasks, test: (task: number) => stream.test(task) }),
-        seeded: (seed) => {
-          const settled = stream.seeded(seed);
-          return settled === stream ? result : applied(settled);
-        },
-        ...(apply(stream as unknown as Stream) as Partial<StreamParts<After<F, Adds, Drops>, K>>),
-        facts: [...new Set([...kept, ...(change.adds ?? [])])] as After<F, Adds, Drops>[],
-        spec: { name, args: args as unknown as readonly Json[], of: stream.spec },
-      });
-      return result;
-    };
+    return (stream: Stream) => applied(name, args, change, apply, (...settled: Args) => make(...settled))(stream);
   };
-  return Object.assign(make, { operator: name, facts: change });
+  return Object.assign(make, { operator: name, facts: change }) as unknown as Operator<Args, Needs, Adds, Drops, On>;
 }
 
-/** The spec of a data set, as it stands in a stream's spec. */
+/** Declares an operator whose first argument, a word of `cases`, decides what happens to the facts. */
+export function operatorByCase<const C extends Cases, Rest extends readonly unknown[]>(
+  name: string,
+  cases: C,
+  build: (word: keyof C & string, ...rest: Rest) => (stream: Stream) => Changed,
+): CaseOperator<C, Rest> {
+  const make = (word: keyof C & string, ...rest: Rest) => {
+    const change = cases[word];
+    if (change === undefined)
+      throw new TypeError(`${name}: one of ${Object.keys(cases).join(", ")} is required, got ${String(word)}`);
+    const apply = build(word, ...rest);
+    const again = (...[w, ...r]: [keyof C & string, ...Rest]) => make(w, ...r);
+    return (stream: Stream) => applied(name, [word, ...rest] as const, change, apply, again)(stream);
+  };
+  return Object.assign(make, { operator: name, cases }) as unknown as CaseOperator<C, Rest>;
+}
+
+function applied<Args extends readonly unknown[]>(
+  name: string,
+  args: Args,
+  change: FactChange<Fact, Fact, Fact> & Limits<Kind>,
+  apply: (stream: Stream) => Changed,
+  again: (...args: Args) => (stream: Stream) => Stream,
+): (stream: Stream) => Stream {
+  const waits = args.some((arg) => isRun(arg));
+  return (stream) => {
+    for (const fact of change.needs ?? []) {
+      if (!stream.facts.includes(fact))
+        throw new TypeError(
+          `${name}: a stream that tells "${fact}" is required, got one that tells ${stream.facts.join(", ") || "nothing"}`,
+        );
+    }
+    if (change.kinds !== undefined && !change.kinds.includes(stream.kind))
+      throw new TypeError(`${name}: a stream of ${change.kinds.join(" or ")} examples is required, got ${stream.kind}`);
+    const kept = stream.facts.filter((fact) => !change.drops?.includes(fact));
+    const changed = apply(stream);
+    const length = changed.length ?? stream.length;
+    const facts = [...new Set([...kept, ...(change.adds ?? [])])].filter((f) => f !== "length" || length !== Infinity);
+    const result: Stream = makeStream<Fact, Kind>({
+      kind: stream.kind,
+      shape: stream.shape,
+      length,
+      classes: stream.classes,
+      head: stream.head,
+      target: stream.target,
+      experience: (i) => stream.experience(i),
+      ...(changed.experience === undefined && {
+        tasks: stream.tasks,
+        taskOf: (i: number) => stream.taskOf(i),
+        classesOf: (task: number) => stream.classesOf(task),
+        test: (task: number) => stream.test(task),
+      }),
+      seeded: (seed) => {
+        const settled = stream.seeded(seed);
+        if (settled === stream && !waits) return result;
+        return again(...(args.map((arg) => settle(arg, seed)) as unknown as Args))(settled);
+      },
+      ...changed,
+      facts,
+      spec: { name, args: args.map(plain), of: stream.spec },
+    });
+    return result;
+  };
+}
+
+function isRun(arg: unknown): boolean {
+  if (isStream(arg)) return arg.seeded(0) !== arg;
+  return arg === "run" || (typeof arg === "object" && arg !== null && "seed" in arg && arg.seed === "run");
+}
+
+function settle(arg: unknown, seed: number): unknown {
+  if (isStream(arg)) return arg.seeded(seed);
+  if (arg === "run") return seed;
+  return isRun(arg) ? { ...(arg as object), seed } : arg;
+}
+
+/** Whether an argument is a stream, as it is for operators that put two together. */
+export function isStream(arg: unknown): arg is Stream {
+  return typeof arg === "object" && arg !== null && "experience" in arg && "seeded" in arg;
+}
+
+/** Whether an argument in a spec stands for a stream. */
+export function isSpec(arg: Json): arg is { readonly stream: Json } {
+  return typeof arg === "object" && arg !== null && !Array.isArray(arg) && "stream" in arg;
+}
+
+function plain(arg: unknown): Json {
+  return isStream(arg) ? { stream: arg.spec as unknown as Json } : (arg as Json);
+}
+
+/** The spec of data sets, as it stands in a stream's spec; the checksums are worked out when they are first read. */
 export function dataSpec(...data: readonly Dataset[]): readonly { name: string; checksum: string }[] {
-  return data.map((d) => d.toJSON());
+  return data.map((of) => ({
+    name: of.name,
+    get checksum() {
+      return of.checksum;
+    },
+  }));
 }
 
 /** The examples of the given classes, in their order in the table, with labels passed through `relabel`. */
@@ -177,13 +341,16 @@ export function ofClasses(
   classes: readonly number[],
   relabel: (label: number) => number = (l) => l,
 ): Examples {
-  const wanted = new Set(classes);
-  const at: number[] = [];
-  for (let i = 0; i < of.length; i++) if (wanted.has(of.labels[i]!)) at.push(i);
-  const rows = Uint32Array.from(at);
-  return select(
-    of,
-    rows,
-    Int32Array.from(rows, (i) => relabel(of.labels[i]!)),
-  );
+  const groups = byClass(of.labels);
+  const found = [...new Set(classes)].map((label) => groups.get(label) ?? new Uint32Array(0));
+  const rows = new Uint32Array(found.reduce((sum, group) => sum + group.length, 0));
+  let next = 0;
+  for (const group of found) {
+    rows.set(group, next);
+    next += group.length;
+  }
+  if (found.length > 1) rows.sort();
+  const labels = new Int32Array(rows.length);
+  for (let i = 0; i < rows.length; i++) labels[i] = relabel(of.labels[rows[i]!]!);
+  return select(of, rows, labels);
 }

@@ -1,0 +1,144 @@
+/** Finds the files of a data set: in a given folder, in the system's, or in the user's cache, where they are downloaded once. */
+import { createHash } from "node:crypto";
+import { createWriteStream, existsSync } from "node:fs";
+import { mkdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
+import { gunzipSync } from "node:zlib";
+
+/** One file of a data set. */
+export interface RemoteFile {
+  readonly name: string;
+  /** SHA-256 of the file's contents, unzipped where it is gzipped. */
+  readonly sha256: string;
+}
+
+/** Where a data set's files may be. */
+export interface Places {
+  /** The data set's name: of the function, and of the folder in the cache. */
+  readonly name: string;
+  readonly files: readonly RemoteFile[];
+  /** Folders where a system's packages put the files. */
+  readonly system?: readonly string[];
+  /** What installs them there, for the message. */
+  readonly install?: string;
+  /** The address that the file names are appended to. */
+  readonly url: string;
+}
+
+/** What a loader of files can be told. */
+export interface FetchOptions {
+  /** A folder that holds the files; default: the system's folder, then the cache, then a download into the cache. */
+  readonly folder?: string;
+  /** Whether files may be downloaded; default true. */
+  readonly download?: boolean;
+  /** Called while a file is downloaded, with the bytes so far and the bytes in all (null when the server does not say). */
+  readonly progress?: (file: string, bytes: number, total: number | null) => void;
+  /** Stops a download; what has arrived is kept and continued the next time. */
+  readonly signal?: AbortSignal;
+}
+
+/** The folder that downloaded data sets are kept in: `THALWEG_CACHE`, else the user's cache folder. */
+export function cacheFolder(): string {
+  return process.env.THALWEG_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "thalweg", "data");
+}
+
+/**
+ * The contents of all files of a data set, by name.
+ *
+ * @throws Error when they are nowhere and cannot be downloaded: it says the three ways to get them.
+ */
+export async function fetched(places: Places, options: FetchOptions = {}): Promise<ReadonlyMap<string, Uint8Array>> {
+  const { name, files, system = [] } = places;
+  const cache = join(cacheFolder(), name);
+  const folder =
+    options.folder ??
+    [...system, cache].find((place) => files.every((file) => inFolder(place, file.name) !== undefined));
+  if (folder === undefined) {
+    if (options.download === false)
+      throw new Error(`${name}: its files are required, found none; ${ways(places, cache)}`);
+    await mkdir(cache, { recursive: true });
+    for (const file of files) {
+      if (inFolder(cache, file.name) === undefined) await download(places, file, cache, options);
+    }
+  }
+  const found = new Map<string, Uint8Array>();
+  for (const file of files) {
+    const path = inFolder(folder ?? cache, file.name);
+    if (path === undefined)
+      throw new Error(`${name}: ${file.name} is required in ${folder}, and is not there; ${ways(places, cache)}`);
+    found.set(file.name, await readFile(path));
+  }
+  return found;
+}
+
+/** The file in the folder, gzipped or not. */
+function inFolder(folder: string, name: string): string | undefined {
+  return [name, name.replace(/\.gz$/, "")].map((file) => join(folder, file)).find(existsSync);
+}
+
+function ways({ install, url }: Places, cache: string): string {
+  const second = install === undefined ? `put them into ${cache}` : `install them with \`${install}\``;
+  return `three ways to get them: give the folder that holds them as { folder }, ${second}, or go online and let them be downloaded once from ${url}`;
+}
+
+/** Downloads one file beside its place, continues one that was stopped, and moves it there when its checksum is right. */
+async function download(places: Places, file: RemoteFile, cache: string, options: FetchOptions): Promise<void> {
+  const place = join(cache, file.name);
+  const part = `${place}.part`;
+  const had = existsSync(part) ? (await stat(part)).size : 0;
+  let arrived = 0;
+  try {
+    const answer = await fetch(places.url + file.name, {
+      headers: had > 0 ? { range: `bytes=${had}-` } : {},
+      ...(options.signal && { signal: options.signal }),
+    });
+    const whole = answer.status === 416; // the part was all of it
+    if (!whole) {
+      if (!answer.ok || answer.body === null) throw new Error(`the server answered ${answer.status}`);
+      const goesOn = answer.status === 206;
+      const length = Number(answer.headers.get("content-length"));
+      arrived = goesOn ? had : 0;
+      const total = length > 0 ? length + arrived : null;
+      const out = createWriteStream(part, { flags: goesOn ? "a" : "w" });
+      const body = Readable.fromWeb(answer.body as import("node:stream/web").ReadableStream);
+      body.on("data", (chunk: Uint8Array) => {
+        arrived += chunk.length;
+        options.progress?.(file.name, arrived, total);
+      });
+      await finished(body.pipe(out));
+      if (total !== null && arrived !== total) throw new Error(`${arrived} of ${total} bytes arrived`);
+    }
+  } catch (cause) {
+    throw new Error(`${places.name}: ${file.name} could not be downloaded (${reason(cause)}); ${ways(places, cache)}`, {
+      cause,
+    });
+  }
+  const got = checksum(await readFile(part));
+  if (got !== file.sha256) {
+    await rm(part);
+    throw new Error(
+      `${places.name}: ${file.name} with SHA-256 ${file.sha256} is required, got ${got}; the download was thrown away, ${ways(places, cache)}`,
+    );
+  }
+  await rename(part, place);
+}
+
+function checksum(file: Uint8Array): string {
+  let contents = file;
+  if (file[0] === 0x1f && file[1] === 0x8b) {
+    try {
+      contents = gunzipSync(file);
+    } catch {
+      return "a damaged gzip file";
+    }
+  }
+  return createHash("sha256").update(contents).digest("hex");
+}
+
+function reason(cause: unknown): string {
+  const error = cause as Error & { cause?: Error };
+  return error.cause?.message ? `${error.message}: ${error.cause.message}` : error.message;
+}

@@ -1,0 +1,43 @@
+/** Puts the classes, or the experiences, in another order. */
+import { relabelled } from "../../data/dataset.ts";
+import { orderOf, reordered } from "../parts/order.ts";
+import { picked } from "../parts/picked.ts";
+import { relabelOf, retabled } from "../parts/tables.ts";
+import { operator, type Seed } from "../stream.ts";
+
+/**
+ * Changes the order in which things arrive: a seed draws it, "run" takes the run's own seed, a list gives it.
+ *
+ * On a stream of one experience it is the order of the classes, which a later `split` follows: columns are numbered anew, so that column 0
+ * is the first in the order; a list holds every column or class name once. On a stream of several it is the order of the experiences.
+ *
+ * @throws RangeError when a list does not have every class, or every experience, exactly once, or the stream never ends.
+ *
+ * @example
+ * ```ts
+ * import { classes, digits, operators } from "thalweg";
+ * const { order, split } = operators;
+ * split(5)(order([9, 8, 7, 6, 5, 4, 3, 2, 1, 0])(classes(digits()))).classes[0]; // "9"
+ * ```
+ */
+export const order = operator("order", (by: Seed | readonly (number | string)[]) => (stream) => {
+  if (stream.length === Infinity) throw new RangeError("order: a stream that ends is required; slice it first");
+  if (stream.length > 1) {
+    const names = Array.from({ length: stream.length }, (_, i) => String(i));
+    return picked(stream, orderOf("order", by, names));
+  }
+  const columns = orderOf("order", by, stream.classes);
+  const place = reordered(columns);
+  return {
+    ...retabled(
+      stream,
+      (of) =>
+        relabelled(
+          of,
+          relabelOf(of, (label) => place[label]!),
+        ),
+      (classes) => classes.map((column) => place[column]!).sort((a, b) => a - b),
+    ),
+    classes: columns.map((column) => stream.classes[column]!),
+  };
+});

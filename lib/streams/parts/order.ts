@@ -1,0 +1,32 @@
+/** Orders of classes and of experiences. */
+import type { Seed } from "../stream.ts";
+import { rngOf } from "./seed.ts";
+
+/**
+ * An order as a list of positions: drawn by a seed, or as it was given, by position or by name.
+ *
+ * @throws RangeError unless a given list has every position or name exactly once.
+ */
+export function orderOf(
+  name: string,
+  order: Seed | readonly (number | string)[],
+  names: readonly string[],
+): readonly number[] {
+  if (typeof order === "number" || order === "run") return [...rngOf(order, "order").permutation(names.length)];
+  const places = order.map((item) => (typeof item === "string" ? names.indexOf(item) : item));
+  const seen = new Set(places);
+  if (places.length !== names.length || !names.every((_, i) => seen.has(i)))
+    throw new RangeError(
+      `${name}: an order with each of ${names.length} positions${names.length > 20 ? "" : ` (${names.join(", ")})`} once is required, got ${order.join(", ")}`,
+    );
+  return places;
+}
+
+/** Where each position comes in an order: its inverse. */
+export function reordered(order: readonly number[]): Int32Array {
+  const place = new Int32Array(order.length);
+  order.forEach((at, i) => {
+    place[at] = i;
+  });
+  return place;
+}
