@@ -1,2 +1,10 @@
 // Written by `npm run gen`.
+export * from "./evaluate.ts";
 export * from "./events.ts";
+export * from "./fit.ts";
+export * from "./plan.ts";
+export * from "./session.ts";
+export * from "./spec.ts";
+export * from "./stacked.ts";
+export * from "./step.ts";
+export * from "./widen.ts";

@@ -1,0 +1,138 @@
+/** How well the network does on examples it did not train on. */
+import { type Examples, gather, sizeOf } from "../data/dataset.ts";
+import { disposeTree, jit, type Tree, tf } from "../engine/index.ts";
+import { type Params, tape } from "../models/model.ts";
+import { crossEntropies, masked, type Network, type Weights } from "../models/network.ts";
+import type { HostTensor, State, Strategy } from "../strategies/strategy.ts";
+
+/** The outcome of an evaluation. */
+export interface Score {
+  readonly examples: number;
+  readonly taskAware: number;
+  readonly taskAgnostic: number;
+  /** Mean cross-entropy under the stream's own rule. */
+  readonly loss: number;
+}
+
+/** The network with what the strategies add to it, for evaluation. */
+export interface Frozen {
+  readonly weights: Weights;
+  readonly statistics: Params;
+  /** `tensors` and `carried` of the strategy that predicts, if one does. */
+  readonly predictor: { readonly tensors?: Tree | undefined; readonly carried?: Tree | undefined };
+}
+
+/** Compiled evaluation of one network. */
+export interface Evaluator {
+  /**
+   * Evaluates a table. `aware` and `agnostic` are masks `[1, columns]` of the columns that compete with and without knowledge of the
+   * task; `ruled` says which of them is the stream's own rule. Throws on an empty table.
+   */
+  score(
+    frozen: Frozen,
+    examples: Examples,
+    aware: HostTensor,
+    agnostic: HostTensor | null,
+    ruled: "aware" | "agnostic",
+  ): Score;
+  /** Features and logits of a table, row after row. */
+  outputs(frozen: Frozen, examples: Examples): { features: Float32Array; logits: Float32Array };
+}
+
+/** Rows per run: few sizes, so that few programs are compiled; a table's last rows are filled up with zeros. */
+const sizes = [32, 64, 128, 256];
+
+/** Compiles the evaluation of a network under the strategies of an experiment. */
+export function evaluator(network: Network, strategies: readonly Strategy[]): Evaluator {
+  const predicting = strategies.find((s) => s.hooks.predict !== undefined);
+  const forward = (
+    { weights, statistics, predictor }: Frozen,
+    x: tf.Tensor,
+  ): { features: tf.Tensor; logits: tf.Tensor } => {
+    const features = network.features(weights, x, tape(false, null, statistics).mode);
+    const logits = network.logits(weights, features);
+    const own = predicting?.hooks.predict;
+    return {
+      features,
+      logits: own === undefined ? logits : own(predictor as State, { network, weights, x, features, logits }),
+    };
+  };
+  const scores = jit(
+    (frozen: Frozen, x: tf.Tensor, y: tf.Tensor, aware: tf.Tensor, agnostic: tf.Tensor | null, ruled: string) => {
+      const { logits } = forward(frozen, x);
+      const [known, open] = [masked(logits, aware), masked(logits, agnostic)];
+      return {
+        aware: tf.argMax(known, -1),
+        agnostic: tf.argMax(open, -1),
+        loss: crossEntropies(ruled === "aware" ? known : open, y),
+      };
+    },
+    { name: "evaluate" },
+  );
+  const outputs = jit(forward, { name: "outputs" });
+
+  return {
+    score(frozen, examples, aware, agnostic, ruled) {
+      if (examples.length === 0)
+        throw new RangeError("evaluate: at least one test example is required, got an empty table");
+      const masks = [toTensor(aware), agnostic === null ? null : toTensor(agnostic)] as const;
+      let [right, free, loss] = [0, 0, 0];
+      for (const { x, y, labels } of chunks(examples)) {
+        const out = scores(frozen, x, y, masks[0], masks[1], ruled);
+        const [known, open, losses] = [out.aware.dataSync(), out.agnostic.dataSync(), out.loss.dataSync()];
+        for (let i = 0; i < labels.length; i++) {
+          if (known[i] === labels[i]) right++;
+          if (open[i] === labels[i]) free++;
+          loss += losses[i]!;
+        }
+        disposeTree([out.aware, out.agnostic, out.loss, x, y]);
+      }
+      disposeTree(masks.filter((m) => m !== null));
+      const n = examples.length;
+      return { examples: n, taskAware: right / n, taskAgnostic: free / n, loss: loss / n };
+    },
+    outputs(frozen, examples) {
+      const features: Float32Array[] = [];
+      const logits: Float32Array[] = [];
+      for (const { x, y, labels } of chunks(examples)) {
+        const out = outputs(frozen, x);
+        const rows = x.shape[0]!;
+        features.push((out.features.dataSync() as Float32Array).slice(0, (out.features.size / rows) * labels.length));
+        logits.push((out.logits.dataSync() as Float32Array).slice(0, (out.logits.size / rows) * labels.length));
+        disposeTree([out.features, out.logits, x, y]);
+      }
+      return { features: concat(features), logits: concat(logits) };
+    },
+  };
+}
+
+function* chunks(examples: Examples): Generator<{ x: tf.Tensor; y: tf.Tensor; labels: Int32Array }> {
+  const size = sizeOf(examples.shape);
+  for (let start = 0; start < examples.length; ) {
+    const left = examples.length - start;
+    const rows = sizes.find((n) => n >= left) ?? sizes.at(-1)!;
+    const count = Math.min(rows, left);
+    const at = Uint32Array.from({ length: count }, (_, i) => start + i);
+    const x = new Float32Array(rows * size);
+    gather(examples, at, x.subarray(0, count * size));
+    const labels = examples.labels.slice(start, start + count);
+    const y = new Int32Array(rows);
+    y.set(labels);
+    start += count;
+    yield { x: tf.tensor(x, [rows, ...examples.shape]), y: tf.tensor1d(y, "int32"), labels };
+  }
+}
+
+function toTensor({ data, shape }: HostTensor): tf.Tensor {
+  return tf.tensor(data, shape as number[], "float32");
+}
+
+function concat(parts: readonly Float32Array[]): Float32Array {
+  const out = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}

@@ -1,0 +1,410 @@
+/** One run as a machine that does one unit of work at a time, and whose whole state between units is one value. */
+
+import type { Examples } from "../data/dataset.ts";
+import { decode, disposeTree, encode, type Rng, random, scoped, type Tree } from "../engine/index.ts";
+import { countParameters, type Params } from "../models/model.ts";
+import { type Network, network } from "../models/network.ts";
+import type { Batch, Context, State, Strategy } from "../strategies/strategy.ts";
+import type { Experience } from "../streams/stream.ts";
+import { columns as allColumns } from "./columns.ts";
+import { type Evaluator, evaluator, type Frozen } from "./evaluate.ts";
+import type { Evaluated, TrainEvent } from "./events.ts";
+import { type Plan, plan } from "./plan.ts";
+import { type RunSpec, requireSound, specHash } from "./spec.ts";
+import { stacked } from "./stacked.ts";
+import { type Learner, type TrainStep, termNames, trainStep } from "./step.ts";
+import { widenedState } from "./widen.ts";
+
+/** Steps taken in one program run, where no strategy needs the host between steps. */
+const chunk = 16;
+
+/** Where a run is. */
+export interface Cursor {
+  readonly phase: "start" | "before" | "train" | "after" | "evaluate" | "done";
+  readonly experience: number;
+  /** Steps taken on this experience, and in the run. */
+  readonly local: number;
+  readonly step: number;
+  /** Evaluations still to do in this round, and why they are done. */
+  readonly pending: readonly number[];
+  readonly at: Evaluated["at"];
+}
+
+/** Everything a run needs to go on. */
+interface Saved {
+  readonly format: 1;
+  readonly spec: string;
+  readonly seed: number;
+  readonly cursor: Cursor;
+  readonly queue: readonly TrainEvent[];
+  readonly learner: Learner;
+  readonly states: Readonly<Record<string, State>>;
+  readonly columns: number;
+  readonly met: readonly number[];
+}
+
+/** A run under way. */
+export interface Session {
+  readonly cursor: Cursor;
+  /** Events that happened but were not taken yet. */
+  readonly queue: TrainEvent[];
+  /** Does the next unit of work and puts its events into the queue; false when the run is over. */
+  advance(): boolean;
+  /** The whole state, untaken events included, as bytes. */
+  save(): Uint8Array;
+  /** The trained network as it is now; the tensors belong to the session. */
+  readonly learner: Learner;
+  readonly network: Network;
+  /** Frees the session's tensors. */
+  dispose(): void;
+}
+
+/** Opens a run: a new one, or one that goes on from saved bytes. Throws before any training when the parts do not fit. */
+export function open(given: RunSpec, seed: number, device: string, from?: Uint8Array): Session {
+  const stream = given.stream.seeded(seed);
+  const spec: RunSpec = { ...given, stream };
+  requireSound(spec);
+  const { strategies, optimizer, schedule, training, evaluation } = spec;
+  const root = random(seed);
+  const net = network(spec.model, stream.shape);
+  const hash = specHash(given);
+
+  const saved = from === undefined ? undefined : (decode(from) as Saved);
+  if (saved !== undefined && (saved.format !== 1 || saved.spec !== hash || saved.seed !== seed)) {
+    throw new Error(
+      `resume: the state of this experiment with seed ${seed} is required, got that of another (seed ${saved.seed}); start anew or restore its own`,
+    );
+  }
+
+  let cursor: Cursor = saved?.cursor ?? { phase: "start", experience: 0, local: 0, step: 0, pending: [], at: "start" };
+  const queue: TrainEvent[] = [...(saved?.queue ?? [])];
+  const columns = allColumns(
+    stream,
+    saved?.columns ?? (stream.classes.length || highest(stream.experience(0).classes)),
+    saved?.met ?? [],
+  );
+  const states: Record<string, State> = { ...(saved?.states ?? {}) };
+  let learner: Learner = saved?.learner ?? fresh();
+  const step: TrainStep = trainStep(net, optimizer, strategies);
+  const judge: Evaluator = evaluator(net, strategies);
+  let now: { readonly experience: Experience; readonly plan: Plan | null; seconds: number } | undefined;
+
+  function fresh(): Learner {
+    const weights = net.init(root.at("init"), columns.count);
+    return {
+      weights,
+      statistics: net.statistics(),
+      optimizer: scoped(() => optimizer.init(weights as Tree)),
+      carried: {},
+    };
+  }
+
+  function frozen(): Frozen {
+    const name = strategies.find((s) => s.hooks.predict !== undefined)?.spec.name;
+    return {
+      weights: learner.weights,
+      statistics: learner.statistics,
+      predictor: name === undefined ? {} : { tensors: states[name]?.tensors, carried: learner.carried[name] },
+    };
+  }
+
+  function context({ spec: { name } }: Strategy, at: number = cursor.step): Context {
+    return {
+      rng: root.at("strategy", name),
+      stream,
+      network: net,
+      columns: columns.count,
+      batch: training.batch,
+      epochs: training.epochs,
+      experience: cursor.experience,
+      step: at,
+      weights: learner.weights,
+      statistics: learner.statistics,
+      mask: columns.mask,
+      outputs: (examples) => judge.outputs({ ...frozen(), predictor: {} }, examples),
+    };
+  }
+
+  /** Keeps the part of a strategy's state that steps change with the learner, the rest here. */
+  function hold(strategy: Strategy, state: State): void {
+    const { name } = strategy.spec;
+    const { carried, ...rest } = state;
+    states[name] = rest;
+    if (carried !== undefined) learner = { ...learner, carried: { ...learner.carried, [name]: carried } };
+  }
+
+  function stateOf({ spec: { name } }: Strategy): State {
+    const carried = learner.carried[name];
+    return carried === undefined ? states[name]! : { ...states[name]!, carried };
+  }
+
+  function each(hook: "beforeExperience" | "afterExperience", experience: Experience): void {
+    for (const s of strategies) {
+      const run = s.hooks[hook];
+      if (run !== undefined) hold(s, run(stateOf(s), experience, context(s)));
+    }
+  }
+
+  function evaluations(at: Evaluated["at"]): Pick<Cursor, "pending" | "at"> {
+    const all = evaluation.tasks === "all" && Number.isFinite(stream.tasks);
+    const seen = new Set<number>();
+    if (!all)
+      for (let i = 0; i <= cursor.experience && at !== "start"; i++)
+        seen.add(stream.length === stream.tasks ? i : stream.experience(i).task);
+    return { pending: all ? Array.from({ length: stream.tasks }, (_, i) => i) : [...seen].sort((a, b) => a - b), at };
+  }
+
+  function begin(): void {
+    for (const s of strategies) hold(s, s.hooks.init?.(context(s)) ?? {});
+    queue.push({
+      type: "started",
+      seed,
+      step: 0,
+      experiences: Number.isFinite(stream.length) ? stream.length : null,
+      tasks: Number.isFinite(stream.tasks) ? stream.tasks : null,
+      head: stream.head,
+      parameters: countParameters(learner.weights as Params),
+      device,
+    });
+    cursor = evaluation.atStart
+      ? { ...cursor, phase: "evaluate", ...evaluations("start") }
+      : { ...cursor, phase: "before" };
+  }
+
+  function grow(experience: Experience): void {
+    const wanted = Math.max(columns.count, highest(experience.classes));
+    if (wanted === columns.count) return;
+    const old = learner;
+    const weights = net.grow(old.weights, root.at("init"), wanted);
+    const state = widenedState(optimizer, old.optimizer, weights);
+    disposeTree([old.optimizer, old.weights.head] as unknown as Tree);
+    columns.count = wanted;
+    learner = { ...old, weights, optimizer: state };
+  }
+
+  /** The examples of an experience, as a strategy wants them; the plan is the same however often it is made. */
+  function enter(): NonNullable<typeof now> {
+    if (now?.experience.index === cursor.experience) return now;
+    const experience = stream.experience(cursor.experience);
+    const chooser = strategies.find((s) => s.hooks.data !== undefined);
+    const examples = chooser === undefined ? experience.train : chooser.hooks.data!(experience, context(chooser));
+    now = { experience, plan: examples === null ? null : laid(examples, experience.task), seconds: 0 };
+    return now;
+  }
+
+  function laid(examples: Examples, task: number): Plan {
+    return plan(examples, task, training, root.at("order", cursor.experience));
+  }
+
+  function before(): void {
+    const { experience, plan: steps } = enter();
+    for (const column of experience.classes) columns.met.add(column);
+    grow(experience);
+    each("beforeExperience", experience);
+    const closed = strategies.some((s) => s.hooks.learn !== undefined);
+    queue.push({
+      type: "boundary",
+      step: cursor.step,
+      experience: experience.index,
+      task: experience.task,
+      examples: steps?.examples.length ?? 0,
+      classes: experience.classes,
+      steps: closed || steps === null ? null : steps.steps,
+    });
+    cursor = { ...cursor, phase: "train", local: 0 };
+  }
+
+  function train(): void {
+    const current = enter();
+    const started = performance.now();
+    const learning = strategies.find((s) => s.hooks.learn !== undefined);
+    if (learning !== undefined && current.plan !== null) {
+      const table = { ...current.experience, train: current.plan.examples };
+      hold(learning, learning.hooks.learn!(stateOf(learning), table, context(learning)));
+    } else if (current.plan !== null && cursor.local < current.plan.steps) {
+      descend(current.plan);
+      current.seconds += (performance.now() - started) / 1000;
+      return;
+    }
+    current.seconds += (performance.now() - started) / 1000;
+    cursor = { ...cursor, phase: "after" };
+  }
+
+  /** Steps until the next point where something else has to happen. */
+  function stretch({ steps }: Plan): number {
+    const host = strategies.some((s) => s.hooks.afterStep !== undefined);
+    const every = evaluation.everySteps;
+    const untilEvaluation = every === 0 ? chunk : every - (cursor.step % every);
+    return Math.min(host ? 1 : chunk, steps - cursor.local, untilEvaluation);
+  }
+
+  function descend(steps: Plan): void {
+    const count = stretch(steps);
+    const first = cursor;
+    const prepared: Batch[] = [];
+    for (let k = 0; k < count; k++) {
+      let batch = steps.batch(first.local + k);
+      for (const s of strategies)
+        if (s.hooks.batch !== undefined) batch = s.hooks.batch(states[s.spec.name]!, batch, context(s, first.step + k));
+      prepared.push(batch);
+    }
+    const rates = prepared.map((_, k) => {
+      const local = first.local + k;
+      return (
+        optimizer.rate *
+        schedule.factor({
+          step: local,
+          steps: steps.steps,
+          epoch: Math.floor(local / steps.perEpoch),
+          experience: first.experience,
+        })
+      );
+    });
+    for (const group of stacked(prepared, rates, columns.mask, stream.shape, chunk))
+      run(group.batches, group.inputs, steps);
+    if (evaluation.everySteps > 0 && cursor.step % evaluation.everySteps === 0) {
+      cursor = { ...cursor, phase: "evaluate", ...evaluations("step") };
+    }
+  }
+
+  function run(batches: readonly Batch[], inputs: ReturnType<typeof stacked>[number]["inputs"], steps: Plan): void {
+    const rngs: Rng[] = batches.map((_, k) => root.at("noise", cursor.step + k));
+    const constants = Object.fromEntries(
+      strategies.flatMap(({ spec: { name } }) =>
+        states[name]?.tensors === undefined ? [] : [[name, states[name]!.tensors!]],
+      ),
+    );
+    const [next, out] = step(learner, inputs, rngs, constants, batches[0]!.current);
+    learner = next;
+    disposeTree(inputs as unknown as Tree);
+    const names = termNames(strategies);
+    const terms = out.terms.dataSync();
+    batches.forEach((_, k) => {
+      const values = names.map((name, i) => [name, terms[k * names.length + i]!] as const);
+      const loss = values.reduce((sum, [, value]) => sum + value, 0);
+      const epoch = Math.floor((cursor.local + k) / steps.perEpoch);
+      if (!Number.isFinite(loss)) {
+        const term = values.find(([, value]) => !Number.isFinite(value))?.[0] ?? "their sum";
+        throw new RangeError(
+          `fit: a finite loss is required, got ${loss} at step ${cursor.step + k + 1} (experience ${cursor.experience}, epoch ${epoch}, term "${term}"); lower the learning rate or the strength of that term`,
+        );
+      }
+      queue.push({
+        type: "step",
+        step: cursor.step + k + 1,
+        experience: cursor.experience,
+        epoch,
+        loss,
+        terms: Object.fromEntries(values),
+      });
+    });
+    for (const s of strategies) {
+      if (s.hooks.afterStep === undefined) continue;
+      const seen = Object.entries(out.seen[s.spec.name] ?? {}).map(
+        ([name, t]) => [name, t.dataSync() as Float32Array] as const,
+      );
+      s.hooks.afterStep(states[s.spec.name]!, { batch: batches[0]!, outputs: Object.fromEntries(seen) }, context(s));
+    }
+    disposeTree(out as unknown as Tree);
+    cursor = { ...cursor, local: cursor.local + batches.length, step: cursor.step + batches.length };
+  }
+
+  function after(): void {
+    const { experience, plan: steps, seconds } = enter();
+    const started = performance.now();
+    if (steps !== null) each("afterExperience", { ...experience, train: steps.examples });
+    const last = experience.index === stream.length - 1;
+    queue.push({
+      type: "learned",
+      step: cursor.step,
+      experience: experience.index,
+      seconds: seconds + (performance.now() - started) / 1000,
+    });
+    cursor =
+      steps !== null && (evaluation.every === "experience" || last)
+        ? { ...cursor, phase: "evaluate", ...evaluations("experience") }
+        : onward();
+  }
+
+  function onward(): Cursor {
+    now = undefined;
+    const last = cursor.experience === stream.length - 1;
+    return {
+      ...cursor,
+      phase: last ? "done" : "before",
+      experience: cursor.experience + (last ? 0 : 1),
+      local: 0,
+      pending: [],
+    };
+  }
+
+  function evaluate(): void {
+    const [task, ...left] = cursor.pending;
+    if (task !== undefined) {
+      const { examples, classes } = stream.test(task);
+      const limit = cursor.at === "step" && evaluation.examples > 0 ? evaluation.examples : examples.length;
+      const ruled = stream.head === "multi" ? "aware" : "agnostic";
+      const score = judge.score(
+        frozen(),
+        head(examples, limit),
+        columns.aware(classes),
+        columns.agnostic(),
+        ruled,
+      );
+      queue.push({
+        type: "evaluated",
+        step: cursor.step,
+        at: cursor.at,
+        after: cursor.at === "start" ? -1 : cursor.experience,
+        on: task,
+        accuracy: ruled === "aware" ? score.taskAware : score.taskAgnostic,
+        ...score,
+      });
+    }
+    if (left.length > 0) cursor = { ...cursor, pending: left };
+    else if (cursor.at === "experience") cursor = onward();
+    else cursor = { ...cursor, phase: cursor.at === "start" ? "before" : "train", pending: [] };
+  }
+
+  const units = { start: begin, before, train, after, evaluate };
+  return {
+    get cursor() {
+      return cursor;
+    },
+    queue,
+    get learner() {
+      return learner;
+    },
+    network: net,
+    advance() {
+      if (cursor.phase === "done") return false;
+      units[cursor.phase]();
+      return true;
+    },
+    save: () =>
+      encode({
+        format: 1,
+        spec: hash,
+        seed,
+        cursor,
+        queue,
+        learner,
+        states,
+        columns: columns.count,
+        met: [...columns.met],
+      } satisfies Saved),
+    dispose() {
+      disposeTree([learner, states] as unknown as Tree);
+    },
+  };
+}
+
+function highest(classes: readonly number[]): number {
+  return Math.max(...classes) + 1;
+}
+
+function head(examples: Examples, count: number): Examples {
+  return count >= examples.length
+    ? examples
+    : { ...examples, length: count, labels: examples.labels.subarray(0, count) };
+}

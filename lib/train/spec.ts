@@ -1,0 +1,136 @@
+/** The whole of an experiment as one plain value, checked before anything is trained. */
+import { createHash } from "node:crypto";
+import type { Json } from "../data/dataset.ts";
+import { checked } from "../data/options.ts";
+import type { Model } from "../models/model.ts";
+import { network } from "../models/network.ts";
+import type { Optimizer, Schedule } from "../optim/optimizer.ts";
+import { requireCompatible, type Strategy } from "../strategies/strategy.ts";
+import type { Stream } from "../streams/stream.ts";
+
+/** How an experience is trained on. A type, so that it is JSON. */
+export type Training = {
+  /** Examples of an experience per step. Default 10. */
+  readonly batch: number;
+  /** Passes over an experience. Default 1. */
+  readonly epochs: number;
+  /** Steps per experience in place of passes; 0 (the default) counts passes. */
+  readonly steps: number;
+  /** Whether the examples of an experience are reordered for every pass. Default true. */
+  readonly shuffle: boolean;
+  /** Whether a last batch that is not full is left out. Default false. */
+  readonly dropLast: boolean;
+};
+
+/** When the tasks are evaluated. A type, so that it is JSON. */
+export type Evaluation = {
+  /** After every experience, or only at the end of the stream. Default "experience". */
+  readonly every: "experience" | "end";
+  /** Also every so many steps; 0 (the default) never. */
+  readonly everySteps: number;
+  /** Test examples per task for evaluations between experiences: the first so many; 0 takes all. Default 500. */
+  readonly examples: number;
+  /** Which tasks: all of the stream, or those met so far. Default "all"; an endless stream evaluates those met. */
+  readonly tasks: "all" | "seen";
+  /** Whether the tasks are evaluated before any training: forward transfer needs it. Default true. */
+  readonly atStart: boolean;
+};
+
+export const trainingDefaults: Training = { batch: 10, epochs: 1, steps: 0, shuffle: true, dropLast: false };
+export const evaluationDefaults: Evaluation = {
+  every: "experience",
+  everySteps: 0,
+  examples: 500,
+  tasks: "all",
+  atStart: true,
+};
+
+/** An experiment: everything but the seed. */
+export interface RunSpec {
+  readonly stream: Stream;
+  readonly model: Model;
+  readonly strategies: readonly Strategy[];
+  readonly optimizer: Optimizer;
+  readonly schedule: Schedule;
+  readonly training: Training;
+  readonly evaluation: Evaluation;
+}
+
+/** Fills in and checks how an experience is trained on. */
+export function training(given: Partial<Training>): Training {
+  const all = checked("train", trainingDefaults, given);
+  for (const [name, least] of [
+    ["batch", 1],
+    ["epochs", 1],
+    ["steps", 0],
+  ] as const) {
+    if (!Number.isInteger(all[name]) || all[name] < least) {
+      throw new RangeError(`train: ${name} must be a whole number of at least ${least}, got ${all[name]}`);
+    }
+  }
+  return all;
+}
+
+/** Fills in and checks when tasks are evaluated. */
+export function evaluation(given: Partial<Evaluation>): Evaluation {
+  const all = checked("evaluate", evaluationDefaults, given);
+  if (all.every !== "experience" && all.every !== "end")
+    throw new TypeError(`evaluate: every must be "experience" or "end", got "${all.every}"`);
+  if (all.tasks !== "all" && all.tasks !== "seen")
+    throw new TypeError(`evaluate: tasks must be "all" or "seen", got "${all.tasks}"`);
+  for (const name of ["everySteps", "examples"] as const) {
+    if (!Number.isInteger(all[name]) || all[name] < 0)
+      throw new RangeError(`evaluate: ${name} must be a whole number of at least 0, got ${all[name]}`);
+  }
+  return all;
+}
+
+/** Throws before any training when the parts of an experiment do not fit together. */
+export function requireSound(spec: RunSpec): void {
+  const { stream, model, strategies } = spec;
+  if (!model.accepts.includes(stream.kind)) {
+    throw new TypeError(
+      `learn: a model that accepts ${stream.kind} examples is required, got ${model.spec.name}, which accepts ${model.accepts.join(", ")}`,
+    );
+  }
+  const { width } = network(model, stream.shape);
+  if (width.length !== 1)
+    throw new RangeError(`learn: the model's features must be a vector, got shape [${width}]; end it with flatten()`);
+  if (stream.classes.length === 0 && stream.head !== "growing") {
+    throw new TypeError(
+      `learn: a stream that does not name its classes needs a growing head, got head "${stream.head}"`,
+    );
+  }
+  requireCompatible(strategies, stream);
+}
+
+/** An experiment as plain JSON: the key of its results. */
+export function specJson(spec: RunSpec): Json {
+  return {
+    stream: spec.stream.toJSON() as unknown as Json,
+    model: spec.model.toJSON() as unknown as Json,
+    strategies: spec.strategies.map((s) => s.toJSON()) as unknown as Json,
+    optimizer: spec.optimizer.toJSON() as unknown as Json,
+    schedule: spec.schedule.toJSON() as unknown as Json,
+    training: spec.training,
+    evaluation: spec.evaluation,
+  };
+}
+
+/** A short fingerprint of an experiment: equal experiments have equal ones. */
+export function specHash(spec: RunSpec): string {
+  return createHash("sha256")
+    .update(JSON.stringify(sorted(specJson(spec))))
+    .digest("hex")
+    .slice(0, 16);
+}
+
+function sorted(value: Json): Json {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sorted((value as { [key: string]: Json })[key]!)]),
+  );
+}
