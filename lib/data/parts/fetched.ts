@@ -5,7 +5,7 @@ import { mkdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { finished } from "node:stream/promises";
+import { pipeline } from "node:stream/promises";
 import { gunzipSync } from "node:zlib";
 
 /** One file of a data set. */
@@ -108,7 +108,7 @@ async function download(places: Places, file: RemoteFile, cache: string, options
         arrived += chunk.length;
         options.progress?.(file.name, arrived, total);
       });
-      await finished(body.pipe(out));
+      await pipeline(body, out);
       if (total !== null && arrived !== total) throw new Error(`${arrived} of ${total} bytes arrived`);
     }
   } catch (cause) {
