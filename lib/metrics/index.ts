@@ -7,3 +7,4 @@ export * from "./forgetting.ts";
 export * from "./frame.ts";
 export * from "./fwt.ts";
 export * from "./metric.ts";
+export * from "./statistics.ts";

@@ -13,7 +13,6 @@ import { permuted } from "../../lib/streams/sources/permuted.ts";
 import { rotated } from "../../lib/streams/sources/rotated.ts";
 import type { Stream } from "../../lib/streams/stream.ts";
 
-// biome-ignore lint/suspicious/noThenProperty: the option is called so
 const base = (first: number, then: number) => ({ first, then });
 const of = (stream: Stream) => [...stream];
 const distinct = (examples: Examples) => [...new Set(examples.labels)].sort((a, b) => a - b);

@@ -1,0 +1,4 @@
+// Written by `npm run gen`.
+export * from "./accuracy-curves.ts";
+export * from "./accuracy-heatmap.ts";
+export * from "./figure.ts";

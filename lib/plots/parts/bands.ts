@@ -1,0 +1,74 @@
+/** Curves over seeds: the mean as a line, the interval around it as a band. */
+import { tInterval } from "../../metrics/statistics.ts";
+import { faded } from "./colour.ts";
+import type { Line, Scatter, Trace } from "./plotly.ts";
+
+/** One curve of one run: its value at each place. */
+export interface Curve {
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+}
+
+/** How a band of curves is drawn. */
+export interface BandStyle {
+  readonly name: string;
+  readonly colour: string;
+  readonly dash?: NonNullable<Line["dash"]>;
+  readonly width?: number;
+  readonly showlegend?: boolean;
+  readonly markers?: boolean;
+  readonly axes?: { readonly xaxis?: string; readonly yaxis?: string };
+  /** Left out: no band. */
+  readonly band?: boolean;
+  readonly hovertemplate?: string;
+}
+
+/** The mean of curves at every place that one of them has, with its 95% interval. */
+export function meanCurve(curves: readonly Curve[]): { x: number[]; mean: number[]; low: number[]; high: number[] } {
+  const at = new Map<number, number[]>();
+  for (const { x, y } of curves) {
+    x.forEach((place, index) => {
+      const value = y[index]!;
+      if (Number.isFinite(value)) at.set(place, [...(at.get(place) ?? []), value]);
+    });
+  }
+  const x = [...at.keys()].sort((a, b) => a - b);
+  const intervals = x.map((place) => tInterval(at.get(place)!));
+  return {
+    x,
+    mean: intervals.map(({ mean }) => mean),
+    low: intervals.map(({ low }) => low),
+    high: intervals.map(({ high }) => high),
+  };
+}
+
+/** The traces of curves over seeds: a band when there are at least two, and the line of their mean. */
+export function bandTraces(curves: readonly Curve[], style: BandStyle): Trace[] {
+  const { x, mean, low, high } = meanCurve(curves);
+  const known = x.map((_, index) => index).filter((index) => Number.isFinite(low[index]));
+  const shared = { ...style.axes, legendgroup: style.name };
+  const band: Scatter = {
+    type: "scatter",
+    ...shared,
+    name: `${style.name}, 95% interval`,
+    x: [...known.map((index) => x[index]!), ...known.toReversed().map((index) => x[index]!)],
+    y: [...known.map((index) => high[index]!), ...known.toReversed().map((index) => low[index]!)],
+    fill: "toself",
+    fillcolor: faded(style.colour, 0.18),
+    line: { width: 0, color: style.colour },
+    showlegend: false,
+    hoverinfo: "skip",
+  };
+  const line: Scatter = {
+    type: "scatter",
+    ...shared,
+    name: style.name,
+    x,
+    y: mean,
+    mode: style.markers === true ? "lines+markers" : "lines",
+    line: { color: style.colour, width: style.width ?? 2, dash: style.dash ?? "solid" },
+    ...(style.showlegend === undefined ? {} : { showlegend: style.showlegend }),
+    ...(style.hovertemplate === undefined ? {} : { hovertemplate: style.hovertemplate }),
+  };
+  return style.band !== false && known.length > 1 ? [band, line] : [line];
+}

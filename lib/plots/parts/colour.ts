@@ -1,0 +1,85 @@
+/** Colours that read on light and dark pages and for every kind of colour vision. */
+import type { ColorScale } from "./plotly.ts";
+
+/** Okabe and Ito's palette (2008) without its black, the yellow darkened so that it shows on white. */
+export const palette: readonly string[] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7d00"];
+
+/** The grey of text, axes and what is neither good nor bad; readable on white and on black. */
+export const neutral = "#7a828c";
+
+/** A palette colour by position; it starts over after the last. */
+export function colourAt(index: number): string {
+  return palette[index % palette.length]!;
+}
+
+/** A colour with some transparency: `#0072b2` at .2 is `rgba(0,114,178,0.2)`. */
+export function faded(colour: string, opacity: number): string {
+  const [red, green, blue] = channels(colour);
+  return `rgba(${red},${green},${blue},${opacity})`;
+}
+
+/** Viridis (van der Walt and Smith 2015, CC0): even to the eye, and in grey. */
+const viridis = [
+  "#440154",
+  "#482878",
+  "#3e4989",
+  "#31688e",
+  "#26828e",
+  "#1f9e89",
+  "#35b779",
+  "#6ece58",
+  "#b5de2b",
+  "#fde725",
+];
+
+const scales: Readonly<Record<string, readonly (readonly [number, string])[]>> = {
+  accuracy: viridis.map((colour, index) => [index / (viridis.length - 1), colour] as const),
+  difference: [
+    [0, "#b34700"],
+    [0.25, "#e8975a"],
+    [0.5, "#f2f2f2"],
+    [0.75, "#5fa3cf"],
+    [1, "#005a8c"],
+  ],
+};
+
+/** The stops of a colour scale. */
+export function stopsOf(scale: ColorScale): readonly (readonly [number, string])[] {
+  return typeof scale === "string" ? (scales[scale] ?? scales.accuracy!) : scale;
+}
+
+/** The colour at a place of a scale, from 0 to 1; places beyond take the end. */
+export function colourOn(scale: ColorScale, place: number): string {
+  const stops = stopsOf(scale);
+  const at = Math.min(1, Math.max(0, place));
+  const next = Math.max(
+    1,
+    stops.findIndex(([stop]) => stop >= at),
+  );
+  const [from, low] = stops[next - 1]!;
+  const [to, high] = stops[next]!;
+  const share = to === from ? 0 : (at - from) / (to - from);
+  const a = channels(low);
+  const b = channels(high);
+  return `#${[0, 1, 2].map((index) => hex(a[index]! + share * (b[index]! - a[index]!))).join("")}`;
+}
+
+/** Black or white: the one that reads on a colour. */
+export function inkOn(colour: string): string {
+  const [red, green, blue] = channels(colour).map((value) => {
+    const share = value / 255;
+    return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  }) as [number, number, number];
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.3 ? "#1b1f24" : "#ffffff";
+}
+
+function channels(colour: string): [number, number, number] {
+  const named = /^rgba?\((\d+),\s*(\d+),\s*(\d+)/.exec(colour);
+  if (named !== null) return [Number(named[1]), Number(named[2]), Number(named[3])];
+  const value = Number.parseInt(colour.slice(1), 16);
+  return [(value >> 16) & 255, (value >> 8) & 255, value & 255];
+}
+
+function hex(value: number): string {
+  return Math.round(value).toString(16).padStart(2, "0");
+}

@@ -1,0 +1,4 @@
+import { accuracyCurves } from "../../lib/plots/accuracy-curves.ts";
+import { madeRuns } from "./runs.ts";
+
+export default () => accuracyCurves(madeRuns({ tasks: 4 }));
