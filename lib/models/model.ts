@@ -5,6 +5,12 @@ import type { Rng, tf } from "../engine/index.ts";
 /** Trained tensors by name; nested by layer. */
 export type Params = { readonly [name: string]: tf.Tensor | Params };
 
+/**
+ * Looks at the input of a layer with weights and at its output before the activation, and may give another output. `path` is where the
+ * layer's tensors lie in the weights: `["model", "2-dense"]`, `["head"]`.
+ */
+export type Tap = (path: readonly string[], input: tf.Tensor, output: tf.Tensor) => tf.Tensor;
+
 /** How a model is being run: in training it may draw noise and write running statistics. */
 export interface Mode {
   readonly training: boolean;
@@ -16,6 +22,8 @@ export interface Mode {
   write(name: string, value: tf.Tensor): void;
   /** The mode of a part: its statistics and noise are its own. */
   at(part: string): Mode;
+  /** What a layer with weights gives: `output`, or what a strategy that taps the layer makes of it. */
+  tapped(input: tf.Tensor, output: tf.Tensor): tf.Tensor;
 }
 
 /** A row of a model's summary. */
@@ -57,8 +65,8 @@ export interface Tape {
   written(): Params;
 }
 
-/** Makes the mode for one run of a network over the given statistics. */
-export function tape(training: boolean, rng: Rng | null, statistics: Params): Tape {
+/** Makes the mode for one run of a network over the given statistics, with its layers tapped if asked for. */
+export function tape(training: boolean, rng: Rng | null, statistics: Params, tap?: Tap): Tape {
   const writes = new Map<string, tf.Tensor>();
   const at = (node: Params, path: string, rng: Rng | null): Mode => ({
     training,
@@ -73,6 +81,8 @@ export function tape(training: boolean, rng: Rng | null, statistics: Params): Ta
       writes.set(`${path}${name}`, value);
     },
     at: (part) => at((node[part] ?? {}) as Params, `${path}${part}/`, rng === null ? null : rng.at(part)),
+    tapped: (input, output) =>
+      tap === undefined ? output : tap(["model", ...path.split("/").slice(0, -1)], input, output),
   });
   const collect = (node: Params, path: string): Params =>
     Object.fromEntries(

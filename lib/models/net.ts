@@ -1,21 +1,17 @@
 /** Models said layer by layer. Every file in `layers/` is a method here. */
 import type { Json, Kind, Shape } from "../data/dataset.ts";
 import { disposeTree, type Rng, random, type tf } from "../engine/index.ts";
+import type { Why } from "../streams/stream.ts";
 import type { Layer, LayerFactory } from "./layer.ts";
 import * as layers from "./layers/index.ts";
 import { countParameters, type LayerRow, type Mode, type Model, type ModelSpec, type Params } from "./model.ts";
 
 type Layers = typeof layers;
 
-/** A sentence shown by the compiler where a layer does not fit. */
-export interface Misfit<Why extends string> {
-  readonly "~why": Why;
-}
-
 type Method<L, In extends Kind, Now extends Kind> =
   L extends LayerFactory<infer Args, infer Accepts, infer Gives, infer Same>
     ? [Now & Accepts] extends [never]
-      ? Misfit<`this layer takes ${Accepts} input, and at this point of the net there is ${Now} output; ${Accepts extends "image" ? "put it before flatten()" : "call flatten() first"}`>
+      ? Why<`this layer takes ${Accepts} input, and at this point of the net there is ${Now} output; ${Accepts extends "image" ? "put it before flatten()" : "call flatten() first"}`>
       : (...args: Args) => Net<Narrowed<In, Now, Accepts>, Same extends true ? Now & Accepts : Gives>
     : never;
 

@@ -1,5 +1,5 @@
 // Written by `npm run gen`.
 export * from "./from-json.ts";
 export * as operators from "./operators/index.ts";
-export * from "./sources/index.ts";
+export * as sources from "./sources/index.ts";
 export * from "./stream.ts";

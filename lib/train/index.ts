@@ -1,4 +1,5 @@
 // Written by `npm run gen`.
+export * from "./columns.ts";
 export * from "./evaluate.ts";
 export * from "./events.ts";
 export * from "./fit.ts";

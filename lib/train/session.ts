@@ -344,13 +344,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       const { examples, classes } = stream.test(task);
       const limit = cursor.at === "step" && evaluation.examples > 0 ? evaluation.examples : examples.length;
       const ruled = stream.head === "multi" ? "aware" : "agnostic";
-      const score = judge.score(
-        frozen(),
-        head(examples, limit),
-        columns.aware(classes),
-        columns.agnostic(),
-        ruled,
-      );
+      const score = judge.score(frozen(), head(examples, limit), columns.aware(classes), columns.agnostic(), ruled);
       queue.push({
         type: "evaluated",
         step: cursor.step,

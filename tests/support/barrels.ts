@@ -8,7 +8,7 @@ const lib = new URL("../../lib/", import.meta.url).pathname;
 const byHand = new Set(["engine"]);
 const hidden = new Set(["parts", "files"]);
 /** Folders whose members are reached through a name of their own, because their names are common words. */
-const namespaced: Record<string, string> = { operators: "operators", layers: "layers" };
+const namespaced: Record<string, string> = { operators: "operators", sources: "sources", layers: "layers" };
 
 /** The text of the barrel of a folder. */
 export function barrel(folder: string): string {
@@ -28,6 +28,20 @@ function hasSource(folder: string): boolean {
   return readdirSync(folder, { recursive: true }).some((name) => String(name).endsWith(".ts"));
 }
 
+/** The text of dsl/sources.ts: every source as a function that gives a fluent stream, with the source's own doc comment. */
+export function fluentSources(): string {
+  const folder = join(lib, "streams/sources");
+  const files = readdirSync(folder).filter((name) => name.endsWith(".ts") && name !== "index.ts");
+  const made = files.sort().map((file) => {
+    const name = file.slice(0, -3).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+    const text = readFileSync(join(folder, file), "utf8");
+    const doc = new RegExp(`(/\\*\\*(?:(?!\\*/)[^])*\\*/)\\s*export const ${name}\\b`).exec(text)?.[1] ?? "";
+    const plain = doc.replace(/\n \*\n \* @example[^]*?```\n[^]*?```/, "");
+    return `${plain === "" ? "" : `${plain}\n`}export const ${name} = fluentSource(sources.${name});\n`;
+  });
+  return `// Written by \`npm run gen\`.\nimport * as sources from "../streams/sources/index.ts";\nimport { fluentSource } from "./stream.ts";\n\n${made.join("\n")}`;
+}
+
 /** Every folder below lib/ that has a generated barrel. */
 export function barrelFolders(): string[] {
   const found: string[] = [];
@@ -43,18 +57,19 @@ export function barrelFolders(): string[] {
   return found;
 }
 
-/** The folders whose barrel is not what it should be. */
-export function staleBarrels(): string[] {
-  return barrelFolders().filter((folder) => {
-    const index = join(folder, "index.ts");
-    return !existsSync(index) || readFileSync(index, "utf8") !== barrel(folder);
-  });
+/** Every generated file that is not what it should be, with the text it should have. */
+export function stale(): { readonly file: string; readonly text: string }[] {
+  const wanted = [
+    { file: join(lib, "dsl/sources.ts"), text: fluentSources() },
+    ...barrelFolders().map((folder) => ({ file: join(folder, "index.ts"), text: barrel(folder) })),
+  ];
+  return wanted.filter(({ file, text }) => !existsSync(file) || readFileSync(file, "utf8") !== text);
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const stale = staleBarrels();
+  const found = stale();
   if (process.argv.includes("--check")) {
-    for (const folder of stale) console.log(`stale: ${folder.slice(lib.length)}index.ts; run npm run gen`);
-    process.exitCode = stale.length === 0 ? 0 : 1;
-  } else for (const folder of stale) writeFileSync(join(folder, "index.ts"), barrel(folder));
+    for (const { file } of found) console.log(`stale: lib/${file.slice(lib.length)}; run npm run gen`);
+    process.exitCode = found.length === 0 ? 0 : 1;
+  } else for (const { file, text } of found) writeFileSync(file, text);
 }

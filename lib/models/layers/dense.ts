@@ -38,9 +38,9 @@ export const dense = layer(
         const kernel = drawWeights(initial, rng.at("kernel"), [inputs!, units], inputs!, units);
         return bias ? { kernel, bias: drawBias(initial, rng.at("bias"), units, inputs!) } : { kernel };
       },
-      apply(x, params) {
+      apply(x, params, mode) {
         const y = tf.matMul(x as tf.Tensor2D, params.kernel as tf.Tensor2D);
-        return bias ? tf.add(y, params.bias as tf.Tensor) : y;
+        return mode.tapped(x, bias ? tf.add(y, params.bias as tf.Tensor) : y);
       },
     };
   },

@@ -1,0 +1,76 @@
+/** Streams with their operators as methods. No logic: each method calls the operator of its name. */
+import type { Dataset, Kind } from "../data/dataset.ts";
+import type { Model } from "../models/model.ts";
+import * as operators from "../streams/operators/index.ts";
+import type { After, AfterCase, CaseOperator, Fact, Operator, Stream, Why } from "../streams/stream.ts";
+import { type Study, study } from "./study.ts";
+
+type Operators = typeof operators;
+
+type Method<O, F extends Fact, K extends Kind> =
+  O extends CaseOperator<infer C, infer Rest>
+    ? <W extends keyof C & string>(word: W, ...rest: Rest) => Fluent<AfterCase<F, C[W]>, K>
+    : O extends Operator<infer Args, infer Needs, infer Adds, infer Drops, infer On>
+      ? [K] extends [On]
+        ? [Needs] extends [F]
+          ? (...args: Args) => Fluent<After<F, Adds, Drops>, K>
+          : Why<`this operator needs a stream that tells "${Exclude<Needs, F>}"`>
+        : Why<`this operator takes ${On} examples, and this stream has ${K} examples`>
+      : never;
+
+/** A stream whose operators are methods. `F` is what the learner is told; `K` is what one example is. */
+export type Fluent<F extends Fact = Fact, K extends Kind = Kind> = Stream<F, K> & {
+  readonly [O in keyof Operators]: Method<Operators[O], F, K>;
+} & {
+  /** Begins a study: this stream, learnt by this model; the stream's scenario adds the head. */
+  learn<M extends Kind>(
+    model: Model<M> &
+      ([K] extends [M] ? unknown : Why<`this model takes ${M} examples, and the stream has ${K} examples`>),
+  ): Study<F>;
+  /** Applies a function of streams: the way to operators of one's own. */
+  pipe<G extends Fact, L extends Kind>(change: (stream: Stream<F, K>) => Stream<G, L>): Fluent<G, L>;
+};
+
+const methods: Record<string, (this: Stream, ...args: never[]) => unknown> = Object.fromEntries(
+  Object.entries(operators as unknown as Record<string, (...args: never[]) => (stream: Stream) => Stream>).map(
+    ([name, make]) => [
+      name,
+      function (this: Stream, ...args: never[]) {
+        return fluent(make(...args)(this));
+      },
+    ],
+  ),
+);
+
+const prototype = {
+  ...methods,
+  learn(this: Stream, model: Model) {
+    return study(this, model);
+  },
+  pipe(this: Stream, change: (stream: Stream) => Stream) {
+    return fluent(change(this));
+  },
+  [Symbol.for("Jupyter.display")](this: Stream) {
+    return { "text/plain": `${this.length} experiences, ${this.classes.length} classes` };
+  },
+};
+
+/** Gives a stream its fluent methods. */
+export function fluent<F extends Fact, K extends Kind>(stream: Stream<F, K>): Fluent<F, K> {
+  return Object.freeze(Object.assign(Object.create(prototype), stream)) as Fluent<F, K>;
+}
+
+/** A source whose streams are fluent. */
+export type FluentSource<S> = S extends (data: Dataset<infer In>, ...rest: infer Rest) => Stream<infer F, Kind>
+  ? <K extends In>(data: Dataset<K>, ...rest: Rest) => Fluent<F, K>
+  : S extends (data: readonly Dataset<infer In>[], ...rest: infer Rest) => Stream<infer F, Kind>
+    ? <K extends In>(data: readonly Dataset<K>[], ...rest: Rest) => Fluent<F, K>
+    : S extends (...args: infer Args) => Stream<infer F, infer K>
+      ? (...args: Args) => Fluent<F, K>
+      : never;
+
+/** Makes a source whose streams are fluent. */
+export function fluentSource<S>(source: S): FluentSource<S> {
+  const make = source as unknown as (...args: unknown[]) => Stream;
+  return ((...args: unknown[]) => fluent(make(...args))) as unknown as FluentSource<S>;
+}

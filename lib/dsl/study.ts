@@ -1,0 +1,97 @@
+/** A study: an experiment said step by step. Frozen until a verb runs it. */
+import type { Json } from "../data/dataset.ts";
+import type { Model } from "../models/model.ts";
+import type { Optimizer, Schedule } from "../optim/optimizer.ts";
+import { sgd } from "../optim/optimizers/sgd.ts";
+import { constant } from "../optim/schedules/constant.ts";
+import { progress, silent } from "../runs/progress.ts";
+import type { Run } from "../runs/run.ts";
+import type { Strategy } from "../strategies/strategy.ts";
+import type { Fact, Stream, Why } from "../streams/stream.ts";
+import { type ManyOptions, nameOf, runMany, taskNames } from "../sweeps/many.ts";
+import { type FitOptions, type Fitting, fit } from "../train/fit.ts";
+import {
+  type Evaluation,
+  evaluation,
+  type RunSpec,
+  requireSound,
+  specHash,
+  specJson,
+  type Training,
+  training,
+} from "../train/spec.ts";
+
+/** Strategies that a stream telling `F` can have; one that needs more is shown a sentence. */
+type Suitable<F extends Fact, S extends readonly Strategy[]> = {
+  [I in keyof S]: S[I] extends Strategy<infer Needs>
+    ? [Needs] extends [F]
+      ? S[I]
+      : Why<`this strategy needs a stream that tells "${Exclude<Needs, F>}"`>
+    : never;
+};
+
+/** Settings of `study.run`. */
+export interface RunOptions extends Omit<ManyOptions, "progress"> {
+  /** Shows nothing while it runs. Default false: a bar in a terminal, a live plot in a notebook. */
+  readonly quiet?: boolean;
+}
+
+/** An experiment: a stream, a model, strategies, an optimizer, and how to train and evaluate. `F` is what the stream tells. */
+export interface Study<F extends Fact = Fact> {
+  readonly spec: RunSpec;
+  /** The same study with these strategies in place of its own. */
+  by<const S extends readonly Strategy[]>(...strategies: S & Suitable<F, S>): Study<F>;
+  /** The same study with this optimizer, this schedule, or both. */
+  with(...parts: readonly (Optimizer | Schedule)[]): Study<F>;
+  /** The same study with these settings of training; those left out stay. */
+  train(settings: Partial<Training>): Study<F>;
+  /** The same study with these settings of evaluation; those left out stay. */
+  evaluate(settings: Partial<Evaluation>): Study<F>;
+  /** Runs the study with one or more seeds. */
+  run(options?: RunOptions): Promise<Run>;
+  /** The events of one run as they come, in the hands of the caller. */
+  fit(options?: FitOptions): Fitting;
+  /** The strategies in a word. */
+  readonly name: string;
+  /** The fingerprint of the experiment: the key of its results. */
+  readonly hash: string;
+  toJSON(): Json;
+}
+
+/** Begins a study with the defaults: no strategy, `sgd({ lr: 0.05 })` at a constant rate, one pass in batches of 10. */
+export function study<F extends Fact>(stream: Stream<F>, model: Model): Study<F> {
+  return makeStudy({
+    stream,
+    model,
+    strategies: [],
+    optimizer: sgd({ lr: 0.05 }),
+    schedule: constant(),
+    training: training({}),
+    evaluation: evaluation({}),
+  });
+}
+
+/** Makes a study of an experiment; throws when its parts do not fit together. */
+export function makeStudy<F extends Fact>(spec: RunSpec): Study<F> {
+  requireSound(spec);
+  const made: Study<F> = {
+    spec,
+    by: (...strategies) => makeStudy({ ...spec, strategies: strategies as readonly Strategy[] }),
+    with: (...parts) => makeStudy(parts.reduce(withPart, spec)),
+    train: (settings) => makeStudy({ ...spec, training: training({ ...spec.training, ...settings }) }),
+    evaluate: (settings) => makeStudy({ ...spec, evaluation: evaluation({ ...spec.evaluation, ...settings }) }),
+    run: ({ quiet = false, ...options } = {}) =>
+      runMany(spec, { ...options, progress: quiet ? silent : progress(made.name, taskNames(spec)) }),
+    fit: (options) => fit(spec, options),
+    name: nameOf(spec),
+    get hash() {
+      return specHash(spec);
+    },
+    toJSON: () => specJson(spec),
+  };
+  return Object.freeze(made);
+}
+
+function withPart(spec: RunSpec, part: Optimizer | Schedule): RunSpec {
+  return "factor" in part ? { ...spec, schedule: part } : { ...spec, optimizer: part };
+}

@@ -1,0 +1,14 @@
+/** Thalweg: continual learning in TypeScript. Everything a user writes with is here. */
+export type { Shape } from "./data/dataset.ts"; // plotly.js has a Shape too
+export * from "./data/index.ts";
+export * from "./dsl/index.ts";
+export * from "./engine/index.ts";
+export * from "./metrics/index.ts";
+export * from "./models/index.ts";
+export * from "./optim/index.ts";
+export * from "./plots/index.ts";
+export * from "./runs/index.ts";
+export * from "./strategies/index.ts";
+export * from "./streams/index.ts";
+export * from "./sweeps/index.ts";
+export * from "./train/index.ts";

@@ -1,0 +1,109 @@
+/** What a run leaves: the event logs of an experiment over seeds, and everything that can be asked of them. */
+import type { Json } from "../data/dataset.ts";
+import { type AccuracyMatrix, accuracyMatrix, type Rule } from "../metrics/accuracy-matrix.ts";
+import { averageAccuracy } from "../metrics/average-accuracy.ts";
+import { averageIncrementalAccuracy } from "../metrics/average-incremental-accuracy.ts";
+import { bwt } from "../metrics/bwt.ts";
+import { forgetting } from "../metrics/forgetting.ts";
+import { type DataFrame, evaluations, frame } from "../metrics/frame.ts";
+import { fwt } from "../metrics/fwt.ts";
+import type { Measured, Metric } from "../metrics/metric.ts";
+import { accuracyCurves } from "../plots/accuracy-curves.ts";
+import { accuracyHeatmap } from "../plots/accuracy-heatmap.ts";
+import type { Figure } from "../plots/figure.ts";
+import type { TrainEvent } from "../train/events.ts";
+
+/** The events of one seed. */
+export interface RunLog {
+  readonly seed: number;
+  readonly events: readonly TrainEvent[];
+}
+
+/** An experiment that was run with one or more seeds. It shows itself as its accuracy matrix. */
+export interface Run {
+  /** The strategies in a word: `replay+ewc`. */
+  readonly name: string;
+  /** The whole experiment as JSON, and its fingerprint. */
+  readonly spec: Json;
+  readonly hash: string;
+  readonly logs: readonly RunLog[];
+  /** The names of the tasks: the columns of the matrix. */
+  readonly tasks: readonly string[];
+  /** A metric for each seed, in the order of the logs. */
+  measure(metric: Metric): readonly Measured[];
+  /** The accuracy matrix of one seed; of the first when none is named. */
+  matrix(options?: { readonly seed?: number; readonly rule?: Rule }): AccuracyMatrix;
+  /** One row per seed, experience and task. */
+  frame(): DataFrame;
+  /** One row per metric, with its value for each seed. */
+  summary(metrics?: readonly Metric[]): DataFrame;
+  /** The accuracy matrix as a heat map, mean over seeds. */
+  heatmap(options?: { readonly rule?: Rule }): Figure;
+  /** Accuracy over the run, per task and on average, with a band over seeds. */
+  curves(): Figure;
+  toJSON(): {
+    readonly name: string;
+    readonly spec: Json;
+    readonly hash: string;
+    readonly tasks: readonly string[];
+    readonly logs: readonly RunLog[];
+  };
+}
+
+/** The metrics that a summary shows when none are named. */
+export const usualMetrics: readonly Metric[] = [
+  averageAccuracy,
+  averageIncrementalAccuracy,
+  forgetting.chaudhry,
+  bwt.gem,
+  fwt.gem,
+];
+
+/** Makes a run of its logs. */
+export function makeRun(parts: Pick<Run, "name" | "spec" | "hash" | "tasks" | "logs">): Run {
+  const logs = parts.logs.map(({ events }) => events);
+  const run: Run = {
+    ...parts,
+    measure: (metric) => logs.map((events) => metric(events)),
+    matrix({ seed = parts.logs[0]?.seed, rule = "stream" } = {}) {
+      const log = parts.logs.find((each) => each.seed === seed);
+      if (log === undefined)
+        throw new RangeError(
+          `matrix: one of the seeds ${parts.logs.map((l) => l.seed).join(", ")} is required, got ${seed}`,
+        );
+      return accuracyMatrix(log.events, { rule });
+    },
+    frame: () => evaluations(logs),
+    summary: (metrics = usualMetrics) =>
+      frame(
+        metrics.map((metric) => {
+          const values = run.measure(metric);
+          const seeds = Object.fromEntries(
+            values.map(({ value }, i) => [`seed ${parts.logs[i]!.seed}`, value ?? null]),
+          );
+          const why = values.find((v) => v.why !== undefined)?.why;
+          return { metric: metric.metric, ...seeds, ...(why === undefined ? {} : { "not defined": why }) };
+        }),
+      ),
+    heatmap: ({ rule = "stream" } = {}) =>
+      accuracyHeatmap(logs, { rule, tasks: parts.tasks, title: `${parts.name}: accuracy after each experience` }),
+    curves: () => accuracyCurves(logs, { tasks: parts.tasks, title: `${parts.name}: accuracy over the run` }),
+    toJSON: () => parts,
+  };
+  return Object.freeze(
+    Object.assign(run, {
+      [Symbol.for("Jupyter.display")]: () => shown(run.heatmap()),
+      [Symbol.for("nodejs.util.inspect.custom")]: () => `${run.heatmap().toText()}\n${run.summary().toText()}`,
+    }),
+  );
+}
+
+/** A run of what `toJSON` gave: its log goes on to be asked in another session. */
+export function runFromJson(saved: ReturnType<Run["toJSON"]>): Run {
+  return makeRun(saved);
+}
+
+/** The MIME bundle of something that shows itself. */
+export function shown(value: object): Record<string, unknown> {
+  return (value as { [key: symbol]: () => Record<string, unknown> })[Symbol.for("Jupyter.display")]!();
+}
