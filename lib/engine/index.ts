@@ -3,8 +3,16 @@ import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-layers"; // registers the gradients of all ops, and is the home of tf.layers models
 
 import { register } from "./runtime/register.ts";
+import { runtime } from "./runtime/session.ts";
+import { warnOnce } from "./runtime/where.ts";
 
-register(0);
+// The backend with the highest priority is the default; tfjs-cpu has 1.
+const native = runtime();
+if (native instanceof Error)
+  warnOnce(
+    `engine: onnxruntime-node is required for speed, got "${native.message}"; arrays are computed by tfjs-cpu, which is slow. Install onnxruntime-node for this platform.`,
+  );
+register(native instanceof Error ? 0 : 10);
 
 export * as tf from "@tensorflow/tfjs-core";
 export * as tfLayers from "@tensorflow/tfjs-layers";

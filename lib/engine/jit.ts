@@ -1,6 +1,14 @@
 /** Functions over trees of tensors, run as one program. */
 import * as tf from "@tensorflow/tfjs-core";
+import type { Arr } from "./graph/arr.ts";
 import type { Rng } from "./random.ts";
+import { backend, backendName, TraceError } from "./runtime/backend.ts";
+import { detached, stacked } from "./runtime/detached.ts";
+import { loopPlan } from "./runtime/loop.ts";
+import { type Plan, plan } from "./runtime/plan.ts";
+import { type Found, matches, type Pattern, patternOf, rebuild } from "./runtime/signature.ts";
+import { Trace } from "./runtime/trace.ts";
+import { userLine, warnOnce } from "./runtime/where.ts";
 import { disposeTree, leaves, mapTree, type Tree } from "./tree.ts";
 
 /** Settings of `jit` and `steps`. */
@@ -11,11 +19,27 @@ export interface JitOptions {
   readonly donate?: readonly number[];
 }
 
+/** How many signatures of one function stay compiled. */
+const planLimit = 32;
+
+/** What is known about calls of one signature. A missing plan: the function cannot be compiled for them. */
+interface Compiled {
+  readonly pattern: Pattern;
+  readonly plan: Plan | null;
+  readonly result: Pattern;
+}
+
+/** Whether a call must run as plain TensorFlow.js: on another backend, inside another compiled function, or under a tape. */
+const isPlain = (): boolean =>
+  tf.getBackend() !== backendName || backend.tracing !== null || tf.engine().state.gradientDepth > 0;
+
 /**
  * Compiles a function over trees of tensors.
  *
  * Tensors in the arguments are inputs; an `Rng` is a source of noise; every other value is part of the signature, for which the
- * function is traced once. The result's tensors are new and belong to the caller.
+ * function is traced once. The result's tensors are new and belong to the caller. Tensors from outside the function that it
+ * uses are constants, variables are read and assigned at every call. A function that cannot be traced runs as plain
+ * TensorFlow.js, after one warning that says why.
  *
  * @example
  * ```ts
@@ -28,27 +52,39 @@ export function jit<A extends readonly unknown[], R>(
   fn: (...args: A) => R,
   options: JitOptions = {},
 ): (...args: A) => R {
+  const name = options.name ?? (fn.name || "function");
+  const donate = options.donate ?? [];
+  const compiled = new Recent();
   return (...args) => {
-    const out = detached(() => fn(...args));
-    for (const at of options.donate ?? []) disposeTree(args[at]);
+    if (isPlain()) {
+      const out = detached(() => fn(...args));
+      if (!backend.tracing) for (const at of donate) disposeTree(args[at]);
+      return out;
+    }
+    const { found, known } = compiled.find(args, (pattern, found) => {
+      let result: Pattern = { kind: "value", value: undefined };
+      const traced = attempt(name, () => {
+        const trace = new Trace();
+        const wanted = record(name, trace, pattern, found, (own) => {
+          const out = fn(...(own as unknown as A));
+          result = patternOf(out);
+          return out;
+        });
+        return plan(name, trace, wanted);
+      });
+      return { pattern, plan: traced, result };
+    });
+    let out: R;
+    if (known.plan) {
+      const tensors = known.plan.call(found.tensors, found.noise);
+      out = rebuild(known.result, tensors.values(), [].values()) as R;
+    } else {
+      out = detached(() => fn(...args));
+      backend.flush();
+    }
+    for (const at of donate) disposeTree(args[at]);
     return out;
   };
-}
-
-/** Runs `fn` in a scope and gives back its tensors as new ones that no scope will dispose. */
-function detached<R>(fn: () => R): R {
-  const out = tf.tidy((): tf.TensorContainer => {
-    const result = fn();
-    const seen = new Set<unknown>();
-    return mapTree((leaf: unknown) => {
-      if (!(leaf instanceof tf.Tensor)) return leaf;
-      const own = leaf.clone();
-      seen.add(own);
-      return tf.keep(own);
-    }, result) as tf.TensorContainer;
-  }) as R;
-  for (const leaf of leaves<unknown>(out as Tree<unknown>)) if (leaf instanceof tf.Tensor) leaf.kept = false;
-  return out;
 }
 
 /**
@@ -62,20 +98,140 @@ export function steps<S, X, Y, C extends readonly unknown[]>(
   fn: (state: S, x: X, rng: Rng | null, ...constants: C) => readonly [S, Y],
   options: Omit<JitOptions, "donate"> = {},
 ): (state: S, xs: X, rngs: readonly Rng[] | null, ...constants: C) => [S, Y] {
-  const one = jit(fn, { ...options, donate: [0] });
+  const name = options.name ?? (fn.name || "steps");
+  const compiled = new Recent();
+  const one = jit<[S, X, Rng | null, ...C], readonly [S, Y]>(fn as never, { ...options, donate: [0] });
   return (state, xs, rngs, ...constants) => {
     const count = leaves(xs as Tree)[0]?.shape[0] ?? 0;
     if (count === 0) throw new RangeError("steps: at least one step is required, got inputs with a leading axis of 0");
-    const ys: Y[] = [];
-    for (let k = 0; k < count; k++) {
-      const x = detached(() => mapTree((leaf: tf.Tensor) => tf.squeeze(tf.slice(leaf, [k], [1]), [0]), xs) as X);
-      const [next, y] = one(state, x, rngs === null ? null : (rngs[k] ?? null), ...constants);
-      for (const leaf of leaves(x as Tree)) leaf.dispose();
-      state = next;
-      ys.push(y);
-    }
-    const stacked = mapTree((...parts: tf.Tensor[]) => tf.stack(parts), ...(ys as [Y, ...Y[]])) as Y;
-    for (const y of ys) disposeTree(y);
-    return [state, stacked];
+    if (rngs && rngs.length !== count)
+      throw new RangeError(`steps: one noise source for each of ${count} steps is required, got ${rngs.length}`);
+    if (isPlain()) return oneByOne(one, count, state, xs, rngs, constants);
+    const args = [state, xs, rngs ? rngs[0] : null, ...constants];
+    const { found, known } = compiled.find(args, (pattern, found) => {
+      let result: Pattern = { kind: "value", value: undefined };
+      const stateCount = leaves(state as Tree).length;
+      const inputCount = leaves(xs as Tree).length;
+      const traced = attempt(name, () => {
+        const trace = new Trace();
+        const sizes = found.tensors.map(({ shape }, i) =>
+          i >= stateCount && i < stateCount + inputCount ? shape.slice(1) : shape,
+        );
+        const wanted = record(
+          name,
+          trace,
+          pattern,
+          found,
+          (own) => {
+            const out = fn(...(own as unknown as [S, X, Rng | null, ...C]));
+            result = patternOf(out);
+            return out;
+          },
+          sizes,
+        );
+        return loopPlan(name, trace, wanted, { stateCount, inputCount, sizes });
+      });
+      return { pattern, plan: traced, result };
+    });
+    if (!known.plan) return oneByOne(one, count, state, xs, rngs, constants);
+    const tensors = known.plan.call(found.tensors, rngs ?? []);
+    disposeTree(state);
+    return rebuild(known.result, tensors.values(), [].values()) as [S, Y];
   };
+}
+
+/** Runs the steps as calls of their own. */
+function oneByOne<S, X, Y, C extends readonly unknown[]>(
+  one: (...args: [S, X, Rng | null, ...C]) => readonly [S, Y],
+  count: number,
+  first: S,
+  xs: X,
+  rngs: readonly Rng[] | null,
+  constants: C,
+): [S, Y] {
+  let state = first;
+  const ys: Y[] = [];
+  for (let k = 0; k < count; k++) {
+    const x = detached(() => mapTree((leaf: tf.Tensor) => tf.squeeze(tf.slice(leaf, [k], [1]), [0]), xs) as X);
+    const [next, y] = one(state, x, rngs === null ? null : (rngs[k] ?? null), ...constants);
+    disposeTree(x);
+    state = next;
+    ys.push(y);
+  }
+  return [state, stacked(ys)];
+}
+
+/** Traces a call with stand-ins for its tensors and noise; gives the recorded values of its result's tensors. */
+function record(
+  name: string,
+  trace: Trace,
+  pattern: Pattern,
+  found: Found,
+  body: (args: unknown) => unknown,
+  shapes: readonly (readonly number[])[] = found.tensors.map(({ shape }) => shape),
+): Arr[] {
+  try {
+    return trace.run(() =>
+      detachedScope(() => {
+        const tensors = found.tensors.map(({ dtype }, i) => trace.argument(shapes[i]!, dtype));
+        const noise = found.noise.map((rng, i) => trace.noise(rng, i));
+        const out = body(rebuild(pattern, tensors.values(), noise.values()));
+        return leaves<unknown>(out as Tree<unknown>)
+          .filter((leaf) => leaf instanceof tf.Tensor)
+          .map((leaf) => backend.arr(leaf as tf.Tensor));
+      }),
+    );
+  } catch (error) {
+    if (error instanceof TraceError || !(error instanceof Error)) throw error;
+    const line = userLine(error);
+    error.message = `${name}: ${error.message}${line ? ` (at ${line})` : ""}`;
+    throw error;
+  }
+}
+
+/** Runs a body whose tensors, all stand-ins, go when it returns. */
+function detachedScope<R>(body: () => R): R {
+  let out: R | undefined;
+  tf.tidy(() => {
+    out = body();
+  });
+  return out as R;
+}
+
+/** Compiles, or warns once and gives null when the function cannot be traced. */
+function attempt(name: string, make: () => Plan): Plan | null {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof TraceError)) throw error;
+    const line = userLine(error);
+    warnOnce(`${name} runs uncompiled, and slower: ${error.message}${line ? ` (at ${line})` : ""}; ${error.remedy}.`);
+    return null;
+  }
+}
+
+/** The compiled signatures of one function, the last used first. */
+class Recent {
+  readonly #entries: Compiled[] = [];
+
+  find(
+    args: unknown,
+    make: (pattern: Pattern, found: Found) => Compiled,
+  ): { readonly found: Found; readonly known: Compiled } {
+    for (let i = 0; i < this.#entries.length; i++) {
+      const known = this.#entries[i]!;
+      const found: Found = { tensors: [], noise: [] };
+      if (matches(known.pattern, args, found)) {
+        if (i > 0) this.#entries.unshift(...this.#entries.splice(i, 1));
+        return { found, known };
+      }
+    }
+    const pattern = patternOf(args);
+    const found: Found = { tensors: [], noise: [] };
+    matches(pattern, args, found);
+    const known = make(pattern, found);
+    this.#entries.unshift(known);
+    if (this.#entries.length > planLimit) this.#entries.pop()!.plan?.dispose();
+    return { found, known };
+  }
 }

@@ -95,16 +95,24 @@ export class Rng {
 
   /** A tensor of uniform numbers in [min, max), single precision. */
   uniforms(shape: readonly number[], min = 0, max = 1): tf.Tensor {
-    const out = new Float32Array(size(shape));
-    for (let i = 0; i < out.length; i++) out[i] = min + (max - min) * (this.uint32() / 4294967296);
-    return tf.tensor(out, shape as number[], "float32");
+    return tf.tensor(this.fillUniform(new Float32Array(size(shape)), min, max), shape as number[], "float32");
   }
 
   /** A tensor of normal numbers, single precision. */
   normals(shape: readonly number[], mean = 0, deviation = 1): tf.Tensor {
-    const out = new Float32Array(size(shape));
+    return tf.tensor(this.fillNormal(new Float32Array(size(shape)), mean, deviation), shape as number[], "float32");
+  }
+
+  /** Fills an array with uniform numbers in [min, max); gives it back. */
+  fillUniform(out: Float32Array, min = 0, max = 1): Float32Array {
+    for (let i = 0; i < out.length; i++) out[i] = min + (max - min) * (this.uint32() / 4294967296);
+    return out;
+  }
+
+  /** Fills an array with normal numbers; gives it back. */
+  fillNormal(out: Float32Array, mean = 0, deviation = 1): Float32Array {
     for (let i = 0; i < out.length; i++) out[i] = mean + deviation * this.normal();
-    return tf.tensor(out, shape as number[], "float32");
+    return out;
   }
 
   /** The state as JSON; `restoreRandom` makes a generator that goes on from here. */

@@ -73,7 +73,14 @@ function conv(g: Graph, x: Arr, filter: Arr, info: Info, depthwise: boolean): Ar
  */
 function inputGradient(g: Graph, dy: Arr, filter: Arr, info: Info, depthwise: boolean): Arr {
   const shape = [info.batchSize, info.inHeight, info.inWidth, info.inChannels];
-  const { filterHeight: kh, filterWidth: kw, strideHeight: sh, strideWidth: sw, dilationHeight: dh, dilationWidth: dw } = info;
+  const {
+    filterHeight: kh,
+    filterWidth: kw,
+    strideHeight: sh,
+    strideWidth: sw,
+    dilationHeight: dh,
+    dilationWidth: dw,
+  } = info;
   const { top, left, bottom, right } = info.padInfo;
   const gradient = fullAs(g, dy, nchw);
   const outputs = gradient.shape[1]!;
@@ -83,7 +90,13 @@ function inputGradient(g: Graph, dy: Arr, filter: Arr, info: Info, depthwise: bo
   const isPlain = sh === 1 && sw === 1 && [...before, ...after].every((p) => p >= 0);
   if (isPlain && !depthwise && kh * kw * outputs < info.batchSize * info.inHeight * info.inWidth) {
     const turned = turn(g, fullAs(g, filter, [2, 3, 0, 1]), kh, kw);
-    const attributes = { kernel_shape: [kh, kw], strides: [1, 1], dilations: [dh, dw], pads: [...before, ...after], group: 1 };
+    const attributes = {
+      kernel_shape: [kh, kw],
+      strides: [1, 1],
+      dilations: [dh, dw],
+      pads: [...before, ...after],
+      group: 1,
+    };
     return arr(g.op("Conv", [gradient, turned], toNCHW(shape), "float32", attributes), shape, nchw);
   }
   const weights = depthwise ? depthwiseFilter(g, filter) : fullAs(g, filter, oihw);
@@ -104,7 +117,13 @@ function inputGradient(g: Graph, dy: Arr, filter: Arr, info: Info, depthwise: bo
     return arr(value, shape, nchw);
   }
   const whole = [(info.outHeight - 1) * sh + extent.h, (info.outWidth - 1) * sw + extent.w];
-  let value = g.op("ConvTranspose", [gradient, weights], [...toNCHW(shape).slice(0, 2), ...whole], "float32", attributes);
+  let value = g.op(
+    "ConvTranspose",
+    [gradient, weights],
+    [...toNCHW(shape).slice(0, 2), ...whole],
+    "float32",
+    attributes,
+  );
   const pads = [0, 0, -top, -left, 0, 0, info.inHeight + top - whole[0]!, info.inWidth + left - whole[1]!];
   value = g.op("Pad", [value, g.int64(pads), g.scalar(0)], toNCHW(shape), "float32", { mode: "constant" });
   return arr(value, shape, nchw);
@@ -146,7 +165,8 @@ function windows(g: Graph, x: Arr, info: Info): Value {
       parts.push(part);
     }
   }
-  const all = parts.length === 1 ? parts[0]! : g.op("Concat", parts, [c, parts.length, n, oh, ow], "float32", { axis: 1 });
+  const all =
+    parts.length === 1 ? parts[0]! : g.op("Concat", parts, [c, parts.length, n, oh, ow], "float32", { axis: 1 });
   return reshapeValue(g, all, [c * parts.length, n * oh * ow]);
 }
 
@@ -167,7 +187,14 @@ function depthwiseFilterGradient(g: Graph, x: Arr, dy: Arr, info: Info): Arr {
   const gradient = reshapeValue(g, transposeValue(g, fullAs(g, dy, nchw), [1, 0, 2, 3]), [c, multiplier, places]);
   const columns = reshapeValue(g, windows(g, x, info), [c, kh * kw, places]);
   const attributes = { transA: 0, transB: 1 };
-  const value = g.op("FusedMatMul", [gradient, columns], [c, multiplier, kh * kw], "float32", attributes, "com.microsoft");
+  const value = g.op(
+    "FusedMatMul",
+    [gradient, columns],
+    [c, multiplier, kh * kw],
+    "float32",
+    attributes,
+    "com.microsoft",
+  );
   return arr(reshapeValue(g, value, [c, multiplier, kh, kw]), [kh, kw, c, multiplier], [2, 3, 0, 1]);
 }
 

@@ -14,7 +14,9 @@ export function cast(g: Graph, a: Arr, type: ElementType): Arr {
     const x = type === "bool" ? Number(filled !== 0) : type === "int32" ? Math.trunc(filled) : filled;
     return arr(reshape(g, scalar(g, x, type), new Array(a.shape.length).fill(1)).value, a.shape);
   }
-  return elementwise(g, "Cast", [a], type, { to: { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float64: 11 }[type] });
+  return elementwise(g, "Cast", [a], type, {
+    to: { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float64: 11 }[type],
+  });
 }
 
 export const float = (g: Graph, a: Arr): Arr => cast(g, a, "float32");
@@ -66,7 +68,9 @@ export function where(g: Graph, condition: Arr, t: Arr, e: Arr): Arr {
 }
 
 // Functions of one real number; whole numbers become real.
-for (const op of "Exp Log Sqrt Sigmoid Tanh Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Erf Softplus Reciprocal".split(" "))
+for (const op of "Exp Log Sqrt Sigmoid Tanh Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Erf Softplus Reciprocal".split(
+  " ",
+))
   define(op, (g, { x }) => elementwise(g, op, [float(g, x)], "float32"));
 // Functions that keep the type.
 for (const op of ["Abs", "Neg"])

@@ -81,7 +81,13 @@ define<UnsortedSegmentSumAttrs>("UnsortedSegmentSum", (g, { x, segmentIds }, { n
 
 define<OneHotAttrs>("OneHot", (g, { indices }, { depth, onValue, offValue, dtype }) => {
   if (depth === 0 || sizeOf(indices.shape) === 0) return null;
-  const classes = arr(g.constant(Int32Array.from({ length: depth }, (_, i) => i), [depth], "int32"));
+  const classes = arr(
+    g.constant(
+      Int32Array.from({ length: depth }, (_, i) => i),
+      [depth],
+      "int32",
+    ),
+  );
   const column = reshape(g, cast(g, indices, "int32"), [...indices.shape, 1]);
   const hit = elementwise(g, "Equal", [column, classes], "bool");
   const type = elementType(dtype ?? "int32");

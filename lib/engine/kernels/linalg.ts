@@ -16,8 +16,7 @@ import { define, type Inputs } from "./registry.ts";
 function operand(g: Graph, a: Arr, transposed: boolean): { value: Value; transposed: boolean } {
   const rank = a.shape.length;
   const swapped =
-    a.perm !== null &&
-    a.perm.every((axis, i) => axis === (i === rank - 1 ? rank - 2 : i === rank - 2 ? rank - 1 : i));
+    a.perm !== null && a.perm.every((axis, i) => axis === (i === rank - 1 ? rank - 2 : i === rank - 2 ? rank - 1 : i));
   if (swapped) return { value: fullAs(g, a, a.perm!), transposed: !transposed };
   return { value: full(g, a), transposed };
 }
@@ -36,9 +35,13 @@ export function matMul(g: Graph, a: Arr, b: Arr, transposeA: boolean, transposeB
   if (sizeOf(batch) === 1) {
     const [x, y] = [reshape(g, a, a.shape.slice(-2)), reshape(g, b, b.shape.slice(-2))];
     const [p, q] = [operand(g, x, transposeA), operand(g, y, transposeB)];
-    const value = p.transposed || q.transposed
-      ? g.op("Gemm", [p.value, q.value], [rows, columns], type, { transA: Number(p.transposed), transB: Number(q.transposed) })
-      : g.op("MatMul", [p.value, q.value], [rows, columns], type);
+    const value =
+      p.transposed || q.transposed
+        ? g.op("Gemm", [p.value, q.value], [rows, columns], type, {
+            transA: Number(p.transposed),
+            transB: Number(q.transposed),
+          })
+        : g.op("MatMul", [p.value, q.value], [rows, columns], type);
     return reshape(g, arr(value), shape);
   }
   // Many rows against one matrix are one product.
@@ -97,7 +100,15 @@ define<EinsumAttrs>("Einsum", (g, inputs, { equation }) => {
     });
   });
   const shape = [...right].map((name) => dims.get(name)!);
-  return arr(g.op("Einsum", arrays.map((a) => full(g, a)), shape, "float32", { equation: equation.replaceAll(" ", "") }));
+  return arr(
+    g.op(
+      "Einsum",
+      arrays.map((a) => full(g, a)),
+      shape,
+      "float32",
+      { equation: equation.replaceAll(" ", "") },
+    ),
+  );
 });
 
 define<SoftmaxAttrs>("Softmax", (g, { logits }) => {

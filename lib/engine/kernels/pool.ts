@@ -1,5 +1,11 @@
 /** Pooling and its gradients, computed in NCHW. */
-import { type AvgPoolAttrs, type AvgPoolGradAttrs, backend_util, type MaxPoolAttrs, type MaxPoolGradAttrs } from "@tensorflow/tfjs-core";
+import {
+  type AvgPoolAttrs,
+  type AvgPoolGradAttrs,
+  backend_util,
+  type MaxPoolAttrs,
+  type MaxPoolGradAttrs,
+} from "@tensorflow/tfjs-core";
 import { type Arr, arr, fullAs, nchw } from "../graph/arr.ts";
 import { type Graph, sizeOf, type Value } from "../graph/graph.ts";
 import { define } from "./registry.ts";
@@ -66,10 +72,7 @@ define<MaxPoolGradAttrs>("MaxPoolGrad", (g, { dy, input }, a) => {
   const k = info.filterHeight;
   const images = g.ops(
     "Split",
-    [
-      g.op("SpaceToDepth", [x], [n, c * k * k, h, w], "float32", { blocksize: k }),
-      g.int64(new Array(k * k).fill(c)),
-    ],
+    [g.op("SpaceToDepth", [x], [n, c * k * k, h, w], "float32", { blocksize: k }), g.int64(new Array(k * k).fill(c))],
     new Array(k * k).fill({ shape: stored, type: "float32" }),
     { axis: 1 },
   );
@@ -83,7 +86,10 @@ define<MaxPoolGradAttrs>("MaxPoolGrad", (g, { dy, input }, a) => {
     return share;
   });
   const joined = g.op("Concat", given, [n, c * k * k, h, w], "float32", { axis: 1 });
-  const value = g.op("DepthToSpace", [joined], [n, c, info.inHeight, info.inWidth], "float32", { blocksize: k, mode: "DCR" });
+  const value = g.op("DepthToSpace", [joined], [n, c, info.inHeight, info.inWidth], "float32", {
+    blocksize: k,
+    mode: "DCR",
+  });
   return arr(value, input.shape, nchw);
 });
 
@@ -102,7 +108,10 @@ function scattered(g: Graph, x: Value, gradient: Value, info: Info, shape: reado
   const size = sizeOf(x.shape);
   const flat = (v: Value): Value => g.op("Reshape", [v, g.int64([-1])], [sizeOf(v.shape)], v.type);
   const zeros = g.op("Expand", [g.scalar(0), g.int64([size])], [size], "float32");
-  const sum = g.op("ScatterElements", [zeros, flat(at!), flat(gradient)], [size], "float32", { axis: 0, reduction: "add" });
+  const sum = g.op("ScatterElements", [zeros, flat(at!), flat(gradient)], [size], "float32", {
+    axis: 0,
+    reduction: "add",
+  });
   return arr(g.op("Reshape", [sum, g.int64(x.shape)], x.shape, "float32"), shape, nchw);
 }
 

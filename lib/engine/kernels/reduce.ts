@@ -42,7 +42,9 @@ const axesOf = (axis: number | number[] | undefined, x: Arr): number[] =>
 define<SumAttrs>("Sum", (g, { x }, { axis, keepDims }) =>
   reduce(g, "ReduceSum", x.value.type === "bool" ? cast(g, x, "int32") : x, axesOf(axis, x), keepDims),
 );
-define<SumAttrs>("Mean", (g, { x }, { axis, keepDims }) => reduce(g, "ReduceMean", float(g, x), axesOf(axis, x), keepDims));
+define<SumAttrs>("Mean", (g, { x }, { axis, keepDims }) =>
+  reduce(g, "ReduceMean", float(g, x), axesOf(axis, x), keepDims),
+);
 define<SumAttrs>("Prod", (g, { x }, { axis, keepDims }) =>
   reduce(g, "ReduceProd", x.value.type === "bool" ? cast(g, x, "int32") : x, axesOf(axis, x), keepDims),
 );
@@ -52,11 +54,14 @@ for (const [kernel, op] of [
   ["Any", "ReduceMax"],
   ["All", "ReduceMin"],
 ] as const)
-  define<SumAttrs & { reductionIndices?: number | number[] }>(kernel, (g, { x }, { axis, reductionIndices, keepDims }) => {
-    const axes = axesOf(axis ?? reductionIndices, x);
-    const numbers = x.value.type === "bool" ? cast(g, x, "int32") : x;
-    return cast(g, reduce(g, op, numbers, axes, keepDims), x.value.type);
-  });
+  define<SumAttrs & { reductionIndices?: number | number[] }>(
+    kernel,
+    (g, { x }, { axis, reductionIndices, keepDims }) => {
+      const axes = axesOf(axis ?? reductionIndices, x);
+      const numbers = x.value.type === "bool" ? cast(g, x, "int32") : x;
+      return cast(g, reduce(g, op, numbers, axes, keepDims), x.value.type);
+    },
+  );
 
 for (const op of ["ArgMax", "ArgMin"])
   define<ArgMaxAttrs>(op, (g, { x }, { axis }) => {

@@ -1,5 +1,6 @@
 /** Kernels that rearrange elements. */
 import {
+  backend_util,
   type ConcatAttrs,
   type MirrorPadAttrs,
   type PackAttrs,
@@ -8,14 +9,13 @@ import {
   type SliceAttrs,
   type SplitVAttrs,
   type StridedSliceAttrs,
+  slice_util,
   type TileAttrs,
   type TransposeAttrs,
   type UnpackAttrs,
-  backend_util,
-  slice_util,
   util,
 } from "@tensorflow/tfjs-core";
-import { type Arr, arr, full, fullAs, invert, permute, type Permutation, plain, reshape } from "../graph/arr.ts";
+import { type Arr, arr, full, fullAs, invert, type Permutation, permute, plain, reshape } from "../graph/arr.ts";
 import { type Graph, sizeOf } from "../graph/graph.ts";
 import { define } from "./registry.ts";
 
@@ -153,7 +153,10 @@ export function pad(g: Graph, x: Arr, paddings: readonly (readonly number[])[], 
   const { perm } = x;
   const shape = x.shape.map((dim, i) => dim + paddings[i]![0]! + paddings[i]![1]!);
   const order = perm ? permute(paddings as never, perm) : paddings;
-  const pads = [...(order as number[][]).map(([before]) => before!), ...(order as number[][]).map(([, after]) => after!)];
+  const pads = [
+    ...(order as number[][]).map(([before]) => before!),
+    ...(order as number[][]).map(([, after]) => after!),
+  ];
   const inputs = [allAs(g, x, perm), g.int64(pads), g.scalar(fill, x.value.type)];
   const value = g.op("Pad", inputs, perm ? permute(shape, perm) : shape, x.value.type, { mode: "constant" });
   return arr(value, shape, perm);

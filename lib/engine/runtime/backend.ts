@@ -6,12 +6,12 @@
  * same kernels record one function.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { type Arr, arr, full, permute, reshape } from "../graph/arr.ts";
-import { arrayFor, constantNumber, Graph, sizeOf, type Value } from "../graph/graph.ts";
+import { type Arr, arr, full, oihw, permute, reshape } from "../graph/arr.ts";
+import { arrayFor, constantNumber, Graph, sameShape, sizeOf, type Value } from "../graph/graph.ts";
 import { lower, reach } from "../graph/lower.ts";
 import type { HostArray } from "../onnx/writer.ts";
 import { compile, ProgramCache, structure, workOf } from "./program.ts";
-import { asDType, Block, elementType, type Entry, releaseBlock, unpermuted } from "./storage.ts";
+import { asDType, Block, type Entry, elementType, permuted, releaseBlock, unpermuted } from "./storage.ts";
 
 export const backendName = "thalweg";
 
@@ -29,7 +29,7 @@ export class TraceError extends Error {
 export interface Tracing {
   readonly graph: Graph;
   /** The value that stands for a tensor with known numbers. */
-  leaf(entry: Entry): Arr;
+  leaf(entry: Entry, shape: readonly number[]): Arr;
   /** Told of tensors made from numbers on the host while tracing; throws when those are random. */
   wrote(entry: Entry): void;
 }
@@ -127,7 +127,7 @@ export class Backend extends tf.KernelBackend {
         this.flush();
         this.#tracing = tracing;
       }
-      entry.arr = this.#tracing ? this.#tracing.leaf(entry) : this.#leaf(entry, info.shape);
+      entry.arr = this.#tracing ? this.#tracing.leaf(entry, info.shape) : this.#leaf(entry, info.shape);
       entry.graph = this.graph;
     }
     return reshape(this.graph, entry.arr!, info.shape);
@@ -260,6 +260,11 @@ export class Backend extends tf.KernelBackend {
 
   /** The numbers of a tensor, in the order seen. The block is never used again for other numbers. */
   host(entry: Entry): Block {
+    this.#settle(entry);
+    return shared(entry.block!);
+  }
+
+  #settle(entry: Entry): void {
     if (!entry.block) {
       if (this.#tracing && entry.graph === this.#tracing.graph) entry.block = this.#fold(entry);
       else if (this.#pending.has(entry)) this.flush();
@@ -273,7 +278,27 @@ export class Backend extends tf.KernelBackend {
       entry.block = block;
       entry.layout = null;
     }
-    return shared(entry.block!);
+  }
+
+  /** The numbers of a tensor as a program takes them: in the order seen. */
+  known(entry: Entry): Block {
+    if (entry.layout || !entry.block) this.#settle(entry);
+    return entry.block!;
+  }
+
+  /** The numbers of a filter, stored O, I, H, W, and kept so from here on. */
+  asFilter(entry: Entry, shape: readonly number[]): Block {
+    if (entry.layout && sameShape(entry.layout.perm, oihw)) return entry.block!;
+    this.#settle(entry);
+    const type = elementType(entry.dtype);
+    const block = new Block(permuted(entry.block!.data, shape, oihw, type), type, "engine");
+    // Tensors that share the numbers under another shape need them as they are.
+    if (entry.refCount > 1) return block;
+    this.#release(entry);
+    entry.block = block;
+    entry.layout = { shape, perm: oihw };
+    if (entry.graph === this.#lazy) entry.graph = null;
+    return block;
   }
 
   /** Computes a traced value that depends on constants alone. */

@@ -3,10 +3,18 @@ import * as tf from "@tensorflow/tfjs-core";
 import { backend, TraceError } from "./backend.ts";
 
 interface ReferenceBackend extends tf.KernelBackend {
-  readonly data: { get(id: tf.DataId): { values: tf.BackendValues; complexTensorInfos?: { real: tf.TensorInfo; imag: tf.TensorInfo } } };
+  firstUse: boolean;
+  readonly data: {
+    get(id: tf.DataId): { values: tf.BackendValues; complexTensorInfos?: { real: tf.TensorInfo; imag: tf.TensorInfo } };
+  };
 }
 
-const reference = (): ReferenceBackend => tf.engine().findBackend("cpu") as unknown as ReferenceBackend;
+/** The tfjs-cpu backend, without its advertisement for another one. */
+function reference(): ReferenceBackend {
+  const cpu = tf.engine().findBackend("cpu") as unknown as ReferenceBackend;
+  cpu.firstUse = false;
+  return cpu;
+}
 
 function toReference(cpu: ReferenceBackend, info: tf.TensorInfo): tf.TensorInfo {
   if (info.dtype === "complex64") {

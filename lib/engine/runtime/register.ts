@@ -16,7 +16,8 @@ const shared = (info: tf.TensorInfo, shape: number[]): tf.TensorInfo => {
 const views: { readonly [kernel: string]: (info: tf.TensorInfo, attrs: never) => number[] } = {
   Identity: (x) => x.shape,
   StopGradient: (x) => x.shape,
-  Reshape: (x, attrs: { shape: number[] }) => tf.util.inferFromImplicitShape(attrs.shape, tf.util.sizeFromShape(x.shape)),
+  Reshape: (x, attrs: { shape: number[] }) =>
+    tf.util.inferFromImplicitShape(attrs.shape, tf.util.sizeFromShape(x.shape)),
   ExpandDims: (x, attrs: { dim: number }) => {
     const shape = [...x.shape];
     tf.util.assert(
@@ -39,7 +40,10 @@ function kernelFunction(name: string): tf.KernelFunc {
       const info = (inputs as { x?: tf.TensorInfo }).x ?? (inputs as { input?: tf.TensorInfo }).input!;
       return shared(info, view(info, attrs as never));
     }
-    if (name === "Cast" && (inputs as { x: tf.TensorInfo }).x.dtype === (attrs as { dtype?: string } | undefined)?.dtype) {
+    if (
+      name === "Cast" &&
+      (inputs as { x: tf.TensorInfo }).x.dtype === (attrs as { dtype?: string } | undefined)?.dtype
+    ) {
       return shared((inputs as { x: tf.TensorInfo }).x, (inputs as { x: tf.TensorInfo }).x.shape);
     }
     if (name === "Complex") {

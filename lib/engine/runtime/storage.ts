@@ -83,9 +83,13 @@ export function unpermuted(data: HostArray, shape: readonly number[], perm: Perm
     strides[axis] = stride;
     stride *= shape[axis]!;
   }
-  walk(perm.map((axis) => shape[axis]!), perm.map((axis) => strides[axis]!), (from, to) => {
-    out[to] = data[from]!;
-  });
+  walk(
+    perm.map((axis) => shape[axis]!),
+    perm.map((axis) => strides[axis]!),
+    (from, to) => {
+      out[to] = data[from]!;
+    },
+  );
   return out;
 }
 
@@ -97,9 +101,13 @@ export function permuted(data: HostArray, shape: readonly number[], perm: Permut
     strides[axis] = stride;
     stride *= shape[axis]!;
   }
-  walk(perm.map((axis) => shape[axis]!), perm.map((axis) => strides[axis]!), (to, from) => {
-    out[to] = data[from]!;
-  });
+  walk(
+    perm.map((axis) => shape[axis]!),
+    perm.map((axis) => strides[axis]!),
+    (to, from) => {
+      out[to] = data[from]!;
+    },
+  );
   return out;
 }
 
@@ -110,6 +118,5 @@ function walk(dims: readonly number[], strides: readonly number[], visit: (at: n
   let at = 0;
   for (let i = 0; i < a; i++)
     for (let j = 0; j < b; j++)
-      for (let k = 0; k < c; k++)
-        for (let l = 0; l < d; l++) visit(at++, i * sa + j * sb + k * sc + l * sd);
+      for (let k = 0; k < c; k++) for (let l = 0; l < d; l++) visit(at++, i * sa + j * sb + k * sc + l * sd);
 }

@@ -1,0 +1,192 @@
+/**
+ * Rewrites a recorded graph into one that computes the same with fewer and larger operations.
+ *
+ * ONNX Runtime does some of this itself, but not with operands that change from step to step.
+ */
+import { oihw, permute, reshapeValue, transposeValue } from "./arr.ts";
+import { constantNumber, Graph, type Node, sameShape, sizeOf, type Value } from "./graph.ts";
+import { reach } from "./lower.ts";
+
+/** What a graph becomes. */
+export interface Rewritten {
+  readonly outputs: Value[];
+  /** The new value of each old leaf that is still used; a filter is fed as O, I, H, W when `layout` says so. */
+  readonly leaves: ReadonlyMap<Value, { readonly value: Value; readonly filter: boolean }>;
+}
+
+/** Leaves that a convolution uses as a filter. */
+export function filterLeaves(outputs: readonly Value[]): Set<Value> {
+  const filters = new Set<Value>();
+  for (const { op, attributes, inputs } of reach(outputs).nodes) {
+    if (op === "Transpose" && sameShape(attributes!.perm as number[], oihw) && inputs[0]!.leaf) filters.add(inputs[0]!);
+  }
+  return filters;
+}
+
+/**
+ * Rewrites the graph of some outputs.
+ *
+ * `filters` are leaves of rank 4 that are to be fed as O, I, H, W instead of H, W, I, O.
+ */
+export function rewrite(outputs: readonly Value[], filters: ReadonlySet<Value>, fuse: boolean): Rewritten {
+  const { nodes, leaves } = reach(outputs);
+  const g = new Graph();
+  const facts = collect(nodes, outputs);
+  const to = new Map<Value, Value>();
+  const fed = new Map<Value, { value: Value; filter: boolean }>();
+  for (const leaf of leaves) {
+    if (leaf.leaf!.kind === "constant") {
+      to.set(leaf, leaf);
+      continue;
+    }
+    const filter = filters.has(leaf);
+    const value = filter ? g.input(permute(leaf.shape, oihw), leaf.type, leaf) : leaf;
+    fed.set(leaf, { value, filter });
+    to.set(leaf, filter ? transposeValue(g, value, [2, 3, 1, 0]) : value);
+  }
+  const at = (value: Value): Value => to.get(value)!;
+  for (const node of nodes) {
+    g.label = node.label;
+    const result = fuse ? fused(g, node, facts, at) : null;
+    if (result) {
+      to.set(node.outputs[0]!, result);
+      continue;
+    }
+    const inputs = node.inputs.map((input) => (input ? at(input) : null));
+    if (node.op === "Transpose") {
+      to.set(node.outputs[0]!, transposeValue(g, inputs[0]!, node.attributes!.perm as number[]));
+    } else if (node.op === "Reshape") {
+      to.set(node.outputs[0]!, reshapeValue(g, inputs[0]!, node.outputs[0]!.shape));
+    } else {
+      const made = g.ops(node.op, inputs, node.outputs, node.attributes, node.domain);
+      node.outputs.forEach((output, i) => to.set(output, made[i]!));
+    }
+  }
+  return { outputs: outputs.map(at), leaves: fed };
+}
+
+interface Facts {
+  /** How many operations and results use a value. */
+  readonly uses: ReadonlyMap<Value, number>;
+  /** The rectified value of a value. */
+  readonly rectified: ReadonlyMap<Value, Value>;
+}
+
+function collect(nodes: readonly Node[], outputs: readonly Value[]): Facts {
+  const uses = new Map<Value, number>();
+  const rectified = new Map<Value, Value>();
+  const use = (value: Value): void => void uses.set(value, (uses.get(value) ?? 0) + 1);
+  for (const node of nodes) {
+    for (const input of node.inputs) if (input) use(input);
+    if (node.op === "Relu") rectified.set(node.inputs[0]!, node.outputs[0]!);
+  }
+  outputs.forEach(use);
+  return { uses, rectified };
+}
+
+const isProduct = (value: Value): boolean =>
+  (value.node?.op === "MatMul" && value.shape.length === 2) ||
+  (value.node?.op === "Gemm" && value.node.inputs.length === 2);
+
+/** A fused operation for the node, or null. */
+function fused(g: Graph, node: Node, facts: Facts, at: (value: Value) => Value): Value | null {
+  switch (node.op) {
+    case "Add":
+      return (
+        sumOfProduct(g, node, node.inputs[0]!, node.inputs[1]!, facts, at) ??
+        sumOfProduct(g, node, node.inputs[1]!, node.inputs[0]!, facts, at) ??
+        biased(g, node, facts, at)
+      );
+    case "Sub":
+      return sumOfProduct(g, node, node.inputs[0]!, node.inputs[1]!, facts, at, true);
+    case "Cast":
+      return rectifierSlope(g, node, facts, at);
+    default:
+      return null;
+  }
+}
+
+/**
+ * `x ± s · (a b)` as one Gemm that starts from x.
+ *
+ * A step of gradient descent on a weight matrix then neither writes its gradient down nor reads it back.
+ */
+function sumOfProduct(
+  g: Graph,
+  node: Node,
+  x: Value,
+  other: Value,
+  facts: Facts,
+  at: (value: Value) => Value,
+  negative = false,
+): Value | null {
+  const out = node.outputs[0]!;
+  if (out.shape.length !== 2 || out.type !== "float32" || facts.uses.get(other) !== 1) return null;
+  let product = other;
+  let scale: Value | null = null;
+  if (other.node?.op === "Mul") {
+    const [p, q] = other.node.inputs as [Value, Value];
+    if (isProduct(p) && sizeOf(q.shape) === 1) [product, scale] = [p, q];
+    else if (isProduct(q) && sizeOf(p.shape) === 1) [product, scale] = [q, p];
+    else return null;
+    if (facts.uses.get(product) !== 1) return null;
+  }
+  if (!isProduct(product) || !sameShape(product.shape, out.shape)) return null;
+  const bias =
+    x.shape.length <= 2 &&
+    (x.shape.at(-1) ?? 1) === out.shape[1] &&
+    (x.shape.length < 2 || x.shape[0] === 1 || x.shape[0] === out.shape[0]);
+  if (!bias) return null;
+  const { node: source } = product;
+  const transA = Number(source!.attributes?.transA ?? 0);
+  const transB = Number(source!.attributes?.transB ?? 0);
+  let [a, b] = [at(source!.inputs[0]!), at(source!.inputs[1]!)];
+  let alpha = negative ? -1 : 1;
+  if (scale) {
+    const known = constantNumber(scale);
+    if (known !== null) alpha *= known;
+    else {
+      const factor = reshapeValue(g, at(scale), []);
+      if (sizeOf(a.shape) < sizeOf(b.shape)) a = g.op("Mul", [a, factor], a.shape, a.type);
+      else b = g.op("Mul", [b, factor], b.shape, b.type);
+    }
+  }
+  // A constant share of x is the Gemm's beta: a running mean of gradients is one operation.
+  let beta = 1;
+  let start = at(x);
+  if (x.node?.op === "Mul" && facts.uses.get(x) === 1) {
+    const [p, q] = x.node.inputs as [Value, Value];
+    const [known, rest] = [constantNumber(p) ?? constantNumber(q), constantNumber(p) !== null ? q : p];
+    if (known !== null && sameShape(rest.shape, x.shape)) [beta, start] = [known, at(rest)];
+  }
+  const attributes = {
+    ...(alpha === 1 ? {} : { alpha: { float: alpha } }),
+    ...(beta === 1 ? {} : { beta: { float: beta } }),
+    transA,
+    transB,
+  };
+  return g.op("Gemm", [a, b, start], out.shape, out.type, attributes);
+}
+
+/** A bias for each channel is part of the convolution. */
+function biased(g: Graph, node: Node, facts: Facts, at: (value: Value) => Value): Value | null {
+  const out = node.outputs[0]!;
+  for (const [product, bias] of [node.inputs, [...node.inputs].reverse()] as [Value, Value][]) {
+    if (product.node?.op !== "Conv" || product.node.inputs.length !== 2 || facts.uses.get(product) !== 1) continue;
+    const channels = out.shape[1]!;
+    if (sizeOf(bias.shape) !== channels || bias.shape.at(-3) !== channels) continue;
+    const inputs = [at(product.node.inputs[0]!), at(product.node.inputs[1]!), reshapeValue(g, at(bias), [channels])];
+    return g.op("Conv", inputs, out.shape, out.type, product.node.attributes);
+  }
+  return null;
+}
+
+/** The slope of a rectifier is the sign of what it gave: one operation for two, and its input is not needed again. */
+function rectifierSlope(g: Graph, node: Node, facts: Facts, at: (value: Value) => Value): Value | null {
+  const greater = node.inputs[0]!.node;
+  if (greater?.op !== "Greater" || node.outputs[0]!.type !== "float32") return null;
+  const [x, zero] = greater.inputs as [Value, Value];
+  if (constantNumber(zero) !== 0) return null;
+  const y = x.node?.op === "Relu" ? x : facts.rectified.get(x);
+  return y ? g.op("Sign", [at(y)], y.shape, y.type) : null;
+}

@@ -1,0 +1,207 @@
+/** Many steps in one run: the traced step is the body of an ONNX Loop. */
+import type * as tf from "@tensorflow/tfjs-core";
+import type { Arr } from "../graph/arr.ts";
+import { type Node, sameShape, sizeOf, type Value } from "../graph/graph.ts";
+import { initializerSpec, nameOf, nodeSpec, reach, valueSpec } from "../graph/lower.ts";
+import type { GraphSpec, NodeSpec, ValueSpec } from "../onnx/writer.ts";
+import { TraceError } from "./backend.ts";
+import { NoiseFeed } from "./noise.ts";
+import { adoptTensor, feed, type Input, type Plan, prepare, share } from "./plan.ts";
+import { compile, workOf } from "./program.ts";
+import { Block } from "./storage.ts";
+import type { Trace } from "./trace.ts";
+
+export interface LoopShape {
+  /** The first tensors are the state, the next the inputs of each step; the rest do not change. */
+  readonly stateCount: number;
+  readonly inputCount: number;
+  /** The shape of each tensor within a step. */
+  readonly sizes: readonly (readonly number[])[];
+}
+
+const STEPS = "steps";
+const AT = "step";
+const GO = "go";
+
+/** Compiles a traced step as a loop. The results are the next state and the step's own results. */
+export function loopPlan(name: string, trace: Trace, wanted: readonly Arr[], loop: LoopShape): Plan {
+  if (trace.assigned.length > 0)
+    throw new TraceError("a variable was assigned", "keep what changes from step to step in the state");
+  const { stateCount, inputCount, sizes } = loop;
+  for (let i = 0; i < stateCount; i++) {
+    const next = wanted[i];
+    if (!next || !sameShape(next.shape, sizes[i]!))
+      throw new TypeError(
+        `${name}: steps need a state whose shapes stay, got [${sizes[i]}] and then [${next?.shape}] for its tensor ${i}`,
+      );
+  }
+  const { inputs, outputs, results } = prepare(trace, wanted, stateCount);
+  const isState = (input: Input): boolean => input.source.kind === "argument" && input.source.index < stateCount;
+  const isStep = ({ source }: Input): boolean =>
+    source.kind === "noise" ||
+    (source.kind === "argument" && source.index >= stateCount && source.index < stateCount + inputCount);
+  const { nodes, leaves } = reach(outputs);
+  // A state that only passes through, or whose next value is all that is wanted, is still carried; others stay outside.
+  const carried: { index: number; input: Input | null; next: Value; filter: boolean }[] = [];
+  const scanned: { result: number; value: Value }[] = [];
+  results.forEach((result, i) => {
+    if (result.kind !== "output") {
+      if (i >= stateCount || result.index !== i)
+        throw new TraceError(
+          "a result of a step is one of its arguments as it came",
+          "return tf.clone of it or leave it out",
+        );
+      return;
+    }
+    const value = outputs[result.at]!;
+    if (i < stateCount) {
+      const input = inputs.find(({ source }) => source.kind === "argument" && source.index === i) ?? null;
+      carried.push({ index: i, input, next: value, filter: result.layout !== null });
+    } else scanned.push({ result: i, value });
+  });
+  const spec = loopSpec(name, { inputs, nodes, leaves, carried, scanned, isState, isStep });
+  const program = compile(spec, workOf(nodes));
+  const noiseFeed = new NoiseFeed(trace.draws);
+  return {
+    spec,
+    dispose: () => program.dispose(),
+    call(tensors, noise) {
+      const count = tensors[stateCount]!.shape[0]!;
+      const noiseBlocks = trace.draws.map(
+        ({ shape }) => new Block(new Float32Array(count * sizeOf(shape)), "float32", "engine"),
+      );
+      for (let k = 0; k < count && noiseBlocks.length > 0; k++) {
+        noiseFeed.fill([noise[k]!], (i) => {
+          const size = sizeOf(trace.draws[i]!.shape);
+          return (noiseBlocks[i]!.data as Float32Array).subarray(k * size, (k + 1) * size);
+        });
+      }
+      const blocks: Block[] = [new Block(BigInt64Array.of(BigInt(count)), "int64", "engine")];
+      const shapes: (readonly number[])[] = [[]];
+      const put = (block: Block, shape: readonly number[]): void => {
+        blocks.push(block);
+        shapes.push(shape);
+      };
+      for (const { index, filter, next } of carried) put(feed(tensors[index]!, filter), next.shape);
+      for (const input of inputs) {
+        const { source, value, filter } = input;
+        if (isState(input) && carried.some((one) => one.input === input)) continue;
+        const shape = isStep(input) ? [count, ...value.shape] : value.shape;
+        if (source.kind === "argument") put(feed(tensors[source.index]!, filter), shape);
+        else if (source.kind === "noise") put(noiseBlocks[source.index]!, shape);
+        else if (source.kind === "capture") put(source.block, shape);
+        else put(feed(source.variable, filter), shape);
+      }
+      const computed = program.run(blocks, shapes, [
+        ...carried.map(({ next }) => next),
+        ...scanned.map(({ value }) => ({ type: value.type, shape: [count, ...value.shape] })),
+      ]);
+      const made: tf.Tensor[] = [];
+      results.forEach((result, i) => {
+        if (result.kind === "argument") {
+          made.push(share(tensors[result.index]!));
+          return;
+        }
+        const isCarried = i < stateCount;
+        const at = isCarried
+          ? carried.findIndex(({ index }) => index === i)
+          : carried.length + scanned.findIndex((one) => one.result === i);
+        const shape = isCarried ? result.shape : [count, ...result.shape];
+        made.push(adoptTensor(computed[at]!, shape, result.dtype, isCarried ? result.layout : null));
+      });
+      return made;
+    },
+  };
+}
+
+interface Parts {
+  readonly inputs: readonly Input[];
+  readonly nodes: readonly Node[];
+  readonly leaves: readonly Value[];
+  readonly carried: readonly { input: Input | null; next: Value }[];
+  readonly scanned: readonly { value: Value }[];
+  isState(input: Input): boolean;
+  isStep(input: Input): boolean;
+}
+
+/** The graph around the loop and the graph within. What no step changes is computed once, outside. */
+function loopSpec(name: string, { inputs, nodes, leaves, carried, scanned, isState, isStep }: Parts): GraphSpec {
+  const carriedInputs = new Set(carried.map(({ input }) => input));
+  const changing = new Set<Value>();
+  for (const input of inputs) {
+    if (isStep(input) || (isState(input) && carriedInputs.has(input))) changing.add(input.value);
+  }
+  const inner: Node[] = [];
+  const outer: Node[] = [];
+  for (const node of nodes) {
+    const changes = node.inputs.some((input) => input && changing.has(input));
+    (changes ? inner : outer).push(node);
+    if (changes) for (const output of node.outputs) changing.add(output);
+  }
+  const body: NodeSpec[] = [];
+  const outerInputs: ValueSpec[] = [{ name: STEPS, type: "int64", shape: [] }];
+  const bodyInputs: ValueSpec[] = [
+    { name: AT, type: "int64", shape: [] },
+    { name: GO, type: "bool", shape: [] },
+  ];
+  const bodyOutputs: ValueSpec[] = [{ name: "goOn", type: "bool", shape: [] }];
+  const loopInputs = [STEPS, ""];
+  const loopOutputs: string[] = [];
+  const outerOutputs: ValueSpec[] = [];
+  body.push({ op: "Identity", name: "goOn", inputs: [GO], outputs: ["goOn"] });
+  carried.forEach(({ input, next }, i) => {
+    outerInputs.push({ name: `first${i}`, type: next.type, shape: next.shape });
+    loopInputs.push(`first${i}`);
+    bodyInputs.push({ name: input ? nameOf(input.value) : `unused${i}`, type: next.type, shape: next.shape });
+  });
+  for (const input of inputs) {
+    if (carriedInputs.has(input)) continue;
+    const { value } = input;
+    if (isStep(input)) {
+      outerInputs.push({ name: `each_${nameOf(value)}`, type: value.type, shape: ["K", ...value.shape] });
+      const names = { inputs: [`each_${nameOf(value)}`, AT], outputs: [nameOf(value)] };
+      body.push({ op: "Gather", name: `pick_${nameOf(value)}`, ...names, attributes: { axis: 0 } });
+    } else outerInputs.push(valueSpec(value));
+  }
+  body.push(...inner.map(nodeSpec));
+  const emit = (value: Value, name: string): void => {
+    body.push({ op: "Identity", name, inputs: [nameOf(value)], outputs: [name] });
+    bodyOutputs.push({ name, type: value.type, shape: value.shape });
+  };
+  const direct = new Set<Value>();
+  const result = (value: Value, name: string): void => {
+    // A value that the body computes is handed out under its own name, once.
+    if (value.node && changing.has(value) && !direct.has(value)) {
+      direct.add(value);
+      bodyOutputs.push(valueSpec(value));
+    } else emit(value, name);
+  };
+  carried.forEach(({ next }, i) => {
+    result(next, `next${i}`);
+    loopOutputs.push(`last${i}`);
+    outerOutputs.push({ name: `last${i}`, type: next.type, shape: next.shape });
+  });
+  scanned.forEach(({ value }, i) => {
+    result(value, `each${i}`);
+    loopOutputs.push(`all${i}`);
+    outerOutputs.push({ name: `all${i}`, type: value.type, shape: ["K", ...value.shape] });
+  });
+  const graph: GraphSpec = {
+    name: `${name} step`,
+    nodes: body,
+    inputs: bodyInputs,
+    outputs: bodyOutputs,
+    initializers: [],
+  };
+  const specs = outer.map((node, i) => ({ ...nodeSpec(node, i), name: `before_${i}` }));
+  return {
+    name,
+    nodes: [
+      ...specs,
+      { op: "Loop", name: "steps", inputs: loopInputs, outputs: loopOutputs, attributes: { body: { graph } } },
+    ],
+    inputs: outerInputs,
+    outputs: outerOutputs,
+    initializers: leaves.filter((leaf) => leaf.leaf!.kind === "constant").map(initializerSpec),
+  };
+}

@@ -1,0 +1,24 @@
+/** Where in the user's program something happened, and how it is said once. */
+import { fileURLToPath } from "node:url";
+
+const here = fileURLToPath(new URL("..", import.meta.url));
+
+/** The innermost line of a stack that is neither TensorFlow.js's nor the engine's, or null. */
+export function userLine(error: Error): string | null {
+  for (const line of (error.stack ?? "").split("\n").slice(1)) {
+    const at = /\(?((?:file:\/\/)?[^\s()]+:\d+:\d+)\)?$/.exec(line)?.[1];
+    if (!at || at.includes("node_modules") || at.startsWith("node:")) continue;
+    const path = at.startsWith("file://") ? fileURLToPath(at.replace(/:\d+:\d+$/, "")) + at.match(/:\d+:\d+$/)![0] : at;
+    if (!path.startsWith(here)) return path;
+  }
+  return null;
+}
+
+const said = new Set<string>();
+
+/** Writes a sentence to standard error, once. */
+export function warnOnce(sentence: string): void {
+  if (said.has(sentence)) return;
+  said.add(sentence);
+  console.warn(sentence);
+}
