@@ -3,6 +3,7 @@ export * from "./accuracy-matrix.ts";
 export * from "./average-accuracy.ts";
 export * from "./average-incremental-accuracy.ts";
 export * from "./bwt.ts";
+export * from "./comparison-table.ts";
 export * from "./forgetting.ts";
 export * from "./frame.ts";
 export * from "./fwt.ts";

@@ -11,6 +11,9 @@ export function notDefined(why: string): Measured {
   return { value: undefined, why };
 }
 
+/** What a value is counted in. Shares are from 0 to 1 (differences from −1 to 1) and are shown in percent. */
+export type Unit = "share" | "number" | "steps" | "nats" | "bytes" | "seconds" | "FLOPs";
+
 /** A metric: its name says which definition it is; it is called on the events of one run. */
 export interface Metric {
   (events: Iterable<TrainEvent>): Measured;
@@ -20,17 +23,20 @@ export interface Metric {
   readonly formula: string;
   /** Whether more is better. */
   readonly higherIsBetter: boolean;
+  readonly unit: Unit;
 }
 
-/** Declares a metric. */
+/** Declares a metric. `unit` is "share" by default. A measurement that gives NaN is a mistake of the metric and throws. */
 export function metric(
   name: string,
-  about: { readonly formula: string; readonly higherIsBetter: boolean },
+  about: { readonly formula: string; readonly higherIsBetter: boolean; readonly unit?: Unit },
   measure: (events: Iterable<TrainEvent>) => Measured | number,
 ): Metric {
   const measured = (events: Iterable<TrainEvent>): Measured => {
     const result = measure(events);
-    return typeof result === "number" ? { value: result } : result;
+    if (typeof result !== "number") return result;
+    if (Number.isNaN(result)) throw new Error(`internal: ${name} measured NaN; it must say why it is not defined`);
+    return { value: result };
   };
-  return Object.assign(measured, { metric: name, ...about });
+  return Object.assign(measured, { metric: name, unit: "share" as const, ...about });
 }

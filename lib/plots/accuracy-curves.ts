@@ -69,12 +69,10 @@ function averageCurve(run: ReturnType<typeof evaluationsOf>): Curve {
   const at = new Map<number, number[]>();
   run.curves.forEach((curve, task) => {
     curve.x.forEach((step, index) => {
-      if (step >= (run.metAt[task] ?? 0)) at.set(step, [...(at.get(step) ?? []), curve.y[index]!]);
+      if (step > (run.metAt[task] ?? 0)) at.set(step, [...(at.get(step) ?? []), curve.y[index]!]);
     });
   });
-  const complete = [...at].filter(
-    ([step, values]) => step > 0 && values.length === run.metAt.filter((met) => met <= step).length,
-  );
+  const complete = [...at].filter(([step, values]) => values.length === run.metAt.filter((met) => met < step).length);
   const sorted = complete.sort(([a], [b]) => a - b);
   return { x: sorted.map(([step]) => step), y: sorted.map(([, values]) => meanOf(values)) };
 }

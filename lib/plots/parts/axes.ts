@@ -32,7 +32,7 @@ function labels(scale: Scale, pixels: number) {
 export function needs(scale: Scale, pixels: number): { depth: number; slanted: boolean } {
   const ticks = labels(scale, pixels);
   const widest = Math.max(0, ...ticks.map((tick) => widthOf(tick.text, tickSize)));
-  const title = scale.spec.title === undefined || scale.spec.visible === false ? 0 : titleSize + 8;
+  const title = scale.spec.title === undefined || scale.spec.visible === false ? 0 : titleSize + 11;
   if (scale.id.startsWith("y")) return { depth: (ticks.length > 0 ? widest + 10 : 4) + title, slanted: false };
   const slanted = ticks.length > 1 && widest + 8 > pixels / ticks.length;
   const depth = ticks.length === 0 ? 4 : slanted ? Math.min(110, widest * 0.64 + 16) : tickSize + 9;

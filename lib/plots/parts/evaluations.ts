@@ -22,7 +22,7 @@ export function evaluationsOf(events: readonly TrainEvent[], rule: Rule = "strea
     values[event.on] ??= new Map();
     values[event.on]!.set(event.step, event.accuracy);
     if (!bounded && event.on <= event.after)
-      met[event.on] = Math.min(met[event.on] ?? Number.POSITIVE_INFINITY, event.step);
+      met[event.on] = Math.min(met[event.on] ?? Number.POSITIVE_INFINITY, event.step - 1);
   }
   const tasks = Math.max(values.length, met.length);
   return {

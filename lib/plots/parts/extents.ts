@@ -52,7 +52,9 @@ function extentOf(trace: Trace, direction: "x" | "y", slots: ReadonlyMap<Bar, Sl
       return { values: direction === "x" ? (trace.x ?? [trace.name ?? "0"]) : trace.y };
     case "scatter": {
       const error = direction === "x" ? trace.error_x : trace.error_y;
-      return { values: spread(trace[direction], error), zero: trace.fill === "tozeroy" && direction === "y" };
+      const values = spread(trace[direction], error);
+      if (direction === "x") return { values, tight: !(trace.mode ?? "lines").includes("markers") };
+      return { values, zero: trace.fill === "tozeroy" };
     }
   }
 }
