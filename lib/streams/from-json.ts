@@ -1,8 +1,9 @@
 /** Makes a stream again from its spec and the data sets it was made of. */
 import type { Dataset, Json } from "../data/dataset.ts";
+import { isSpec } from "./operator.ts";
 import * as operators from "./operators/index.ts";
 import * as sources from "./sources/index.ts";
-import { isSpec, type Stream, type StreamSpec } from "./stream.ts";
+import type { Stream, StreamSpec } from "./stream.ts";
 
 type AnySource = ((...args: unknown[]) => Stream) & { readonly takes: "one" | "many" | "none" };
 type AnyOperator = (...args: unknown[]) => (stream: Stream) => Stream;

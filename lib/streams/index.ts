@@ -1,5 +1,6 @@
 // Written by `npm run gen`.
 export * from "./from-json.ts";
+export * from "./operator.ts";
 export * as operators from "./operators/index.ts";
 export * as sources from "./sources/index.ts";
 export * from "./stream.ts";

@@ -25,13 +25,37 @@ export interface Experience {
   readonly index: number;
   /** The task its examples belong to: a column of the accuracy matrix. Recurring streams meet a task more than once. */
   readonly task: number;
-  /** The output columns of its task, in ascending order. */
+  /** The output columns that it needs, in ascending order: those of its task, and where tasks blur those of the classes that leak in. */
   readonly classes: readonly number[];
   readonly train: Examples;
   /** Held out of the training examples by `validation(share)`, else null. */
   readonly validation: Examples | null;
   /** The test examples of its task. */
   readonly test: Examples;
+  /** Columns whose classes the learner is asked to forget from now on. */
+  readonly forget?: readonly number[];
+  /** Who holds the examples, where a stream has several clients: a number from 0. */
+  readonly client?: number;
+  /** Where labels are asked for one by one: gives the labels of the training examples `at`, until `left` is 0. */
+  readonly oracle?: Oracle;
+}
+
+/** Someone who knows the labels, and answers so many times. */
+export interface Oracle {
+  /** How many labels may still be asked for. */
+  readonly left: number;
+  /** The labels of training examples; what was asked before costs nothing. Throws when more is asked than is left. */
+  ask(at: ArrayLike<number>): Int32Array;
+}
+
+/** What a learner may spend on one experience. */
+export interface Budget {
+  /** Updates of the weights. */
+  readonly steps?: number;
+  /** Floating-point operations of training. */
+  readonly flops?: number;
+  /** Bytes kept from one experience to the next, besides the weights. */
+  readonly memoryBytes?: number;
 }
 
 /** A stream as plain JSON: the operator or source, its arguments, and what it was applied to. */
@@ -59,6 +83,10 @@ export interface Stream<F extends Fact = Fact, K extends Kind = Kind> extends It
   readonly tasks: number;
   /** The experience at a position from 0; made when asked for, never kept. */
   experience(index: number): Experience;
+  /** What the learner may spend on each experience; nothing is said where it is not limited. */
+  readonly budget?: Budget;
+  /** How many training examples the experience at a position has, without making them where that can be told. */
+  countOf(index: number): number;
   /** The task that the experience at a position belongs to, without making the experience. */
   taskOf(index: number): number;
   /** The output columns of a task in ascending order, without making its examples. */
@@ -75,7 +103,9 @@ export type StreamParts<F extends Fact, K extends Kind> = Pick<
   Stream<F, K>,
   "spec" | "kind" | "shape" | "facts" | "length" | "classes"
 > &
-  Partial<Pick<Stream<F, K>, "head" | "target" | "tasks" | "taskOf" | "classesOf" | "test" | "seeded">> & {
+  Partial<
+    Pick<Stream<F, K>, "head" | "target" | "tasks" | "budget" | "countOf" | "taskOf" | "classesOf" | "test" | "seeded">
+  > & {
     readonly experience: (index: number) => Experience;
   };
 
@@ -112,6 +142,10 @@ export function makeStream<F extends Fact, K extends Kind>(parts: StreamParts<F,
     seeded: () => stream,
     ...parts,
     tasks,
+    countOf: (index) => {
+      inside("an experience", index, parts.length);
+      return parts.countOf === undefined ? parts.experience(index).train.length : parts.countOf(index);
+    },
     taskOf: (index) => {
       inside("an experience", index, parts.length);
       if (parts.taskOf !== undefined) return parts.taskOf(index);
@@ -206,124 +240,6 @@ export interface CaseOperator<C extends Cases, Rest extends readonly unknown[]> 
 
 /** What the body of an operator gives: the parts that change. */
 export type Changed = Partial<Omit<StreamParts<Fact, Kind>, "spec" | "facts">>;
-
-/** What an operator applies to: some kinds of example alone, where it says so. */
-interface Limits<On extends Kind> {
-  readonly kinds?: readonly On[];
-}
-
-/**
- * Declares a stream operator. `build(...args)` gives a function from a stream to the parts that change; name, arguments and facts are
- * recorded in the stream's spec. Where an argument is "run", or options have the seed "run", and where the stream itself waits for the
- * run's seed, the operator is applied again once that seed is known.
- */
-export function operator<
-  Args extends readonly unknown[],
-  Needs extends Fact = never,
-  Adds extends Fact = never,
-  Drops extends Fact = never,
-  On extends Kind = Kind,
->(
-  name: string,
-  build: (...args: Args) => (stream: Stream) => Changed,
-  change: FactChange<Needs, Adds, Drops> & Limits<On> = {},
-): Operator<Args, Needs, Adds, Drops, On> {
-  const make = (...args: Args) => {
-    const apply = build(...args);
-    return (stream: Stream) => applied(name, args, change, apply, (...settled: Args) => make(...settled))(stream);
-  };
-  return Object.assign(make, { operator: name, facts: change }) as unknown as Operator<Args, Needs, Adds, Drops, On>;
-}
-
-/** Declares an operator whose first argument, a word of `cases`, decides what happens to the facts. */
-export function operatorByCase<const C extends Cases, Rest extends readonly unknown[]>(
-  name: string,
-  cases: C,
-  build: (word: keyof C & string, ...rest: Rest) => (stream: Stream) => Changed,
-): CaseOperator<C, Rest> {
-  const make = (word: keyof C & string, ...rest: Rest) => {
-    const change = cases[word];
-    if (change === undefined)
-      throw new TypeError(`${name}: one of ${Object.keys(cases).join(", ")} is required, got ${String(word)}`);
-    const apply = build(word, ...rest);
-    const again = (...[w, ...r]: [keyof C & string, ...Rest]) => make(w, ...r);
-    return (stream: Stream) => applied(name, [word, ...rest] as const, change, apply, again)(stream);
-  };
-  return Object.assign(make, { operator: name, cases }) as unknown as CaseOperator<C, Rest>;
-}
-
-function applied<Args extends readonly unknown[]>(
-  name: string,
-  args: Args,
-  change: FactChange<Fact, Fact, Fact> & Limits<Kind>,
-  apply: (stream: Stream) => Changed,
-  again: (...args: Args) => (stream: Stream) => Stream,
-): (stream: Stream) => Stream {
-  const waits = args.some((arg) => isRun(arg));
-  return (stream) => {
-    for (const fact of change.needs ?? []) {
-      if (!stream.facts.includes(fact))
-        throw new TypeError(
-          `${name}: a stream that tells "${fact}" is required, got one that tells ${stream.facts.join(", ") || "nothing"}`,
-        );
-    }
-    if (change.kinds !== undefined && !change.kinds.includes(stream.kind))
-      throw new TypeError(`${name}: a stream of ${change.kinds.join(" or ")} examples is required, got ${stream.kind}`);
-    const kept = stream.facts.filter((fact) => !change.drops?.includes(fact));
-    const changed = apply(stream);
-    const length = changed.length ?? stream.length;
-    const facts = [...new Set([...kept, ...(change.adds ?? [])])].filter((f) => f !== "length" || length !== Infinity);
-    const result: Stream = makeStream<Fact, Kind>({
-      kind: stream.kind,
-      shape: stream.shape,
-      length,
-      classes: stream.classes,
-      head: stream.head,
-      target: stream.target,
-      experience: (i) => stream.experience(i),
-      ...(changed.experience === undefined && {
-        tasks: stream.tasks,
-        taskOf: (i: number) => stream.taskOf(i),
-        classesOf: (task: number) => stream.classesOf(task),
-        test: (task: number) => stream.test(task),
-      }),
-      seeded: (seed) => {
-        const settled = stream.seeded(seed);
-        if (settled === stream && !waits) return result;
-        return again(...(args.map((arg) => settle(arg, seed)) as unknown as Args))(settled);
-      },
-      ...changed,
-      facts,
-      spec: { name, args: args.map(plain), of: stream.spec },
-    });
-    return result;
-  };
-}
-
-function isRun(arg: unknown): boolean {
-  if (isStream(arg)) return arg.seeded(0) !== arg;
-  return arg === "run" || (typeof arg === "object" && arg !== null && "seed" in arg && arg.seed === "run");
-}
-
-function settle(arg: unknown, seed: number): unknown {
-  if (isStream(arg)) return arg.seeded(seed);
-  if (arg === "run") return seed;
-  return isRun(arg) ? { ...(arg as object), seed } : arg;
-}
-
-/** Whether an argument is a stream, as it is for operators that put two together. */
-export function isStream(arg: unknown): arg is Stream {
-  return typeof arg === "object" && arg !== null && "experience" in arg && "seeded" in arg;
-}
-
-/** Whether an argument in a spec stands for a stream. */
-export function isSpec(arg: Json): arg is { readonly stream: Json } {
-  return typeof arg === "object" && arg !== null && !Array.isArray(arg) && "stream" in arg;
-}
-
-function plain(arg: unknown): Json {
-  return isStream(arg) ? { stream: arg.spec as unknown as Json } : (arg as Json);
-}
 
 /** The spec of data sets, as it stands in a stream's spec; the checksums are worked out when they are first read. */
 export function dataSpec(...data: readonly Dataset[]): readonly { name: string; checksum: string }[] {

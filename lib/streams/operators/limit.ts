@@ -3,9 +3,10 @@ import { type Examples, select } from "../../data/dataset.ts";
 import { needWhole, withDefaults } from "../../data/options.ts";
 import { byClass } from "../../data/parts/stratified.ts";
 import type { Rng } from "../../engine/random.ts";
+import { operator } from "../operator.ts";
 import { rngOf } from "../parts/seed.ts";
 import { retabled } from "../parts/tables.ts";
-import { operator, type Seed } from "../stream.ts";
+import type { Seed } from "../stream.ts";
 
 /** What `limit` can be told; what is not given is not limited. */
 export interface LimitOptions {
@@ -38,11 +39,19 @@ export const limit = operator("limit", (to: number | LimitOptions) => {
   });
   for (const part of ["train", "test"] as const) if (o[part] !== Infinity) needWhole("limit", part, o[part]);
   const rng = rngOf(o.seed, "limit");
-  return (stream) =>
-    retabled(stream, (of, { part, index, task }) => {
-      if (part === "validation") return of;
-      return fewer(of, o[part], o.perClass, part === "test" ? rng.at("test", task) : rng.at("train", index));
-    });
+  return (stream) => {
+    const parts = retabled(
+      stream,
+      (of, { part, index, task }) => {
+        if (part === "validation") return of;
+        return fewer(of, o[part], o.perClass, part === "test" ? rng.at("test", task) : rng.at("train", index));
+      },
+      undefined,
+      (before) => Math.min(before, o.train),
+    );
+    if (!o.perClass) return parts;
+    return { ...parts, countOf: (index) => parts.experience!(index).train.length };
+  };
 });
 
 function fewer(of: Examples, most: number, perClass: boolean, rng: Rng): Examples {

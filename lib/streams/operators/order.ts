@@ -1,9 +1,10 @@
 /** Puts the classes, or the experiences, in another order. */
 import { relabelled } from "../../data/dataset.ts";
+import { operator } from "../operator.ts";
 import { orderOf, reordered } from "../parts/order.ts";
 import { picked } from "../parts/picked.ts";
 import { relabelOf, retabled } from "../parts/tables.ts";
-import { operator, type Seed } from "../stream.ts";
+import type { Seed } from "../stream.ts";
 
 /**
  * Changes the order in which things arrive: a seed draws it, "run" takes the run's own seed, a list gives it.

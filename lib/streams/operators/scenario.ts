@@ -2,9 +2,10 @@
 
 import { relabelled } from "../../data/dataset.ts";
 import { withDefaults } from "../../data/options.ts";
+import { operatorByCase } from "../operator.ts";
 import { reordered } from "../parts/order.ts";
 import { relabelOf, retabled } from "../parts/tables.ts";
-import { type Changed, operatorByCase, type Stream } from "../stream.ts";
+import type { Changed, Stream } from "../stream.ts";
 
 /** What `scenario` can be told. */
 export interface ScenarioOptions {

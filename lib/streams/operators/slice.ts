@@ -1,6 +1,8 @@
 /** A part of a stream. */
+
+import { operator } from "../operator.ts";
 import { picked } from "../parts/picked.ts";
-import { type Changed, operator } from "../stream.ts";
+import type { Changed } from "../stream.ts";
 
 /**
  * The experiences from `from` up to, and without, `to`; negative positions count from the end, as in arrays. Columns stay as they are;
@@ -28,6 +30,7 @@ export const slice = operator("slice", (from: number, to?: number) => (stream): 
   }
   return {
     length: Infinity,
+    countOf: (index) => stream.countOf(first + index),
     taskOf: (index) => stream.taskOf(first + index),
     classesOf: (task) => stream.classesOf(task),
     test: (task) => stream.test(task),

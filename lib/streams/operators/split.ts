@@ -1,7 +1,8 @@
 /** Splits every experience by its classes. */
 
+import { operator } from "../operator.ts";
 import { withTables } from "../parts/tables.ts";
-import { type Changed, type Experience, ofClasses, operator, type Stream } from "../stream.ts";
+import { type Changed, type Experience, ofClasses, type Stream } from "../stream.ts";
 
 /** How classes are put in groups: so many groups of one size, these sizes, these classes, or a first size and a size of those after. */
 export type Groups =

@@ -26,6 +26,7 @@ export function repeatedTask<K extends Kind>(
     shape: data.shape,
     facts: facts as Told[],
     classes: data.classes,
+    countOf: () => data.train.length,
     classesOf: () => all,
     test: (task) => ({ examples: transform(task)(data.test), classes: all }),
     experience(index) {

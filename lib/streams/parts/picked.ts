@@ -17,6 +17,7 @@ export function picked(stream: Stream, at: ArrayLike<number>): Changed {
   return {
     length: at.length,
     tasks: tasks.length,
+    countOf: (index) => stream.countOf(at[index]!),
     taskOf: (index) => taskAt[index]!,
     classesOf: (task) => stream.classesOf(tasks[task]!),
     test: (task) => stream.test(tasks[task]!),

@@ -21,20 +21,35 @@ export function withTables(e: Experience, f: (of: Examples, place: Place) => Exa
   };
 }
 
-/** The parts of a stream that change when every table is passed through `f`, and the columns of every task through `columns`. */
+/** The parts of a stream that say which tasks there are, unchanged: for what changes experiences one by one. */
+export function sameTasks(stream: Stream): Pick<Stream, "tasks" | "countOf" | "taskOf" | "classesOf" | "test"> {
+  return {
+    tasks: stream.tasks,
+    countOf: (index) => stream.countOf(index),
+    taskOf: (index) => stream.taskOf(index),
+    classesOf: (task) => stream.classesOf(task),
+    test: (task) => stream.test(task),
+  };
+}
+
+/**
+ * The parts of a stream that change when every table is passed through `f`, and the columns of every task through `columns`.
+ * `count` is the number of training examples afterwards; what it was before unless it is given.
+ */
 export function retabled(
   stream: Stream,
   f: (of: Examples, place: Place) => Examples,
   columns: (classes: readonly number[], task: number) => readonly number[] = (classes) => classes,
+  count: (before: number) => number = (before) => before,
 ): Changed {
   return {
+    ...sameTasks(stream),
+    countOf: (index) => count(stream.countOf(index)),
+    classesOf: (task) => columns(stream.classesOf(task), task),
     experience(index) {
       const e = stream.experience(index);
       return { ...withTables(e, f), classes: columns(e.classes, e.task) };
     },
-    tasks: stream.tasks,
-    taskOf: (index) => stream.taskOf(index),
-    classesOf: (task) => columns(stream.classesOf(task), task),
     test(task) {
       const { examples, classes } = stream.test(task);
       return { examples: f(examples, { part: "test", index: -1, task }), classes: columns(classes, task) };
@@ -42,17 +57,23 @@ export function retabled(
   };
 }
 
-/** The parts of a stream that change when the training examples alone are passed through `f`. */
-export function retrained(stream: Stream, f: (train: Examples, e: Experience) => Examples): Changed {
+/**
+ * The parts of a stream that change when the training examples alone are passed through `f`. `count` says how many they are afterwards,
+ * where that can be told without making them.
+ */
+export function retrained(
+  stream: Stream,
+  f: (train: Examples, e: Experience) => Examples,
+  count?: (before: number, index: number) => number,
+): Changed {
+  const { countOf, ...rest } = sameTasks(stream);
   return {
+    ...rest,
+    ...(count && { countOf: (index: number) => count(countOf(index), index) }),
     experience(index) {
       const e = stream.experience(index);
       return { ...e, train: f(e.train, e) };
     },
-    tasks: stream.tasks,
-    taskOf: (index) => stream.taskOf(index),
-    classesOf: (task) => stream.classesOf(task),
-    test: (task) => stream.test(task),
   };
 }
 
