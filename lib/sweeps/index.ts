@@ -1,2 +1,3 @@
 // Written by `npm run gen`.
+export * from "./compare.ts";
 export * from "./many.ts";

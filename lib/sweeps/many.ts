@@ -48,7 +48,11 @@ export async function runMany(spec: RunSpec, { seeds = 1, signal, progress = sil
           progress.event(event);
         }
       } catch (error) {
-        throw Object.assign(error as Error, { run: runOf(spec, logs), state: attempt(() => fitting.save()) });
+        throw withRun(
+          error as Error,
+          runOf(spec, logs),
+          attempt(() => fitting.save()),
+        );
       } finally {
         fitting.dispose();
       }
@@ -57,6 +61,11 @@ export async function runMany(spec: RunSpec, { seeds = 1, signal, progress = sil
     progress.end();
   }
   return runOf(spec, logs);
+}
+
+/** Hangs what there is of a run on the error that ended it, where it does not get into the way of the message. */
+function withRun(error: Error, run: Run, state: Uint8Array | undefined): Stopped {
+  return Object.defineProperties(error, { run: { value: run }, state: { value: state } }) as Stopped;
 }
 
 function attempt<T>(make: () => T): T | undefined {

@@ -1,0 +1,136 @@
+/** Experiments side by side: run with the same seeds, measured with the same metrics. */
+import type { Json } from "../data/dataset.ts";
+import { type Comparison, comparisonTable } from "../metrics/comparison-table.ts";
+import { type DataFrame, frame } from "../metrics/frame.ts";
+import type { Metric } from "../metrics/metric.ts";
+import type { Figure } from "../plots/figure.ts";
+import { methodCurves } from "../plots/method-curves.ts";
+import { type Progress, progress, silent } from "../runs/progress.ts";
+import { type Run, shown } from "../runs/run.ts";
+import type { RunSpec } from "../train/spec.ts";
+import { type ManyOptions, nameOf, runMany, taskNames } from "./many.ts";
+
+/** What can be compared: a study, which is run, or a run, which is taken as it is. */
+export type Comparable = { readonly spec: RunSpec } | Run;
+
+/** Settings of a comparison. */
+export interface CompareOptions extends Omit<ManyOptions, "progress"> {
+  /** The columns of the table; the usual ones by default. */
+  readonly metrics?: readonly Metric[];
+  /** Shows nothing while it runs. Default false. */
+  readonly quiet?: boolean;
+}
+
+/** Runs side by side. It shows itself as a table. */
+export interface ComparedRuns {
+  readonly runs: readonly Run[];
+  /** Methods by metrics: mean ± 95 % interval over seeds. */
+  readonly table: Comparison;
+  /** Average accuracy over the run, one line per method with a band over seeds. */
+  curves(): Figure;
+  /** One row per method, seed, experience and task. */
+  frame(): DataFrame;
+  toText(): string;
+}
+
+/**
+ * Runs studies with the same seeds and puts them side by side; the last argument may be options.
+ *
+ * @example
+ * ```ts
+ * import { blobs, classes, compare, mlp, naive, replay } from "thalweg";
+ * const study = classes(blobs({ classes: 4 })).split(2).learn(mlp({ hidden: [16] }));
+ * const both = await compare(study.by(naive()), study.by(replay({ capacity: 50 })), { seeds: 2 });
+ * both.runs.length; // 2
+ * ```
+ */
+export async function compare(
+  ...parts: readonly [...Comparable[], CompareOptions] | readonly Comparable[]
+): Promise<ComparedRuns> {
+  const last = parts.at(-1);
+  const options: CompareOptions = last === undefined || isComparable(last) ? {} : last;
+  const things = parts.filter(isComparable);
+  if (things.length === 0) throw new RangeError("compare: at least one study or run is required, got none");
+  const { metrics, quiet = false, ...many } = options;
+  const names = labels(things);
+  const runs: Run[] = [];
+  for (const [i, thing] of things.entries()) {
+    if ("logs" in thing) runs.push(renamed(thing, names[i]!));
+    else {
+      const follow: Progress = quiet ? silent : progress(names[i]!, taskNames(thing.spec));
+      runs.push(renamed(await runMany(thing.spec, { ...many, progress: follow }), names[i]!));
+    }
+  }
+  return comparedRuns(runs, metrics);
+}
+
+function isComparable(part: Comparable | CompareOptions): part is Comparable {
+  return "spec" in part;
+}
+
+/** Puts runs side by side that were made before. */
+export function comparedRuns(runs: readonly Run[], metrics?: readonly Metric[]): ComparedRuns {
+  const logs = Object.fromEntries(runs.map((run) => [run.name, run.logs.map(({ events }) => events)]));
+  const table = comparisonTable(logs, metrics === undefined ? {} : { metrics });
+  const made: ComparedRuns = {
+    runs,
+    table,
+    curves: () => methodCurves(logs),
+    frame: () =>
+      frame(
+        runs.flatMap((run) =>
+          run
+            .frame()
+            .rows()
+            .map((row) => ({ method: run.name, ...row })),
+        ),
+      ),
+    toText: () => table.toText(),
+  };
+  return Object.freeze(
+    Object.assign(made, {
+      [Symbol.for("Jupyter.display")]: () => shown(table),
+      [Symbol.for("nodejs.util.inspect.custom")]: () => table.toText(),
+    }),
+  );
+}
+
+function renamed(run: Run, name: string): Run {
+  return name === run.name ? run : Object.freeze({ ...run, name });
+}
+
+/** A different name for each: its strategies, and where these agree the options in which they differ. */
+function labels(things: readonly Comparable[]): string[] {
+  const plain = things.map((thing) => ("logs" in thing ? thing.name : nameOf(thing.spec)));
+  return plain.map((name, i) => {
+    const others = things.filter((_, j) => j !== i && plain[j] === name);
+    if (others.length === 0) return name;
+    const own = differing(
+      flat(jsonOf(things[i]!)),
+      others.map((other) => flat(jsonOf(other))),
+    );
+    return own === "" ? `${name} #${i + 1}` : `${name} (${own})`;
+  });
+}
+
+function jsonOf(thing: Comparable): Json {
+  if ("logs" in thing) return thing.spec;
+  const { strategies, optimizer, schedule, model, stream, training } = thing.spec;
+  return [...strategies, optimizer, schedule, model, stream]
+    .map((part) => part.toJSON() as unknown as Json)
+    .concat(training);
+}
+
+function flat(value: Json, path = ""): Map<string, string> {
+  if (value === null || typeof value !== "object") return new Map([[path, String(value)]]);
+  return new Map(
+    Object.entries(value).flatMap(([key, inner]) => [...flat(inner as Json, path === "" ? key : `${path}.${key}`)]),
+  );
+}
+
+function differing(own: Map<string, string>, others: readonly Map<string, string>[]): string {
+  return [...own]
+    .filter(([path, value]) => others.some((other) => other.get(path) !== value))
+    .map(([path, value]) => `${path.split(".").at(-1)} ${value}`)
+    .join(", ");
+}
