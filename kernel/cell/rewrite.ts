@@ -162,19 +162,24 @@ export function rewrite(code: string, run: number): Edited {
 }
 
 function declaration(e: Edits, node: Node): void {
-  if (node.type === "VariableDeclaration" && node.kind === "const") e.replace(node.start, node.start + 5, "let  ");
+  if (!("id" in node)) return variable(e, node);
+  const { id } = node;
+  if (id?.type !== "Identifier") return;
   if (node.type === "ClassDeclaration") {
-    e.open(node.start, `let ${node.id.name} = `);
+    e.open(node.start, `let ${id.name} = `);
     e.close(node.end, ";");
   }
   if (node.type === "FunctionDeclaration") {
-    const { id } = node;
     e.open(node.start, `let ${id.name} = `);
     // Anonymous, so that calls inside it see a later redeclaration, as calls of a declared function do; V8 names it after the binding.
     e.remove(id.start, id.end);
     e.close(node.end, ";");
     e.hoist(node.start, node.end);
   }
+}
+
+function variable(e: Edits, node: Node): void {
+  if (node.type === "VariableDeclaration" && node.kind === "const") e.replace(node.start, node.start + 5, "let  ");
 }
 
 function importText(code: string, node: Node & { type: "ImportDeclaration" }): string {

@@ -19,14 +19,18 @@ const options: Options = {
 /** A cell that is not TypeScript: the message, and where it stops making sense. */
 export class CellSyntaxError extends SyntaxError {
   override name = "SyntaxError";
+  readonly line: number;
+  readonly column: number;
   constructor(
     message: string,
     /** From 1. */
-    readonly line: number,
+    line: number,
     /** From 1. */
-    readonly column: number,
+    column: number,
   ) {
     super(message);
+    this.line = line;
+    this.column = column;
   }
 }
 
@@ -52,8 +56,8 @@ function syntaxError(drawing: string): CellSyntaxError {
   const marker = lines.findIndex((line, i) => i > 0 && /^\s*:\s*[\^`,|]*[\^─-]/.test(line) && /^\s*\d+ \|/.test(lines[i - 1]!));
   const place = /[,╭][-─]\[.*?:(\d+):(\d+)\]/.exec(plain);
   if (marker > 0) {
-    const [, number, bar] = /^(\s*)\d+ (\|)/.exec(lines[marker - 1]!) ? [0, Number.parseInt(lines[marker - 1]!, 10), lines[marker - 1]!.indexOf("|")] : [0, 1, 0];
-    return new CellSyntaxError(sentence, number!, Math.max(1, lines[marker]!.search(/[\^─]/) - bar! - 1));
+    const above = lines[marker - 1]!;
+    return new CellSyntaxError(sentence, Number.parseInt(above, 10), Math.max(1, lines[marker]!.search(/[\^─]/) - above.indexOf("|") - 1));
   }
   return new CellSyntaxError(sentence, Number(place?.[1] ?? 1), Number(place?.[2] ?? 1));
 }

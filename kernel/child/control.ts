@@ -1,0 +1,88 @@
+/**
+ * The control thread of the process that runs the user's code. It reads the commands, so that an interrupt arrives while the main
+ * thread is in a loop, and it dies with the kernel: when the pipe ends, so does the process.
+ *
+ * `control` becomes the source text of a worker: it may use nothing from outside itself.
+ */
+
+/** Cells of the shared memory. RUNNING: the run in progress, 0 when idle. STOP: the run asked to stop. ACK: the run whose stop the main thread has seen. POLLED: when library code last asked, ms. */
+export const shared = { running: 0, stop: 1, ack: 2, polled: 3, length: 4 } as const;
+
+export type ControlData = { memory: SharedArrayBuffer; commands: number; graceMs: number };
+
+export type ToMain = { kind: "command"; command: unknown } | { kind: "stop"; run: number } | { kind: "finish"; run: number };
+
+export function control(): void {
+  const { parentPort, workerData } = require("node:worker_threads") as typeof import("node:worker_threads");
+  const { Session } = require("node:inspector") as { Session: new () => ControlSession };
+  const { Socket } = require("node:net") as typeof import("node:net");
+  const { memory, commands, graceMs } = workerData as ControlData;
+  const cells = new Int32Array(memory);
+  const [RUNNING, STOP, ACK, POLLED] = [0, 1, 2, 3];
+  let interrupting = false;
+
+  const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+  const elapsed = (since: number) => ((Date.now() & 0x3fffffff) - since) & 0x3fffffff;
+
+  /** Asks V8 to stop what the main thread is in. Resolves when it has stopped something. A session left open would hold up process.exit. */
+  const terminate = async (): Promise<void> => {
+    const session = new Session();
+    session.connectToMainThread();
+    await Promise.race([new Promise((resolve) => session.post("Runtime.terminateExecution", resolve)), sleep(500)]);
+    session.disconnect();
+  };
+
+  const interrupt = async (): Promise<void> => {
+    const run = Atomics.load(cells, RUNNING!);
+    if (interrupting || run === 0) return;
+    interrupting = true;
+    const active = () => Atomics.load(cells, RUNNING!) === run;
+    Atomics.store(cells, STOP!, run);
+    const started = Date.now();
+    // Library code that polls gets the chance to stop by itself, between two steps.
+    if (elapsed(Atomics.load(cells, POLLED!)) < graceMs) while (active() && Date.now() - started < graceMs) await sleep(2);
+    const begun = Date.now();
+    let terminating: Promise<void> | undefined;
+    let terminated = 0;
+    while (active()) {
+      parentPort!.postMessage({ kind: "stop", run });
+      await sleep(3);
+      const waiting = Atomics.load(cells, ACK!) === run;
+      // The main thread saw the message, so it is waiting, not running; a termination that is under way must land first.
+      if (waiting && !terminating) parentPort!.postMessage({ kind: "finish", run });
+      if (!waiting && !terminating && Date.now() - Math.max(begun, terminated) > 8) {
+        terminating = terminate().then(() => {
+          terminating = undefined;
+          terminated = Date.now();
+        });
+      }
+    }
+    await terminating;
+    interrupting = false;
+  };
+
+  const input = new Socket({ fd: commands, readable: true, writable: false });
+  let pending: Buffer = Buffer.alloc(0);
+  input.on("data", (chunk: Buffer) => {
+    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+    while (pending.length >= 4 && pending.length >= 4 + pending.readUInt32LE(0)) {
+      const end = 4 + pending.readUInt32LE(0);
+      const command = JSON.parse(pending.toString("utf8", 4, end)) as { op: string };
+      pending = pending.subarray(end);
+      if (command.op === "interrupt") void interrupt();
+      else parentPort!.postMessage({ kind: "command", command });
+    }
+  });
+  const orphaned = () => process.kill(process.pid, "SIGKILL");
+  input.on("end", orphaned).on("error", orphaned).on("close", orphaned);
+}
+
+/** What of node:inspector's Session the control thread uses; @types/node hides `connectToMainThread` of worker threads. */
+interface ControlSession {
+  connectToMainThread(): void;
+  post(method: string, callback: (value: unknown) => void): void;
+  disconnect(): void;
+}
+
+/** Source text of the worker. tsx names functions through a helper, which must then be there. */
+export const controlSource = () => `const __name = (f) => f; (${control.toString()})();`;

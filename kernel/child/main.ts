@@ -1,0 +1,82 @@
+/** The process that runs the user's code. The kernel starts it, speaks to it over pipes, and starts another when it dies. */
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { ChildOptions, ToChild } from "../protocol.ts";
+import { fds } from "../protocol.ts";
+import { comm, receiveComm } from "./comm.ts";
+import { type ControlData, controlSource, shared, type ToMain } from "./control.ts";
+import { display } from "./display.ts";
+import { errorContent, installStackTraces } from "./errors.ts";
+import { evaluator } from "./evaluate.ts";
+import { preloadModule, receiveSourceMaps } from "./modules.ts";
+import { captureStreams, type DisplayOptions, emit, print, show } from "./output.ts";
+import { displaySymbol } from "./show.ts";
+import { installStdin, receiveAnswer } from "./stdin.ts";
+
+const options = JSON.parse(process.argv[2] ?? "{}") as ChildOptions;
+process.argv.splice(1, process.argv.length, "notebook");
+
+const memory = new SharedArrayBuffer(4 * shared.length);
+const cells = new Int32Array(memory);
+
+captureStreams();
+installStdin();
+installStackTraces(receiveSourceMaps);
+const define = (name: string | symbol, value: unknown) =>
+  Object.defineProperty(globalThis, name, { value, configurable: true, writable: true, enumerable: false });
+define("display", display);
+define("comm", comm);
+define("require", createRequire(join(process.cwd(), "notebook.ts")));
+define("__dirname", process.cwd());
+define("__filename", join(process.cwd(), "notebook.ts"));
+define(displaySymbol, (bundle: Record<string, unknown>, shown?: DisplayOptions) => show(bundle, shown));
+define(Symbol.for("Jupyter.interrupt"), {
+  /** Whether the running cell was asked to stop. Library loops ask at every step; who asks gets a moment to stop by itself. */
+  requested() {
+    Atomics.store(cells, shared.polled, Date.now() & 0x3fffffff);
+    return Atomics.load(cells, shared.stop) !== 0;
+  },
+});
+
+const evaluation = evaluator(cells, options.marker);
+const stray = (label: string) => (thrown: unknown) => {
+  const { ename, traceback } = errorContent(thrown);
+  if (ename !== "Interrupted") print("stderr", `${label}\n${traceback.join("\n")}\n`);
+};
+process.on("uncaughtException", stray("Uncaught, outside of the cell's own await:"));
+process.on("unhandledRejection", stray("Unhandled rejection of a promise:"));
+
+// Beyond this, its memory can only be told by the process dying; the kernel then starts another.
+const worker = new Worker(controlSource(), {
+  eval: true,
+  execArgv: [],
+  workerData: { memory, commands: fds.commands, graceMs: 100 } satisfies ControlData,
+});
+let queue: Promise<unknown> = preload();
+worker.on("message", (message: ToMain) => {
+  if (message.kind === "stop") return evaluation.acknowledge(message.run);
+  if (message.kind === "finish") return evaluation.cancel(message.run);
+  const command = message.command as ToChild;
+  if (command.op === "execute") {
+    // Only the preload is waited for: an interrupted cell leaves a promise that never settles.
+    void queue.then(() => evaluation.execute(command));
+  } else if (command.op === "comm") receiveComm(command);
+  else if (command.op === "answer") receiveAnswer(command.value);
+});
+emit({ op: "ready" });
+
+async function preload(): Promise<void> {
+  if (options.preload === undefined) return;
+  // The kernel is to answer first: let the loop turn before the library is read.
+  await new Promise((resolve) => setImmediate(resolve));
+  try {
+    const { url, namespace } = await preloadModule(options.preload);
+    const names = Object.keys(namespace).filter((name) => name !== "default");
+    for (const name of names) define(name, namespace[name]);
+    emit({ op: "preloaded", names, url });
+  } catch (error) {
+    emit({ op: "preloaded", names: [], error: error instanceof Error ? error.message : String(error) });
+  }
+  queue = Promise.resolve();
+}

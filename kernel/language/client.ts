@@ -1,0 +1,94 @@
+/** The kernel's side of TypeScript's language service, which lives in a thread of its own: loading and checking never delay a message. */
+import type { Worker } from "node:worker_threads";
+import type { ErrorContent } from "../protocol.ts";
+import { thread } from "../runtime.ts";
+import type { Diagnostic } from "./diagnostics.ts";
+import type { Completeness, Completions, Questions } from "./protocol.ts";
+
+export interface Language {
+  complete(code: string, cursor: number): Promise<Completions>;
+  /** A MIME bundle, or undefined when there is nothing known at the cursor. */
+  inspect(code: string, cursor: number): Promise<Record<string, string> | undefined>;
+  isComplete(code: string): Promise<Completeness>;
+  /** Type errors of a cell; with `keep`, its declarations are there for the cells after it. */
+  check(run: number, name: string, code: string, keep: boolean): Promise<Diagnostic[]>;
+  /** The run ended in an error. */
+  failed(run: number, error: ErrorContent): void;
+  preloaded(names: string[], url: string | undefined): void;
+  close(): Promise<void>;
+}
+
+export interface LanguageOptions {
+  cwd: string;
+}
+
+export function languageClient(options: LanguageOptions): Language {
+  let worker: Worker | undefined;
+  let closed = false;
+  let ids = 0;
+  /** What a fresh worker must be told when one had to be replaced. */
+  const told: { op: keyof Questions; question: object }[] = [];
+  const waiting = new Map<number, (answer: unknown) => void>();
+
+  function start(): Worker {
+    const started = thread("./language/worker", {
+      workerData: options,
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: 2048 },
+      stdout: true,
+      stderr: true,
+    });
+    started.unref();
+    started.on("message", ({ id, answer }: { id: number; answer: unknown }) => {
+      waiting.get(id)?.(answer);
+      waiting.delete(id);
+      if (waiting.size === 0) started.unref();
+    });
+    const lost = () => {
+      if (worker !== started) return;
+      worker = undefined;
+      for (const resolve of waiting.values()) resolve(undefined);
+      waiting.clear();
+    };
+    started.on("error", lost).on("exit", lost);
+    for (const { op, question } of told) started.postMessage({ id: 0, op, ...question });
+    return started;
+  }
+
+  function ask<K extends keyof Questions>(op: K, question: Questions[K]["question"]): Promise<Questions[K]["answer"] | undefined> {
+    if (closed) return Promise.resolve(undefined);
+    worker ??= start();
+    const id = ++ids;
+    const answered = new Promise((resolve) => waiting.set(id, resolve));
+    worker.ref();
+    worker.postMessage({ id, op, ...question });
+    return answered as Promise<Questions[K]["answer"] | undefined>;
+  }
+
+  return {
+    complete: async (code, cursor) => (await ask("complete", { code, cursor })) ?? { matches: [], start: cursor, end: cursor },
+    inspect: (code, cursor) => ask("inspect", { code, cursor }),
+    isComplete: async (code) => (await ask("isComplete", { code })) ?? { status: "unknown" },
+    async check(run, name, code, keep) {
+      const question = { run, name, code, keep };
+      const found = await ask("check", question);
+      if (keep) told.push({ op: "check", question });
+      return found ?? [];
+    },
+    failed(run, error) {
+      if (error.ename === "SyntaxError" || error.ename === "ProcessEnded") void ask("forget", { run });
+    },
+    preloaded(names, url) {
+      told.push({ op: "preloaded", question: { names, url } });
+      worker?.postMessage({ id: 0, op: "preloaded", names, url });
+    },
+    async close() {
+      closed = true;
+      const last = worker;
+      worker = undefined;
+      for (const resolve of waiting.values()) resolve(undefined);
+      waiting.clear();
+      await last?.terminate();
+    },
+  };
+}

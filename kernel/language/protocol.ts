@@ -1,0 +1,32 @@
+/** Questions to the language service's thread and its answers. */
+import type { Diagnostic } from "./diagnostics.ts";
+
+export interface Match {
+  text: string;
+  kind: string;
+  signature: string;
+}
+
+export interface Completions {
+  matches: Match[];
+  /** UTF-16 offsets of the text that a match replaces. */
+  start: number;
+  end: number;
+}
+
+export interface Completeness {
+  status: "complete" | "incomplete" | "invalid" | "unknown";
+  indent?: string;
+}
+
+export interface Questions {
+  complete: { question: { code: string; cursor: number }; answer: Completions };
+  inspect: { question: { code: string; cursor: number }; answer: Record<string, string> | undefined };
+  isComplete: { question: { code: string }; answer: Completeness };
+  check: { question: { run: number; name: string; code: string; keep: boolean }; answer: Diagnostic[] };
+  /** The cell did not run: its names are those of before. */
+  forget: { question: { run: number }; answer: undefined };
+  preloaded: { question: { names: string[]; url: string | undefined }; answer: undefined };
+}
+
+export type Question = { [K in keyof Questions]: { id: number; op: K } & Questions[K]["question"] }[keyof Questions];

@@ -1,0 +1,209 @@
+/** TypeScript's language service over the cells of a session: completion, hover, completeness, type errors. */
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import type { Diagnostic } from "./diagnostics.ts";
+import { globalsText } from "./globals.ts";
+import type { Completeness, Completions } from "./protocol.ts";
+import { type CellFile, session } from "./session.ts";
+
+/** What is no mistake in a notebook: assigning to a name of an earlier cell; that a cell's last line is "unused"; `await` at the top. */
+const ignored = new Set([2632, 1378, 1375, 2695, 6133, 6192, 6196, 80005, 7027, 7028, 1208, 2528, 5097, 2691, 1479, 1541, 1542]);
+
+export function service({ cwd }: { cwd: string }) {
+  const folder = cwd.replaceAll("\\", "/").replace(/\/$/, "");
+  const globalsPath = `${folder}/kernel_globals.d.ts`;
+  const cells = session(folder, "./kernel_globals.d.ts");
+  const options = compilerOptions(folder);
+  const versions = new Map<string, { mtime: number; version: string }>();
+  const text = (path: string): string | undefined => (path === globalsPath ? globalsText : cells.files.get(path)?.text);
+  const active = new Set<string>();
+
+  const host: ts.LanguageServiceHost = {
+    getCompilationSettings: () => options,
+    getCurrentDirectory: () => folder,
+    getDefaultLibFileName: (settings) => ts.getDefaultLibFilePath(settings),
+    getScriptFileNames: () => [...active],
+    getScriptVersion(path) {
+      const cell = cells.files.get(path);
+      if (cell) return String(cell.version);
+      if (path === globalsPath || path.includes("/node_modules/")) return "1";
+      // The user's own files change while the session lives.
+      const mtime = ts.sys.getModifiedTime?.(path)?.getTime() ?? 0;
+      const known = versions.get(path);
+      if (known?.mtime === mtime) return known.version;
+      versions.set(path, { mtime, version: String(mtime) });
+      return String(mtime);
+    },
+    getScriptSnapshot(path) {
+      const content = text(path) ?? ts.sys.readFile(path);
+      return content === undefined ? undefined : ts.ScriptSnapshot.fromString(content);
+    },
+    fileExists: (path) => text(path) !== undefined || ts.sys.fileExists(path),
+    readFile: (path) => text(path) ?? ts.sys.readFile(path),
+    directoryExists: ts.sys.directoryExists,
+    getDirectories: ts.sys.getDirectories,
+    readDirectory: ts.sys.readDirectory,
+    ...(ts.sys.realpath ? { realpath: ts.sys.realpath } : {}),
+  };
+  const service = ts.createLanguageService(host, ts.createDocumentRegistry());
+
+  function open(file: CellFile): CellFile {
+    active.clear();
+    active.add(globalsPath).add(file.path);
+    return file;
+  }
+
+  return {
+    check(run: number, name: string, code: string, keep: boolean): Diagnostic[] {
+      const file = open(cells.put(run, name, code, keep));
+      // Code that does not parse says so when it runs; what the types of its ruins are is noise.
+      const found = service.getSyntacticDiagnostics(file.path).length > 0 ? [] : service.getSemanticDiagnostics(file.path);
+      if (!keep) cells.forget(run);
+      return found.flatMap((d) => diagnostic(d, file));
+    },
+    forget: (run: number) => cells.forget(run),
+    preloaded: (names: string[], url: string | undefined) => cells.preloaded(names, url && sourceOf(fileURLToPath(url))),
+
+    complete(code: string, cursor: number): Completions {
+      const file = open(cells.scratch(code));
+      const offset = file.prefix.length + cursor;
+      const word = /[\p{ID_Continue}$]*$/u.exec(code.slice(0, cursor))![0];
+      const found = service.getCompletionsAtPosition(file.path, offset, { includeCompletionsWithInsertText: true });
+      const span = found?.optionalReplacementSpan;
+      const start = span ? span.start - file.prefix.length : cursor - word.length;
+      const end = span ? Math.max(cursor, span.start + span.length - file.prefix.length) : cursor;
+      const typed = code.slice(start, cursor);
+      const entries = (found?.entries ?? [])
+        .filter((entry) => entry.name.startsWith(typed) && !(typed === "" && entry.name.startsWith("_")) && entry.kind !== ts.ScriptElementKind.warning)
+        .sort((a, b) => (a.sortText < b.sortText ? -1 : a.sortText > b.sortText ? 1 : a.name < b.name ? -1 : 1));
+      const matches = entries.slice(0, 500).map((entry) => ({ text: entry.insertText && !entry.insertText.startsWith("[") && !entry.insertText.startsWith("?") ? entry.insertText : entry.name, kind: kindOf(entry.kind), signature: "" }));
+      return { matches, start, end };
+    },
+
+    inspect(code: string, cursor: number): Record<string, string> | undefined {
+      const file = open(cells.scratch(code));
+      // The cursor may stand behind the name, or inside the call of it.
+      for (const at of [cursor, cursor - 1, callee(code, cursor)]) {
+        const info = at >= 0 ? service.getQuickInfoAtPosition(file.path, file.prefix.length + at) : undefined;
+        if (!info || isUnknown(info)) continue;
+        const signature = ts.displayPartsToString(info.displayParts).replace(/^\(alias\) /, "").replace(/\nimport [^\n]*$/, "");
+        const documentation = ts.displayPartsToString(info.documentation);
+        const tags = (info.tags ?? []).map((tag) => `@${tag.name} ${ts.displayPartsToString(tag.text)}`);
+        const plain = [signature, documentation, tags.join("\n")].filter((part) => part !== "").join("\n\n");
+        const markdown = [`\`\`\`typescript\n${signature}\n\`\`\``, documentation, ...tags.map((tag) => tag.replace(/^@(\w+)/, "*@$1*"))].filter((part) => part !== "").join("\n\n");
+        return { "text/plain": plain, "text/markdown": markdown };
+      }
+      return undefined;
+    },
+
+    isComplete(code: string): Completeness {
+      const source = ts.createSourceFile("cell.ts", code, { languageVersion: ts.ScriptTarget.ESNext, impliedNodeFormat: ts.ModuleKind.ESNext }, true);
+      const errors = (source as ts.SourceFile & { parseDiagnostics: ts.DiagnosticWithLocation[] }).parseDiagnostics;
+      if (errors.length === 0) return { status: "complete" };
+      const end = code.trimEnd().length;
+      const unterminated = errors.some((e) => [1160, 1161, 1010].includes(e.code));
+      // All is well up to the end, where something is missing: more may come.
+      if (unterminated || errors[0]!.start >= end) return { status: "incomplete", indent: indentAfter(code) };
+      return { status: "invalid" };
+    },
+  };
+
+  function diagnostic(d: ts.Diagnostic, file: CellFile): Diagnostic[] {
+    const start = (d.start ?? 0) - file.prefix.length;
+    if (ignored.has(d.code) || start < 0 || start > file.code.length) return [];
+    if (d.category !== ts.DiagnosticCategory.Error && d.category !== ts.DiagnosticCategory.Warning) return [];
+    const before = file.code.slice(0, start).split("\n");
+    return [
+      {
+        severity: d.category === ts.DiagnosticCategory.Error ? "error" : "warning",
+        code: d.code,
+        message: ts.flattenDiagnosticMessageText(d.messageText, "\n  "),
+        cell: file.name,
+        line: before.length,
+        column: before.at(-1)!.length + 1,
+        length: d.length ?? 1,
+        text: file.code.split("\n")[before.length - 1] ?? "",
+      },
+    ];
+  }
+}
+
+function isUnknown(info: ts.QuickInfo): boolean {
+  const text = ts.displayPartsToString(info.displayParts);
+  return text === "any" || text === "" || text === "import any";
+}
+
+/** Position of the name whose call the cursor is in, or -1. */
+function callee(code: string, cursor: number): number {
+  for (let at = cursor - 1, depth = 0; at >= 0; at--) {
+    if (code[at] === ")") depth++;
+    else if (code[at] === "(" && depth-- === 0) return at - 1;
+  }
+  return -1;
+}
+
+const indentAfter = (code: string) => {
+  const line = code.trimEnd().split("\n").at(-1)!;
+  return /^\s*/.exec(line)![0] + (/[{([]$/.test(line) ? "  " : "");
+};
+
+function kindOf(kind: ts.ScriptElementKind): string {
+  if (/function|method|construct/.test(kind)) return "function";
+  if (/class|interface|enum|type/.test(kind)) return "class";
+  if (/module|alias/.test(kind)) return "module";
+  if (/property|accessor|getter|setter/.test(kind)) return "property";
+  return kind === "keyword" ? "keyword" : "instance";
+}
+
+/** Built files have their types beside them. */
+const sourceOf = (path: string) => path.replaceAll("\\", "/");
+
+/** Modern TypeScript, strict but for implicit any; a tsconfig.json near the notebook has the last word on strictness. */
+function compilerOptions(folder: string): ts.CompilerOptions {
+  const preset: ts.CompilerOptions = {
+    strict: true,
+    noImplicitAny: false,
+    ...userOptions(folder),
+    target: ts.ScriptTarget.ESNext,
+    module: ts.ModuleKind.ESNext,
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    moduleDetection: ts.ModuleDetectionKind.Force,
+    lib: ["lib.esnext.d.ts"],
+    types: ["node"],
+    // Types of Node come with the kernel where the notebook's folder has none.
+    typeRoots: [join(folder, "node_modules/@types"), ...nodeTypes()],
+    allowImportingTsExtensions: true,
+    allowJs: true,
+    resolveJsonModule: true,
+    esModuleInterop: true,
+    skipLibCheck: true,
+    noEmit: true,
+    noUnusedLocals: false,
+    noUnusedParameters: false,
+    isolatedModules: false,
+    verbatimModuleSyntax: false,
+    erasableSyntaxOnly: false,
+    allowUnreachableCode: true,
+    allowUnusedLabels: true,
+  };
+  return preset;
+}
+
+const strictness = ["strict", "noImplicitAny", "strictNullChecks", "noUncheckedIndexedAccess", "exactOptionalPropertyTypes", "paths", "baseUrl", "customConditions", "experimentalDecorators"];
+
+function userOptions(folder: string): ts.CompilerOptions {
+  const path = ts.findConfigFile(folder, ts.sys.fileExists);
+  if (!path) return {};
+  const parsed = ts.getParsedCommandLineOfConfigFile(path, {}, { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => {} } as ts.ParseConfigFileHost);
+  const given = parsed?.options ?? {};
+  return Object.fromEntries([...strictness, "pathsBasePath"].filter((name) => given[name] !== undefined).map((name) => [name, given[name]]));
+}
+
+function nodeTypes(): string[] {
+  const roots: string[] = [];
+  for (let at = dirname(fileURLToPath(import.meta.url)); ; at = dirname(at)) {
+    roots.push(join(at, "node_modules/@types"));
+    if (at === dirname(at)) return roots;
+  }
+}

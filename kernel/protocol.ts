@@ -1,0 +1,61 @@
+/** What the kernel and the process that runs the user's code say to each other (frames.ts carries it). */
+import type { Bundle, Content } from "./messages.ts";
+
+/** File descriptors of the child beyond the usual three. */
+export const fds = { events: 3, commands: 4, answers: 5 } as const;
+
+export interface ChildOptions {
+  /** Module whose named exports are bindings of the session. */
+  preload?: string;
+  /** Printed on stdout and stderr at the end of each cell, so that the kernel knows when it has read all of their output. */
+  marker: string;
+}
+
+export interface Execute {
+  op: "execute";
+  run: number;
+  /** What stack frames call the cell. */
+  name: string;
+  code: string;
+  expressions: Record<string, string>;
+  stdin: boolean;
+}
+
+export interface CommCommand {
+  op: "comm";
+  run: number;
+  type: "comm_open" | "comm_msg" | "comm_close";
+  content: Content;
+  metadata: Content;
+  /** Base64. */
+  buffers: string[];
+}
+
+export type ToChild = Execute | CommCommand | { op: "interrupt" } | { op: "answer"; value: string };
+
+export interface ErrorContent {
+  ename: string;
+  evalue: string;
+  traceback: string[];
+}
+
+export type ExpressionResult =
+  | { status: "ok"; data: Bundle; metadata: Content }
+  | ({ status: "error" } & ErrorContent);
+
+export type FromChild =
+  | { op: "ready" }
+  | { op: "preloaded"; names: string[]; url?: string; error?: string }
+  | { op: "stream"; name: "stdout" | "stderr"; text: string }
+  | { op: "display"; data: Bundle; metadata: Content; displayId?: string; update: boolean }
+  | { op: "clear"; wait: boolean }
+  | { op: "input"; prompt: string; password: boolean; sync: boolean }
+  | { op: "comm"; type: "comm_open" | "comm_msg" | "comm_close"; content: Content; metadata: Content; buffers: string[] }
+  | {
+      op: "done";
+      run: number;
+      error?: ErrorContent;
+      data?: Bundle;
+      metadata?: Content;
+      expressions: Record<string, ExpressionResult>;
+    };
