@@ -2,10 +2,10 @@
 import type { Shape } from "../data/dataset.ts";
 import { type Rng, tf } from "../engine/index.ts";
 import { type HeadLayer, linear } from "./heads/linear.ts";
-import type { Mode, Model, Params } from "./model.ts";
+import type { Mode, Model, Params, Tap } from "./model.ts";
 
-/** The trained tensors of a network: those of the model and those of its head. */
-export type Weights = { readonly model: Params; readonly head: Params };
+/** The trained tensors of a network: those of the model, those of its head, and those that strategies train beside them, by name. */
+export type Weights = { readonly model: Params; readonly head: Params; readonly added?: Params };
 
 /** A model and its head over examples of one shape. */
 export interface Network {
@@ -17,8 +17,8 @@ export interface Network {
   statistics(): Params;
   /** Features of a batch. */
   features(weights: Weights, x: tf.Tensor, mode: Mode): tf.Tensor;
-  /** Logits of all columns from features. */
-  logits(weights: Weights, features: tf.Tensor): tf.Tensor;
+  /** Logits of all columns from features; a tap finds the head at `["head"]`. */
+  logits(weights: Weights, features: tf.Tensor, tap?: Tap): tf.Tensor;
   /** The same weights with a head of more columns; the caller frees what it replaces. */
   grow(weights: Weights, rng: Rng, columns: number): Weights;
 }
@@ -36,8 +36,11 @@ export function network(model: Model, input: Shape, head: HeadLayer = linear()):
     }),
     statistics: () => model.statistics(input),
     features: (weights, x, mode) => model.apply(weights.model, x, mode),
-    logits: (weights, features) => head.apply(weights.head, features),
-    grow: (weights, rng, columns) => ({ model: weights.model, head: head.grow(weights.head, rng.at("head"), columns) }),
+    logits(weights, features, tap) {
+      const logits = head.apply(weights.head, features);
+      return tap === undefined ? logits : tap(["head"], features, logits);
+    },
+    grow: (weights, rng, columns) => ({ ...weights, head: head.grow(weights.head, rng.at("head"), columns) }),
   };
 }
 

@@ -16,7 +16,8 @@ export const cumulative = strategy(
   "cumulative",
   {},
   () => ({
-    data: ({ index }, { stream }) => joined(Array.from({ length: index + 1 }, (_, i) => stream.experience(i).train)),
+    data: (_state, { index }, { stream }) =>
+      joined(Array.from({ length: index + 1 }, (_, i) => stream.experience(i).train)),
   }),
   ["boundary"],
 );

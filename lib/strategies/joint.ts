@@ -16,7 +16,7 @@ export const joint = strategy(
   "joint",
   {},
   () => ({
-    data: (experience, { stream }) =>
+    data: (_state, experience, { stream }) =>
       experience.index < stream.length - 1 ? null : joined([...stream].map((each) => each.train)),
   }),
   ["length"],

@@ -2,7 +2,7 @@
 import type { Examples, Json } from "../data/dataset.ts";
 import { checked, type Options } from "../data/options.ts";
 import type { Rng, Tree, tf } from "../engine/index.ts";
-import type { Params } from "../models/model.ts";
+import type { Params, Tap } from "../models/model.ts";
 import type { Network, Weights } from "../models/network.ts";
 import type { Experience, Fact, Stream } from "../streams/stream.ts";
 
@@ -23,11 +23,44 @@ export interface Batch {
   /** The weight of each row in the mean loss; null when all count alike. */
   readonly weight: Float32Array | null;
   readonly current: number;
+  /** Which rows, from and to (not included), a strategy has joined for its own hooks, by name. */
+  readonly rows: Readonly<Record<string, readonly [from: number, to: number]>>;
   /** The table and the rows in it that the current part was made of, for buffers that keep raw examples. */
   readonly from: Examples;
   readonly at: Uint32Array;
   /** More inputs for a strategy's own hooks, by the strategy's name. */
   readonly extra: Readonly<Record<string, Readonly<Record<string, HostTensor>>>>;
+}
+
+/** What comes out of a pass through the network: `[n, …]` features and `[n, columns]` logits of all columns. */
+export interface Passed {
+  readonly features: tf.Tensor;
+  readonly logits: tf.Tensor;
+}
+
+/** What a pass through the network may differ in from the step's own. */
+export interface PassOptions {
+  /** Other weights. */
+  readonly weights?: Weights;
+  /** Running statistics to use as they are, in evaluation mode: for teachers and for weights that are not being trained. */
+  readonly frozen?: Params;
+  /** `[n]`, the task of each row, where a strategy's own `forward` asks for it. */
+  readonly task?: tf.Tensor | null;
+  readonly tap?: Tap;
+}
+
+/** One pass of examples through the network, for a strategy that makes it in its own way. */
+export interface Pass {
+  readonly network: Network;
+  readonly weights: Weights;
+  readonly x: tf.Tensor;
+  /** `[n]`, whole numbers; null when the stream does not tell. */
+  readonly task: tf.Tensor | null;
+  readonly training: boolean;
+  /** Noise for this pass; null where nothing may be random. */
+  readonly rng: Rng | null;
+  /** The pass as it would be without the strategy, with other weights or with layers tapped. */
+  plain(weights?: Weights, tap?: Tap): Passed;
 }
 
 /** What one training step looks like to the traced hooks: tensors only. */
@@ -44,6 +77,14 @@ export interface Step {
   readonly weight: tf.Tensor | null;
   /** How many of the first rows come from the stream. */
   readonly current: number;
+  /** Which rows a strategy has joined, by name. */
+  readonly rows: Batch["rows"];
+  /** `[n]`, whole numbers: the task of each row; null unless a strategy has a `forward` and the stream tells the task. */
+  readonly task: tf.Tensor | null;
+  /** Running statistics before the step. */
+  readonly statistics: Params;
+  /** The learning rate of this step: a scalar. */
+  readonly rate: tf.Tensor;
   readonly features: tf.Tensor;
   /** Logits of all columns, before masking. */
   readonly logits: tf.Tensor;
@@ -51,8 +92,8 @@ export interface Step {
   readonly extra: Readonly<Record<string, tf.Tensor>>;
   /** Noise for this step. */
   readonly rng: Rng | null;
-  /** Another pass through the network, with these or other weights. */
-  forward(x: tf.Tensor, weights?: Weights): { readonly features: tf.Tensor; readonly logits: tf.Tensor };
+  /** Another pass through the network, of these or other examples. */
+  forward(x: tf.Tensor, options?: PassOptions): Passed;
   /** The mean cross-entropy of rows under a mask, weighted if weights are given. */
   crossEntropy(logits: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | null, weight?: tf.Tensor | null): tf.Scalar;
   /** The gradient of another scalar function of the weights. */
@@ -66,6 +107,8 @@ export interface Prediction {
   readonly x: tf.Tensor;
   readonly features: tf.Tensor;
   readonly logits: tf.Tensor;
+  /** A pass in evaluation mode with other weights. */
+  forward(x: tf.Tensor, options?: PassOptions): Passed;
 }
 
 /** What host hooks may ask for. */
@@ -88,15 +131,25 @@ export interface Context {
   readonly statistics: Params;
   /** The mask rows of examples of the given tasks, `[n, columns]` or `[1, columns]`; null when all columns compete. */
   mask(tasks: Int32Array): HostTensor | null;
-  /** Features and logits of a table in evaluation mode, row after row. */
-  outputs(examples: Examples): { readonly features: Float32Array; readonly logits: Float32Array };
+  /** Features and logits of a table in evaluation mode, row after row, with these or other weights. */
+  outputs(examples: Examples, weights?: Weights): { readonly features: Float32Array; readonly logits: Float32Array };
 }
 
 /**
  * A strategy's state: a plain object. `tensors` in it are inputs of the traced hooks, `carried` are tensors that `update` changes at
- * every step; the rest is plain data (numbers, typed arrays, Map, Set), which traced hooks must not read.
+ * every step; the rest is plain data (numbers, typed arrays, Map, Set), which traced hooks must not read. Tensors that a returned state
+ * no longer has are freed by the run.
+ *
+ * What `beforeExperience` and `afterExperience` return may also say what the run is to do now, which is not kept: `weights` puts
+ * others in place of the network's, `restart` makes the optimizer's state anew, `notes` are said in the run's events.
  */
-export type State = object & { readonly tensors?: Tree | undefined; readonly carried?: Tree | undefined };
+export type State = object & {
+  readonly tensors?: Tree | undefined;
+  readonly carried?: Tree | undefined;
+  readonly weights?: Weights | undefined;
+  readonly restart?: boolean | undefined;
+  readonly notes?: readonly string[] | undefined;
+};
 
 /** What comes back to the host after a step, for a strategy that asked with `outputs`. */
 export interface Done {
@@ -104,29 +157,43 @@ export interface Done {
   readonly outputs: Readonly<Record<string, Float32Array>>;
 }
 
+/** What a step did: the weights that the gradient was taken at, those after the update, and the gradient the optimizer saw. */
+export interface Change {
+  readonly before: Weights;
+  readonly after: Weights;
+  readonly gradient: Weights;
+}
+
 /** The hooks of a strategy; all are optional. Those marked *traced* are compiled with the training step and see tensors only. */
 export interface Hooks<S extends object> {
+  /** What the method is, where a run can have only one such: a penalty on weights by their importance, a projection of the gradient. */
+  readonly role?: "importance" | "projection";
+  /** Tensors that are trained with the network, as `weights.added[name]`. Called once, before `init`. */
+  parameters?(context: Context): Params;
   /** State at the start of the run. */
   init?(context: Context): S;
-  /** The table to train on in place of the experience's own; null skips the experience. */
-  data?(experience: Experience, context: Context): Examples | null;
+  /**
+   * The table to train on in place of the experience's own; null skips the experience. Called after `beforeExperience`, and again when
+   * a saved run goes on: it must not change the state.
+   */
+  data?(state: S, experience: Experience, context: Context): Examples | null;
   /** Learns the experience in closed form, in place of gradient descent. */
   learn?(state: S, experience: Experience, context: Context): S;
   beforeExperience?(state: S, experience: Experience, context: Context): S;
   /** Changes a batch before the step. Runs ahead of the steps, so it must not read the weights; it may change the state's plain data in place. */
   batch?(state: S, batch: Batch, context: Context): Batch;
+  /** *Traced.* The pass through the network, in place of the plain one, in training and evaluation. */
+  forward?(state: S, pass: Pass): Passed;
   /** *Traced.* The loss of the task in place of the mean cross-entropy. */
   taskLoss?(state: S, step: Step): tf.Scalar;
   /** *Traced.* A term added to the task's loss. */
   loss?(state: S, step: Step): tf.Scalar;
   /** *Traced.* Changes the gradient before the optimizer sees it. */
   gradient?(state: S, gradient: Weights, step: Step): Weights;
-  /** *Traced.* The next `carried` tensors. `before` are the weights that the gradient was taken at. */
-  update?(
-    state: S,
-    change: { readonly before: Weights; readonly after: Weights; readonly gradient: Weights },
-    step: Step,
-  ): Tree;
+  /** *Traced.* Changes the weights after the optimizer has moved them: freezing, resetting, shrinking. */
+  weights?(state: S, change: Change, step: Step): Weights;
+  /** *Traced.* The next `carried` tensors. */
+  update?(state: S, change: Change, step: Step): Tree;
   /** *Traced.* Tensors that `afterStep` wants to see on the host. */
   outputs?(state: S, step: Step): Readonly<Record<string, tf.Tensor>>;
   /** Runs on the host after every step, so steps cannot be taken many at a time. May change the state's plain data in place. */
@@ -186,7 +253,7 @@ export function strategy<O extends Options, S extends object, const Needs extend
 }
 
 /** Hooks of which a run can have only one. */
-const single = ["data", "learn", "taskLoss", "predict"] as const;
+const single = ["data", "learn", "forward", "taskLoss", "predict"] as const;
 
 /** Throws when strategies cannot be used together, or when the stream does not tell what one needs. */
 export function requireCompatible(strategies: readonly Strategy[], stream: Stream): void {
@@ -208,6 +275,12 @@ export function requireCompatible(strategies: readonly Strategy[], stream: Strea
       throw new TypeError(
         `by: ${having.join(" and ")} cannot be combined, each replaces the same thing (${hook}); keep one`,
       );
+  }
+  const roles = { importance: "a penalty on weights by their importance", projection: "a projection of the gradient" };
+  for (const [role, what] of Object.entries(roles)) {
+    const having = strategies.filter((s) => s.hooks.role === role).map((s) => s.spec.name);
+    if (having.length > 1)
+      throw new TypeError(`by: ${having.join(" and ")} cannot be combined, each is ${what}; keep one`);
   }
 }
 

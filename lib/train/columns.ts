@@ -46,3 +46,8 @@ export function columns(stream: Stream, count: number, met: Iterable<number>): C
   };
   return own;
 }
+
+/** How many output columns some classes need. */
+export function highest(classes: readonly number[]): number {
+  return Math.max(...classes) + 1;
+}

@@ -1,9 +1,10 @@
 /** How well the network does on examples it did not train on. */
 import { type Examples, gather, sizeOf } from "../data/dataset.ts";
 import { disposeTree, jit, type Tree, tf } from "../engine/index.ts";
-import { type Params, tape } from "../models/model.ts";
+import type { Params } from "../models/model.ts";
 import { crossEntropies, masked, type Network, type Weights } from "../models/network.ts";
-import type { HostTensor, State, Strategy } from "../strategies/strategy.ts";
+import type { HostTensor, Passed, PassOptions, State, Strategy } from "../strategies/strategy.ts";
+import { passed } from "./pass.ts";
 
 /** The outcome of an evaluation. */
 export interface Score {
@@ -18,15 +19,18 @@ export interface Score {
 export interface Frozen {
   readonly weights: Weights;
   readonly statistics: Params;
-  /** `tensors` and `carried` of the strategy that predicts, if one does. */
-  readonly predictor: { readonly tensors?: Tree | undefined; readonly carried?: Tree | undefined };
+  /** `tensors` and `carried` of the strategies that predict or make the pass, by name. */
+  readonly states: {
+    readonly [strategy: string]: { readonly tensors?: Tree | undefined; readonly carried?: Tree | undefined };
+  };
 }
 
 /** Compiled evaluation of one network. */
 export interface Evaluator {
   /**
    * Evaluates a table. `aware` and `agnostic` are masks `[1, columns]` of the columns that compete with and without knowledge of the
-   * task; `ruled` says which of them is the stream's own rule. Throws on an empty table.
+   * task; `ruled` says which of them is the stream's own rule; `task` is told to the strategies unless it is null. Throws on an empty
+   * table.
    */
   score(
     frozen: Frozen,
@@ -34,9 +38,10 @@ export interface Evaluator {
     aware: HostTensor,
     agnostic: HostTensor | null,
     ruled: "aware" | "agnostic",
+    task: number | null,
   ): Score;
-  /** Features and logits of a table, row after row. */
-  outputs(frozen: Frozen, examples: Examples): { features: Float32Array; logits: Float32Array };
+  /** Features and logits of a table, row after row, as the network gives them: no strategy predicts. */
+  outputs(frozen: Frozen, examples: Examples, task: number | null): { features: Float32Array; logits: Float32Array };
 }
 
 /** Rows per run: few sizes, so that few programs are compiled; a table's last rows are filled up with zeros. */
@@ -45,21 +50,37 @@ const sizes = [32, 64, 128, 256];
 /** Compiles the evaluation of a network under the strategies of an experiment. */
 export function evaluator(network: Network, strategies: readonly Strategy[]): Evaluator {
   const predicting = strategies.find((s) => s.hooks.predict !== undefined);
-  const forward = (
-    { weights, statistics, predictor }: Frozen,
-    x: tf.Tensor,
-  ): { features: tf.Tensor; logits: tf.Tensor } => {
-    const features = network.features(weights, x, tape(false, null, statistics).mode);
-    const logits = network.logits(weights, features);
-    const own = predicting?.hooks.predict;
-    return {
-      features,
-      logits: own === undefined ? logits : own(predictor as State, { network, weights, x, features, logits }),
-    };
+  const passing = strategies.find((s) => s.hooks.forward !== undefined);
+  const through =
+    ({ weights, statistics, states }: Frozen, task: tf.Tensor | null) =>
+    (x: tf.Tensor, options: PassOptions = {}): Passed =>
+      passed(network, passing, ({ spec: { name } }) => (states[name] ?? {}) as State, {
+        weights: options.weights ?? weights,
+        statistics: options.frozen ?? statistics,
+        x,
+        task: options.task === undefined ? task : options.task,
+        training: false,
+        rng: null,
+        tap: options.tap,
+      });
+  const predicted = (frozen: Frozen, x: tf.Tensor, task: tf.Tensor | null): tf.Tensor => {
+    const forward = through(frozen, task);
+    const { features, logits } = forward(x);
+    if (predicting === undefined) return logits;
+    const state = (frozen.states[predicting.spec.name] ?? {}) as State;
+    return predicting.hooks.predict!(state, { network, weights: frozen.weights, x, features, logits, forward });
   };
   const scores = jit(
-    (frozen: Frozen, x: tf.Tensor, y: tf.Tensor, aware: tf.Tensor, agnostic: tf.Tensor | null, ruled: string) => {
-      const { logits } = forward(frozen, x);
+    (
+      frozen: Frozen,
+      x: tf.Tensor,
+      y: tf.Tensor,
+      aware: tf.Tensor,
+      agnostic: tf.Tensor | null,
+      ruled: string,
+      task: tf.Tensor | null,
+    ) => {
+      const logits = predicted(frozen, x, task);
       const [known, open] = [masked(logits, aware), masked(logits, agnostic)];
       return {
         aware: tf.argMax(known, -1),
@@ -69,37 +90,47 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
     },
     { name: "evaluate" },
   );
-  const outputs = jit(forward, { name: "outputs" });
+  const outputs = jit(
+    (frozen: Frozen, x: tf.Tensor, task: tf.Tensor | null): Passed => {
+      const { features, logits } = through(frozen, task)(x);
+      return { features, logits };
+    },
+    { name: "outputs" },
+  );
+  const rowsOf = (task: number | null, n: number): tf.Tensor | null =>
+    task === null || passing === undefined ? null : tf.fill([n], task, "int32");
 
   return {
-    score(frozen, examples, aware, agnostic, ruled) {
+    score(frozen, examples, aware, agnostic, ruled, task) {
       if (examples.length === 0)
         throw new RangeError("evaluate: at least one test example is required, got an empty table");
       const masks = [toTensor(aware), agnostic === null ? null : toTensor(agnostic)] as const;
       let [right, free, loss] = [0, 0, 0];
       for (const { x, y, labels } of chunks(examples)) {
-        const out = scores(frozen, x, y, masks[0], masks[1], ruled);
+        const told = rowsOf(task, x.shape[0]!);
+        const out = scores(frozen, x, y, masks[0], masks[1], ruled, told);
         const [known, open, losses] = [out.aware.dataSync(), out.agnostic.dataSync(), out.loss.dataSync()];
         for (let i = 0; i < labels.length; i++) {
           if (known[i] === labels[i]) right++;
           if (open[i] === labels[i]) free++;
           loss += losses[i]!;
         }
-        disposeTree([out.aware, out.agnostic, out.loss, x, y]);
+        disposeTree([out.aware, out.agnostic, out.loss, x, y, told]);
       }
       disposeTree(masks.filter((m) => m !== null));
       const n = examples.length;
       return { examples: n, taskAware: right / n, taskAgnostic: free / n, loss: loss / n };
     },
-    outputs(frozen, examples) {
+    outputs(frozen, examples, task) {
       const features: Float32Array[] = [];
       const logits: Float32Array[] = [];
       for (const { x, y, labels } of chunks(examples)) {
-        const out = outputs(frozen, x);
+        const told = rowsOf(task, x.shape[0]!);
+        const out = outputs(frozen, x, told);
         const rows = x.shape[0]!;
         features.push((out.features.dataSync() as Float32Array).slice(0, (out.features.size / rows) * labels.length));
         logits.push((out.logits.dataSync() as Float32Array).slice(0, (out.logits.size / rows) * labels.length));
-        disposeTree([out.features, out.logits, x, y]);
+        disposeTree([out.features, out.logits, x, y, told]);
       }
       return { features: concat(features), logits: concat(logits) };
     },

@@ -71,6 +71,16 @@ export interface Learned {
   readonly seconds: number;
 }
 
+/** A strategy has something to say: a warning, or what it found. */
+export interface Noted {
+  readonly type: "note";
+  readonly step: number;
+  readonly experience: number;
+  /** The name of the strategy. */
+  readonly from: string;
+  readonly text: string;
+}
+
 /** The state of the run was saved. */
 export interface Checkpointed {
   readonly type: "checkpoint";
@@ -87,4 +97,4 @@ export interface Finished {
 }
 
 /** Anything that happens in a run. */
-export type TrainEvent = Started | Boundary | Stepped | Evaluated | Learned | Checkpointed | Finished;
+export type TrainEvent = Started | Boundary | Stepped | Evaluated | Learned | Noted | Checkpointed | Finished;

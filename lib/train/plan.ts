@@ -43,6 +43,7 @@ export function plan(
         task: new Int32Array(at.length).fill(task),
         weight: null,
         current: at.length,
+        rows: {},
         from: examples,
         at,
         extra: {},

@@ -6,13 +6,16 @@ import { countParameters, type Params } from "../models/model.ts";
 import { type Network, network } from "../models/network.ts";
 import type { Batch, Context, State, Strategy } from "../strategies/strategy.ts";
 import type { Experience } from "../streams/stream.ts";
-import { columns as allColumns } from "./columns.ts";
+import { columns as allColumns, highest } from "./columns.ts";
+import { tasksDue } from "./due.ts";
 import { type Evaluator, evaluator, type Frozen } from "./evaluate.ts";
 import type { Evaluated, TrainEvent } from "./events.ts";
+import { hold as held, type States, stateOf as stateFrom } from "./held.ts";
 import { type Plan, plan } from "./plan.ts";
 import { type RunSpec, requireSound, specHash } from "./spec.ts";
 import { stacked } from "./stacked.ts";
 import { type Learner, type TrainStep, termNames, trainStep } from "./step.ts";
+import { stepEvents } from "./stepped.ts";
 import { widenedState } from "./widen.ts";
 
 /** Steps taken in one program run, where no strategy needs the host between steps. */
@@ -38,7 +41,7 @@ interface Saved {
   readonly cursor: Cursor;
   readonly queue: readonly TrainEvent[];
   readonly learner: Learner;
-  readonly states: Readonly<Record<string, State>>;
+  readonly states: States;
   readonly columns: number;
   readonly met: readonly number[];
 }
@@ -83,7 +86,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     saved?.columns ?? (stream.classes.length || highest(stream.experience(0).classes)),
     saved?.met ?? [],
   );
-  const states: Record<string, State> = { ...(saved?.states ?? {}) };
+  let states: States = saved?.states ?? {};
   let learner: Learner = saved?.learner ?? fresh();
   const step: TrainStep = trainStep(net, optimizer, strategies);
   const judge: Evaluator = evaluator(net, strategies);
@@ -99,14 +102,17 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     };
   }
 
-  function frozen(): Frozen {
-    const name = strategies.find((s) => s.hooks.predict !== undefined)?.spec.name;
+  function frozen(weights = learner.weights): Frozen {
+    const names = strategies.flatMap(({ spec, hooks }) => ((hooks.predict ?? hooks.forward) ? [spec.name] : []));
+    const parts = (name: string) => ({ tensors: states[name]?.tensors, carried: learner.carried[name] });
     return {
-      weights: learner.weights,
+      weights,
       statistics: learner.statistics,
-      predictor: name === undefined ? {} : { tensors: states[name]?.tensors, carried: learner.carried[name] },
+      states: Object.fromEntries(names.map((name) => [name, parts(name)])),
     };
   }
+
+  const told = (task: number): number | null => (stream.facts.includes("task") ? task : null);
 
   function context({ spec: { name } }: Strategy, at: number = cursor.step): Context {
     return {
@@ -121,22 +127,19 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       weights: learner.weights,
       statistics: learner.statistics,
       mask: columns.mask,
-      outputs: (examples) => judge.outputs({ ...frozen(), predictor: {} }, examples),
+      outputs: (examples, weights) =>
+        judge.outputs(frozen(weights), examples, told(now?.experience.task ?? stream.taskOf(cursor.experience))),
     };
   }
 
-  /** Keeps the part of a strategy's state that steps change with the learner, the rest here. */
-  function hold(strategy: Strategy, state: State): void {
-    const { name } = strategy.spec;
-    const { carried, ...rest } = state;
-    states[name] = rest;
-    if (carried !== undefined) learner = { ...learner, carried: { ...learner.carried, [name]: carried } };
+  function hold({ spec: { name } }: Strategy, state: State): void {
+    const next = held(name, state, optimizer, states, learner);
+    ({ states, learner } = next);
+    for (const text of next.notes)
+      queue.push({ type: "note", step: cursor.step, experience: cursor.experience, from: name, text });
   }
 
-  function stateOf({ spec: { name } }: Strategy): State {
-    const carried = learner.carried[name];
-    return carried === undefined ? states[name]! : { ...states[name]!, carried };
-  }
+  const stateOf = ({ spec: { name } }: Strategy): State => stateFrom(name, states, learner);
 
   function each(hook: "beforeExperience" | "afterExperience", experience: Experience): void {
     for (const s of strategies) {
@@ -145,16 +148,20 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     }
   }
 
-  function evaluations(at: Evaluated["at"]): Pick<Cursor, "pending" | "at"> {
-    const all = evaluation.tasks === "all" && Number.isFinite(stream.tasks);
-    const seen = new Set<number>();
-    if (!all)
-      for (let i = 0; i <= cursor.experience && at !== "start"; i++)
-        seen.add(stream.length === stream.tasks ? i : stream.experience(i).task);
-    return { pending: all ? Array.from({ length: stream.tasks }, (_, i) => i) : [...seen].sort((a, b) => a - b), at };
-  }
+  const evaluations = (at: Evaluated["at"]): Pick<Cursor, "pending" | "at"> => ({
+    pending: tasksDue(stream, evaluation, at, cursor.experience),
+    at,
+  });
 
   function begin(): void {
+    const added = strategies.flatMap((s) =>
+      s.hooks.parameters === undefined ? [] : [[s.spec.name, s.hooks.parameters(context(s))] as const],
+    );
+    if (added.length > 0) {
+      disposeTree(learner.optimizer);
+      const weights = { ...learner.weights, added: Object.fromEntries(added) };
+      learner = { ...learner, weights, optimizer: scoped(() => optimizer.init(weights as Tree)) };
+    }
     for (const s of strategies) hold(s, s.hooks.init?.(context(s)) ?? {});
     queue.push({
       type: "started",
@@ -187,7 +194,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     if (now?.experience.index === cursor.experience) return now;
     const experience = stream.experience(cursor.experience);
     const chooser = strategies.find((s) => s.hooks.data !== undefined);
-    const examples = chooser === undefined ? experience.train : chooser.hooks.data!(experience, context(chooser));
+    const examples =
+      chooser === undefined ? experience.train : chooser.hooks.data!(stateOf(chooser), experience, context(chooser));
     now = { experience, plan: examples === null ? null : laid(examples, experience.task), seconds: 0 };
     return now;
   }
@@ -197,10 +205,11 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   }
 
   function before(): void {
+    const arriving = stream.experience(cursor.experience);
+    for (const column of arriving.classes) columns.met.add(column);
+    grow(arriving);
+    each("beforeExperience", arriving);
     const { experience, plan: steps } = enter();
-    for (const column of experience.classes) columns.met.add(column);
-    grow(experience);
-    each("beforeExperience", experience);
     const closed = strategies.some((s) => s.hooks.learn !== undefined);
     queue.push({
       type: "boundary",
@@ -260,7 +269,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
         })
       );
     });
-    for (const group of stacked(prepared, rates, columns.mask, stream.shape, chunk))
+    const tasks = stream.facts.includes("task") && strategies.some((s) => s.hooks.forward !== undefined);
+    for (const group of stacked(prepared, rates, columns.mask, stream.shape, chunk, tasks))
       run(group.batches, group.inputs, steps);
     if (evaluation.everySteps > 0 && cursor.step % evaluation.everySteps === 0) {
       cursor = { ...cursor, phase: "evaluate", ...evaluations("step") };
@@ -274,30 +284,12 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
         states[name]?.tensors === undefined ? [] : [[name, states[name]!.tensors!]],
       ),
     );
-    const [next, out] = step(learner, inputs, rngs, constants, batches[0]!.current);
+    const { current, rows } = batches[0]!;
+    const [next, out] = step(learner, inputs, rngs, constants, { current, rows });
     learner = next;
     disposeTree(inputs as unknown as Tree);
     const names = termNames(strategies);
-    const terms = out.terms.dataSync();
-    batches.forEach((_, k) => {
-      const values = names.map((name, i) => [name, terms[k * names.length + i]!] as const);
-      const loss = values.reduce((sum, [, value]) => sum + value, 0);
-      const epoch = Math.floor((cursor.local + k) / steps.perEpoch);
-      if (!Number.isFinite(loss)) {
-        const term = values.find(([, value]) => !Number.isFinite(value))?.[0] ?? "their sum";
-        throw new RangeError(
-          `fit: a finite loss is required, got ${loss} at step ${cursor.step + k + 1} (experience ${cursor.experience}, epoch ${epoch}, term "${term}"); lower the learning rate or the strength of that term`,
-        );
-      }
-      queue.push({
-        type: "step",
-        step: cursor.step + k + 1,
-        experience: cursor.experience,
-        epoch,
-        loss,
-        terms: Object.fromEntries(values),
-      });
-    });
+    queue.push(...stepEvents(names, out.terms.dataSync(), { ...cursor, perEpoch: steps.perEpoch }));
     for (const s of strategies) {
       if (s.hooks.afterStep === undefined) continue;
       const seen = Object.entries(out.seen[s.spec.name] ?? {}).map(
@@ -344,7 +336,14 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       const { examples, classes } = stream.test(task);
       const limit = cursor.at === "step" && evaluation.examples > 0 ? evaluation.examples : examples.length;
       const ruled = stream.head === "multi" ? "aware" : "agnostic";
-      const score = judge.score(frozen(), head(examples, limit), columns.aware(classes), columns.agnostic(), ruled);
+      const score = judge.score(
+        frozen(),
+        head(examples, limit),
+        columns.aware(classes),
+        columns.agnostic(),
+        ruled,
+        told(task),
+      );
       queue.push({
         type: "evaluated",
         step: cursor.step,
@@ -391,10 +390,6 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       disposeTree([learner, states] as unknown as Tree);
     },
   };
-}
-
-function highest(classes: readonly number[]): number {
-  return Math.max(...classes) + 1;
 }
 
 function head(examples: Examples, count: number): Examples {

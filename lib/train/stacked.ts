@@ -12,7 +12,7 @@ export interface Group {
 
 /**
  * Puts neighbouring batches of one form together: all of them when there are `whole`, else one by one, so that programs for only two
- * lengths are compiled.
+ * lengths are compiled. With `tasks`, the task of each row is an input too.
  */
 export function stacked(
   batches: readonly Batch[],
@@ -20,6 +20,7 @@ export function stacked(
   mask: (tasks: Int32Array) => HostTensor | null,
   shape: Shape,
   whole: number,
+  tasks: boolean,
 ): Group[] {
   const forms = batches.map(form);
   const together = batches.length === whole && forms.every((f) => f === forms[0]);
@@ -43,6 +44,7 @@ export function stacked(
       ),
       y: stack(members.map((b) => ({ data: b.y, shape: [n] }))),
       rate: tf.tensor1d(at.map((i) => rates[i]!)),
+      ...(tasks ? { task: stack(members.map((b) => ({ data: b.task, shape: [n] }))) } : {}),
       ...(masks[0] === null || masks[0] === undefined ? {} : { mask: stack(masks as HostTensor[]) }),
       ...(members[0]!.weight === null
         ? {}
@@ -59,11 +61,11 @@ export function stacked(
 }
 
 /** What must agree for two batches to run in one program. */
-function form({ y, current, weight, extra }: Batch): string {
+function form({ y, current, rows, weight, extra }: Batch): string {
   const parts = Object.entries(extra).map(
     ([name, tensors]) => `${name}:${Object.entries(tensors).map(([key, t]) => `${key}[${t.shape}]`)}`,
   );
-  return `${y.length},${current},${weight === null},${parts}`;
+  return `${y.length},${current},${JSON.stringify(rows)},${weight === null},${parts}`;
 }
 
 function appended(parts: readonly Float32Array[]): Float32Array {

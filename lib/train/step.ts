@@ -1,9 +1,10 @@
 /** The training step: forward, backward, strategies and optimizer as one traced function. */
 import { mapTensors, type Rng, steps, type Tree, tf, valueAndGrad } from "../engine/index.ts";
-import { type Params, tape } from "../models/model.ts";
+import type { Params } from "../models/model.ts";
 import { crossEntropies, masked, type Network, type Weights } from "../models/network.ts";
 import { applyUpdates, type Optimizer } from "../optim/optimizer.ts";
-import type { State, Step, Strategy } from "../strategies/strategy.ts";
+import type { Batch, Passed, PassOptions, State, Step, Strategy } from "../strategies/strategy.ts";
+import { passed } from "./pass.ts";
 
 /** What a step changes. A type, not an interface, so that it is a tree of tensors. */
 export type Learner = {
@@ -20,6 +21,7 @@ export type Inputs = {
   readonly y: tf.Tensor;
   /** The learning rate of this step. */
   readonly rate: tf.Tensor;
+  readonly task?: tf.Tensor;
   readonly mask?: tf.Tensor;
   readonly weight?: tf.Tensor;
   readonly extra: { readonly [strategy: string]: { readonly [name: string]: tf.Tensor } };
@@ -34,13 +36,16 @@ export type Outputs = {
 /** The constant tensors of the strategies, by name. */
 export type Constants = { readonly [strategy: string]: Tree };
 
-/** A compiled step for batches with `current` rows from the stream. */
+/** Which rows of a batch come from where. A type, not an interface, so that it is part of a signature. */
+export type RowLayout = { readonly current: number; readonly rows: Batch["rows"] };
+
+/** A compiled step for batches of one layout. */
 export type TrainStep = (
   state: Learner,
   inputs: Inputs,
   rngs: readonly Rng[] | null,
   constants: Constants,
-  current: number,
+  layout: RowLayout,
 ) => [Learner, Outputs];
 
 /** The names of a step's terms, in order. */
@@ -56,8 +61,8 @@ export function trainStep(network: Network, optimizer: Optimizer, strategies: re
       inputs: Inputs,
       rng: Rng | null,
       constants: Constants,
-      current: number,
-    ): readonly [Learner, Outputs] => oneStep(network, optimizer, strategies, state, inputs, rng, constants, current),
+      layout: RowLayout,
+    ): readonly [Learner, Outputs] => oneStep(network, optimizer, strategies, state, inputs, rng, constants, layout),
     { name: "step" },
   ) as TrainStep;
 }
@@ -70,18 +75,42 @@ function oneStep(
   inputs: Inputs,
   rng: Rng | null,
   constants: Constants,
-  current: number,
+  layout: RowLayout,
 ): readonly [Learner, Outputs] {
   const tensorsOf = ({ spec: { name } }: Strategy): State => ({
     tensors: constants[name],
     carried: state.carried[name],
   });
-  let statistics: Params = state.statistics;
+  const passing = strategies.find((s) => s.hooks.forward !== undefined);
+  const { statistics } = state;
+  const task = inputs.task ?? null;
   let step: Step | undefined;
 
-  const passAt = (weights: Weights): { readonly task: tf.Tensor; readonly added: tf.Tensor[]; readonly step: Step } => {
-    const run = tape(true, rng === null ? null : rng.at("model"), state.statistics);
-    const features = network.features(weights, inputs.x, run.mode);
+  const passAt = (
+    weights: Weights,
+  ): { readonly loss: tf.Tensor; readonly added: tf.Tensor[]; readonly step: Step; readonly written: Params } => {
+    const noise = (name: string): Rng | null => (rng === null ? null : rng.at(name));
+    const { features, logits, written } = passed(network, passing, tensorsOf, {
+      weights,
+      statistics,
+      x: inputs.x,
+      task,
+      training: true,
+      rng: noise("model"),
+    });
+    let passes = 0;
+    const forward = (x: tf.Tensor, options: PassOptions = {}): Passed => {
+      const { frozen } = options;
+      return passed(network, passing, tensorsOf, {
+        weights: options.weights ?? weights,
+        statistics: frozen ?? statistics,
+        x,
+        task: options.task === undefined ? task : options.task,
+        training: frozen === undefined,
+        rng: frozen === undefined ? noise(`again ${passes++}`) : null,
+        tap: options.tap,
+      });
+    };
     const now: Omit<Step, "extra"> = {
       network,
       weights,
@@ -89,39 +118,38 @@ function oneStep(
       y: inputs.y,
       mask: inputs.mask ?? null,
       weight: inputs.weight ?? null,
-      current,
+      ...layout,
+      task,
+      statistics,
+      rate: inputs.rate,
       features,
-      logits: network.logits(weights, features),
+      logits,
       rng,
-      forward(x, at = weights) {
-        const inner = network.features(at, x, tape(true, rng === null ? null : rng.at("again"), state.statistics).mode);
-        return { features: inner, logits: network.logits(at, inner) };
-      },
+      forward,
       crossEntropy,
       gradient: (loss) => valueAndGrad(loss, weights).grads,
     };
     const stepFor = (s: Strategy): Step => ({ ...now, extra: inputs.extra[s.spec.name] ?? {} });
     const own = strategies.find((s) => s.hooks.taskLoss !== undefined);
-    const task =
+    const loss =
       own === undefined
         ? crossEntropy(now.logits, now.y, now.mask, now.weight)
         : own.hooks.taskLoss!(tensorsOf(own), stepFor(own));
     const added = strategies.flatMap((s) =>
       s.hooks.loss === undefined ? [] : [s.hooks.loss(tensorsOf(s), stepFor(s))],
     );
-    statistics = run.written();
-    return { task, added, step: { ...now, extra: {} } };
+    return { loss, added, step: { ...now, extra: {} }, written };
   };
 
   const { grads, aux } = valueAndGrad((weights: Weights) => {
-    const { task, added, step: now } = passAt(weights);
+    const { loss, added, step: now, written } = passAt(weights);
     step = now;
-    const total = added.reduce((sum, term) => tf.add(sum, term), task);
+    const total = added.reduce((sum, term) => tf.add(sum, term), loss);
     return [
       total,
       {
-        terms: tf.stack([task, ...added].map((t) => tf.reshape(t, []))),
-        statistics,
+        terms: tf.stack([loss, ...added].map((t) => tf.reshape(t, []))),
+        statistics: written,
         features: now.features,
         logits: now.logits,
       },
@@ -134,7 +162,10 @@ function oneStep(
   for (const s of strategies)
     if (s.hooks.gradient !== undefined) gradient = s.hooks.gradient(tensorsOf(s), gradient, stepFor(s));
   const [updates, optimizerState] = optimizer.update(gradient, state.optimizer, state.weights, inputs.rate);
-  const weights = applyUpdates<Weights>(state.weights, updates as unknown as Weights);
+  let weights = applyUpdates<Weights>(state.weights, updates as unknown as Weights);
+  for (const s of strategies)
+    if (s.hooks.weights !== undefined)
+      weights = s.hooks.weights(tensorsOf(s), { before: state.weights, after: weights, gradient }, stepFor(s));
 
   const carried: Record<string, Tree> = {};
   for (const s of strategies) {

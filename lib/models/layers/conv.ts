@@ -54,9 +54,9 @@ export const conv = layer(
         const kernel = drawWeights(initial, rng.at("kernel"), shape, fanIn, window * window * filters);
         return bias ? { kernel, bias: drawBias(initial, rng.at("bias"), filters, fanIn) } : { kernel };
       },
-      apply(x, params) {
+      apply(x, params, mode) {
         const y = tf.conv2d(x as tf.Tensor4D, params.kernel as tf.Tensor4D, stride, pad);
-        return bias ? tf.add(y, params.bias as tf.Tensor) : y;
+        return mode.tapped(x, bias ? tf.add(y, params.bias as tf.Tensor) : y);
       },
     };
   },

@@ -1,0 +1,55 @@
+/** What strategies hold: their states, the part of them that steps change, and what they ask of the run. */
+import { leaves, scoped, type Tree, tf } from "../engine/index.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
+import type { State } from "../strategies/strategy.ts";
+import type { Learner } from "./step.ts";
+import { widenedState } from "./widen.ts";
+
+/** The states of a run's strategies without their carried tensors, by name. */
+export type States = { readonly [strategy: string]: State };
+
+/** A strategy's state as its hooks see it. */
+export function stateOf(name: string, states: States, learner: Learner): State {
+  const carried = learner.carried[name];
+  return carried === undefined ? states[name]! : { ...states[name]!, carried };
+}
+
+/**
+ * Takes the state that a hook returned: what steps change goes to the learner, the rest to the states, and new weights take the place of
+ * the network's. Frees the tensors that are no longer held.
+ */
+export function hold(
+  name: string,
+  returned: State,
+  optimizer: Optimizer,
+  states: States,
+  learner: Learner,
+): { readonly states: States; readonly learner: Learner; readonly notes: readonly string[] } {
+  const { carried, weights, restart = false, notes = [], ...rest } = returned;
+  release(states[name]?.tensors, rest.tensors);
+  let next = learner;
+  if (carried !== undefined) {
+    release(learner.carried[name], carried);
+    next = { ...next, carried: { ...next.carried, [name]: carried } };
+  }
+  if (weights !== undefined && weights !== learner.weights) {
+    const state = restart
+      ? scoped(() => optimizer.init(weights as unknown as Tree))
+      : widenedState(optimizer, learner.optimizer, weights);
+    release(learner.optimizer, state);
+    release(learner.weights as unknown as Tree, weights as unknown as Tree);
+    next = { ...next, weights, optimizer: state };
+  } else if (restart) {
+    const state = scoped(() => optimizer.init(learner.weights as unknown as Tree));
+    release(learner.optimizer, state);
+    next = { ...next, optimizer: state };
+  }
+  return { states: { ...states, [name]: rest }, learner: next, notes };
+}
+
+/** Frees the tensors of a tree that are not in another. */
+function release(old: Tree | undefined, kept: Tree | undefined): void {
+  if (old === undefined || old === kept) return;
+  const still = new Set(kept === undefined ? [] : leaves(kept));
+  for (const leaf of leaves(old)) if (leaf instanceof tf.Tensor && !leaf.isDisposed && !still.has(leaf)) leaf.dispose();
+}

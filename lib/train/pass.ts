@@ -1,0 +1,35 @@
+/** One pass of examples through the network, as the strategies of a run make it. */
+import type { Rng, tf } from "../engine/index.ts";
+import { type Params, type Tap, tape } from "../models/model.ts";
+import type { Network, Weights } from "../models/network.ts";
+import type { Passed, State, Strategy } from "../strategies/strategy.ts";
+
+/** What is passed through, and how. */
+export interface Through {
+  readonly weights: Weights;
+  readonly statistics: Params;
+  readonly x: tf.Tensor;
+  readonly task: tf.Tensor | null;
+  readonly training: boolean;
+  readonly rng: Rng | null;
+  readonly tap?: Tap | undefined;
+}
+
+/** Passes examples through the network, by the `forward` of a strategy if one has it; `written` are the running statistics after it. */
+export function passed(
+  network: Network,
+  own: Strategy | undefined,
+  state: (strategy: Strategy) => State,
+  { weights, statistics, x, task, training, rng, tap }: Through,
+): Passed & { readonly written: Params } {
+  let written = statistics;
+  const plain = (at: Weights = weights, inner: Tap | undefined = tap): Passed => {
+    const run = tape(training, rng, statistics, inner);
+    const features = network.features(at, x, run.mode);
+    written = run.written();
+    return { features, logits: network.logits(at, features, inner) };
+  };
+  const out =
+    own === undefined ? plain() : own.hooks.forward!(state(own), { network, weights, x, task, training, rng, plain });
+  return { ...out, written };
+}
