@@ -30,7 +30,8 @@ export async function openChannels(
   iopub.noDrop = true;
   const heartbeat = new zmq.Router({ linger: 0 });
   const sockets = { shell, control, stdin, iopub, heartbeat };
-  const at = (port: number) => (connection.transport === "ipc" ? `ipc://${connection.ip}-${port}` : `tcp://${connection.ip}:${port}`);
+  const at = (port: number) =>
+    connection.transport === "ipc" ? `ipc://${connection.ip}-${port}` : `tcp://${connection.ip}:${port}`;
   await Promise.all([
     heartbeat.bind(at(connection.hb_port)),
     shell.bind(at(connection.shell_port)),
@@ -73,7 +74,11 @@ export async function openChannels(
 
   /** One send at a time per socket, in the order of the calls. */
   const last: Record<string, Promise<void>> = {};
-  function send(channel: Channel, message: Message, topic = `kernel.${session}.${message.header.msg_type}`): Promise<void> {
+  function send(
+    channel: Channel,
+    message: Message,
+    topic = `kernel.${session}.${message.header.msg_type}`,
+  ): Promise<void> {
     const frames = channel === "iopub" ? encode(message, topic) : encode(message);
     const socket = sockets[channel];
     const sent = (last[channel] ?? Promise.resolve()).then(async () => {

@@ -30,7 +30,11 @@ export async function main(argv: string[]): Promise<void> {
     process.exitCode = await command.run(rest);
   } catch (error) {
     // Mistakes in the call and in files are told in a sentence; anything else is ours, and keeps its stack.
-    const told = error instanceof Error && (error.name === "UsageError" || /^ERR_PARSE_ARGS|^ENOENT|^EACCES/.test(String((error as { code?: string }).code)) || /^\w+: /.test(error.message));
+    const told =
+      error instanceof Error &&
+      (error.name === "UsageError" ||
+        /^ERR_PARSE_ARGS|^ENOENT|^EACCES/.test(String((error as { code?: string }).code)) ||
+        /^\w+: /.test(error.message));
     console.error(told ? error.message : error);
     process.exitCode = 2;
   }

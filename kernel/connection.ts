@@ -23,11 +23,20 @@ const ports = ["shell_port", "iopub_port", "stdin_port", "control_port", "hb_por
 export function readConnection(path: string): Connection {
   const file = JSON.parse(readFileSync(path, "utf8")) as Partial<Connection>;
   for (const port of ports) {
-    if (!Number.isInteger(file[port])) throw new TypeError(`connection file: ${port} must be a port number, got ${String(file[port])}`);
+    if (!Number.isInteger(file[port]))
+      throw new TypeError(`connection file: ${port} must be a port number, got ${String(file[port])}`);
   }
-  const connection = { transport: "tcp", ip: "127.0.0.1", key: "", signature_scheme: "hmac-sha256", ...file } as Connection;
+  const connection = {
+    transport: "tcp",
+    ip: "127.0.0.1",
+    key: "",
+    signature_scheme: "hmac-sha256",
+    ...file,
+  } as Connection;
   if (connection.transport === "tcp" && !loopback.test(connection.ip)) {
-    throw new RangeError(`connection file: ip must be a loopback address, got ${connection.ip}; whoever reaches the sockets can run code`);
+    throw new RangeError(
+      `connection file: ip must be a loopback address, got ${connection.ip}; whoever reaches the sockets can run code`,
+    );
   }
   if (typeof connection.key !== "string" || (connection.key === "" && connection.transport === "tcp")) {
     throw new TypeError("connection file: key must not be empty; unsigned messages would run anybody's code");

@@ -5,7 +5,7 @@
 import type { Context, Handler, TypeErrors } from "./context.ts";
 import { figures } from "./display/plotly.ts";
 import { evaluator, type Output } from "./evaluator.ts";
-import { commInfo, comm } from "./handlers/comm.ts";
+import { comm, commInfo } from "./handlers/comm.ts";
 import { complete } from "./handlers/complete.ts";
 import { connect } from "./handlers/connect.ts";
 import { execute, executeRequest } from "./handlers/execute.ts";
@@ -69,7 +69,12 @@ export function createKernel(options: KernelOptions): Kernel {
   let gatherTimer: NodeJS.Timeout | undefined;
   let preloadError: string | undefined;
 
-  const publish = (type: string, content: Content, parent: Message | undefined, extra?: Partial<Message>): void | Promise<void> => {
+  const publish = (
+    type: string,
+    content: Content,
+    parent: Message | undefined,
+    extra?: Partial<Message>,
+  ): void | Promise<void> => {
     if (closed) return;
     return options.send("iopub", messages.childOf(parent, type, content, extra));
   };
@@ -114,7 +119,12 @@ export function createKernel(options: KernelOptions): Kernel {
   };
 
   /** Figures become interactive everywhere; the script they share goes before the first of them. */
-  async function publishBundle(type: string, content: Content, data: Bundle, parent: Message | undefined): Promise<void> {
+  async function publishBundle(
+    type: string,
+    content: Content,
+    data: Bundle,
+    parent: Message | undefined,
+  ): Promise<void> {
     const { script, bundle } = plotly.enrich(data, parent);
     if (script) await publish("display_data", { data: script.data, metadata: script.metadata, transient: {} }, parent);
     await publish(type, { ...content, data: bundle }, parent);
@@ -179,7 +189,14 @@ export function createKernel(options: KernelOptions): Kernel {
       }
       executing = request;
       if (preloadError !== undefined) {
-        await publish("stream", { name: "stderr", text: `The preloaded library could not be loaded, its names are missing: ${preloadError}\n` }, request);
+        await publish(
+          "stream",
+          {
+            name: "stderr",
+            text: `The preloaded library could not be loaded, its names are missing: ${preloadError}\n`,
+          },
+          request,
+        );
         preloadError = undefined;
       }
       const reply = await answer(channel, request, execute);
@@ -194,7 +211,12 @@ export function createKernel(options: KernelOptions): Kernel {
     await options.drained?.();
     for (const { request, channel } of queue.splice(0)) {
       if (request.header.msg_type === "execute_request") {
-        await answer(channel, request, () => ({ status: "aborted", execution_count: context.count, payload: [], user_expressions: {} }));
+        await answer(channel, request, () => ({
+          status: "aborted",
+          execution_count: context.count,
+          payload: [],
+          user_expressions: {},
+        }));
       } else await answer(channel, request, comm);
     }
   }

@@ -43,17 +43,27 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
     const { file, flags } = entry("./child/main");
     const argument: ChildOptions = { marker, ...(options.preload === undefined ? {} : { preload: options.preload }) };
     // Without the flag, stopping a loop that runs in a timer makes Node abort: its bookkeeping of async hooks is unwound by force.
-    const process_ = spawn(process.execPath, ["--no-force-async-hooks-checks", ...flags, file, JSON.stringify(argument)], {
-      cwd: options.cwd,
-      env: { ...(options.env ?? process.env), FORCE_COLOR: "0" },
-      stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", "pipe"],
-    });
+    const process_ = spawn(
+      process.execPath,
+      ["--no-force-async-hooks-checks", ...flags, file, JSON.stringify(argument)],
+      {
+        cwd: options.cwd,
+        env: { ...(options.env ?? process.env), FORCE_COLOR: "0" },
+        stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", "pipe"],
+      },
+    );
     const pipes: ArrayLike<unknown> = process_.stdio;
     const commands = pipes[fds.commands] as Writable;
     const answers = pipes[fds.answers] as Writable;
     for (const stream of [commands, answers]) stream.on("error", () => {});
     const rawEnds = [rawOutput(process_.stdout!, "stdout", marker), rawOutput(process_.stderr!, "stderr", marker)];
-    const started = { process: process_, commands, answers, ended: Promise.resolve(), asking: undefined as undefined | "sync" | "async" };
+    const started = {
+      process: process_,
+      commands,
+      answers,
+      ended: Promise.resolve(),
+      asking: undefined as undefined | "sync" | "async",
+    };
     const events = readEvents(pipes[fds.events] as Readable, rawEnds, started);
     const exited = new Promise<string>((resolve) => {
       process_.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
@@ -61,7 +71,10 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
     });
     started.ended = exited.then(async (reason) => {
       // A grandchild may hold the pipes open: wait for what is in them, not for their end.
-      await Promise.race([Promise.all([events, ...rawEnds.map((raw) => raw.end)]), new Promise((r) => setTimeout(r, 200))]);
+      await Promise.race([
+        Promise.all([events, ...rawEnds.map((raw) => raw.end)]),
+        new Promise((r) => setTimeout(r, 200)),
+      ]);
       died(started.process, reason);
     });
     return started;
@@ -94,11 +107,16 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
     return {
       end,
       /** Settles when all that run wrote has been read. */
-      reached: (run: number) => (reached >= run ? Promise.resolve() : new Promise<void>((resolve) => waiters.push({ run, resolve }))),
+      reached: (run: number) =>
+        reached >= run ? Promise.resolve() : new Promise<void>((resolve) => waiters.push({ run, resolve })),
     };
   }
 
-  async function readEvents(stream: Readable, raw: { reached(run: number): Promise<void> }[], owner: { asking?: "sync" | "async" | undefined }): Promise<void> {
+  async function readEvents(
+    stream: Readable,
+    raw: { reached(run: number): Promise<void> }[],
+    owner: { asking?: "sync" | "async" | undefined },
+  ): Promise<void> {
     const next = unframer();
     try {
       for await (const chunk of stream as AsyncIterable<Buffer>) {
@@ -166,7 +184,8 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
       const { run } = job;
       setTimeout(() => {
         if (job?.run !== run) return;
-        const text = "Still inside a native call, which cannot be interrupted. Interrupt again to end the process; its state will be lost.\n";
+        const text =
+          "Still inside a native call, which cannot be interrupted. Interrupt again to end the process; its state will be lost.\n";
         void options.onOutput({ op: "stream", name: "stderr", text });
       }, 3000).unref();
     },
@@ -185,5 +204,9 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
 
 function deathError(reason: string): ErrorContent {
   const evalue = `the process that ran the cell ended (${reason}); its state is lost, a fresh one was started`;
-  return { ename: "ProcessEnded", evalue, traceback: [`\u001b[1m\u001b[31mProcessEnded\u001b[39m\u001b[22m: ${evalue}`] };
+  return {
+    ename: "ProcessEnded",
+    evalue,
+    traceback: [`\u001b[1m\u001b[31mProcessEnded\u001b[39m\u001b[22m: ${evalue}`],
+  };
 }

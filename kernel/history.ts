@@ -11,7 +11,12 @@ export function history() {
   const entries: Entry[] = [];
   /** `*` any text, `?` any character. */
   const glob = (pattern: string) =>
-    new RegExp(`^${pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", "[^]*").replaceAll("?", "[^]")}$`);
+    new RegExp(
+      `^${pattern
+        .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+        .replaceAll("*", "[^]*")
+        .replaceAll("?", "[^]")}$`,
+    );
   return {
     add: (line: number, input: string) => void entries.push({ session: 1, line, input, output: null }),
     setOutput(line: number, output: string) {
@@ -19,7 +24,8 @@ export function history() {
       if (found) found.output = output;
     },
     tail: (n: number) => (n > 0 ? entries.slice(-n) : []),
-    range: (start: number, stop: number | undefined) => entries.filter((e) => e.line >= start && (stop === undefined || e.line < stop)),
+    range: (start: number, stop: number | undefined) =>
+      entries.filter((e) => e.line >= start && (stop === undefined || e.line < stop)),
     search(pattern: string, n: number | undefined, unique: boolean) {
       const matcher = glob(pattern);
       let found = entries.filter((entry) => matcher.test(entry.input));

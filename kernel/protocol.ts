@@ -39,9 +39,7 @@ export interface ErrorContent {
   traceback: string[];
 }
 
-export type ExpressionResult =
-  | { status: "ok"; data: Bundle; metadata: Content }
-  | ({ status: "error" } & ErrorContent);
+export type ExpressionResult = { status: "ok"; data: Bundle; metadata: Content } | ({ status: "error" } & ErrorContent);
 
 export type FromChild =
   | { op: "ready" }
@@ -50,7 +48,13 @@ export type FromChild =
   | { op: "display"; data: Bundle; metadata: Content; displayId?: string; update: boolean }
   | { op: "clear"; wait: boolean }
   | { op: "input"; prompt: string; password: boolean; sync: boolean }
-  | { op: "comm"; type: "comm_open" | "comm_msg" | "comm_close"; content: Content; metadata: Content; buffers: string[] }
+  | {
+      op: "comm";
+      type: "comm_open" | "comm_msg" | "comm_close";
+      content: Content;
+      metadata: Content;
+      buffers: string[];
+    }
   | {
       op: "done";
       run: number;

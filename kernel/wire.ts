@@ -43,12 +43,14 @@ export function wire(key: string, scheme = "hmac-sha256"): Wire {
     decode(frames) {
       const at = frames.findIndex((frame) => frame.length === delimiter.length && text(frame) === delimiter);
       if (at < 0) throw new WireError("decode: no <IDS|MSG> delimiter");
-      if (frames.length < at + 6) throw new WireError(`decode: 5 frames must follow the delimiter, got ${frames.length - at - 1}`);
+      if (frames.length < at + 6)
+        throw new WireError(`decode: 5 frames must follow the delimiter, got ${frames.length - at - 1}`);
       const parts = frames.slice(at + 2, at + 6);
       if (key !== "") {
         const given = frames[at + 1]!;
         const expected = Buffer.from(sign(parts));
-        if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw new WireError("decode: wrong signature");
+        if (given.length !== expected.length || !timingSafeEqual(given, expected))
+          throw new WireError("decode: wrong signature");
         const signature = expected.toString();
         if (seen.has(signature)) throw new WireError("decode: a message with this signature came before");
         remember(signature);
@@ -78,6 +80,7 @@ function object(frame: Uint8Array): Record<string, unknown> {
   } catch {
     throw new WireError("decode: a part is not JSON");
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new WireError("decode: a part is not an object");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new WireError("decode: a part is not an object");
   return value as Record<string, unknown>;
 }

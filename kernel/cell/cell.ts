@@ -1,6 +1,6 @@
 /** One cell: TypeScript in, a script for V8's REPL mode out, with a way back from the script's positions to the cell's. */
 import { rewrite } from "./rewrite.ts";
-import { type Position, offsetAt, positionAt, sourceMap } from "./source-map.ts";
+import { offsetAt, type Position, positionAt, sourceMap } from "./source-map.ts";
 import { transpile } from "./transpile.ts";
 
 export interface Cell {

@@ -17,7 +17,8 @@ export function edits(source: string) {
   const closes = new Map<number, string[]>();
   const removals = new Map<number, number>();
   const moved: { start: number; end: number }[] = [];
-  const at = (map: Map<number, string[]>, position: number) => map.get(position) ?? map.set(position, []).get(position)!;
+  const at = (map: Map<number, string[]>, position: number) =>
+    map.get(position) ?? map.set(position, []).get(position)!;
 
   /** Pieces of the original range [start, end) with the edits inside it applied. */
   function* render(start: number, end: number): Generator<Piece> {

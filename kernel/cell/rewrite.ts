@@ -37,7 +37,8 @@ export function rewrite(code: string, run: number): Edited {
         }
         break;
       case "ExportAllDeclaration":
-        if (statement.exported) prelude += `let ${name(statement.exported)} = await __cell.import(${statement.source.raw});`;
+        if (statement.exported)
+          prelude += `let ${name(statement.exported)} = await __cell.import(${statement.source.raw});`;
         e.remove(statement.start, statement.end);
         break;
       case "ExportDefaultDeclaration":
@@ -105,7 +106,8 @@ export function rewrite(code: string, run: number): Edited {
   /** `var a = 1, b` → `a = 1`: the names are declared once, at the top of the cell. */
   function variables(node: Node & { type: "VariableDeclaration" }): void {
     for (const { id } of node.declarations) for (const bound of boundNames(id)) hoisted.add(bound);
-    const loop = !code.slice(node.start, node.end).endsWith(";") && node.declarations.length === 1 && !node.declarations[0]!.init;
+    const loop =
+      !code.slice(node.start, node.end).endsWith(";") && node.declarations.length === 1 && !node.declarations[0]!.init;
     const first = node.declarations[0]!;
     e.remove(node.start, loop ? first.start : (node.declarations.find((d) => d.init) ?? { start: lastOf(node) }).start);
     if (loop) return;
@@ -133,13 +135,15 @@ export function rewrite(code: string, run: number): Edited {
     if (!/_ts_add_disposable_resource|_apply_decs/.test(code)) return;
     const helpers = new Set<string>();
     for (const statement of tree.body) {
-      if (statement.type === "FunctionDeclaration" && /^_(ts|apply)_/.test(statement.id.name)) helpers.add(statement.id.name);
+      if (statement.type === "FunctionDeclaration" && /^_(ts|apply)_/.test(statement.id.name))
+        helpers.add(statement.id.name);
       if (statement.type === "ClassDeclaration") decorated(statement.id.name, statement, statement);
       if (statement.type !== "VariableDeclaration") continue;
       for (const { id, init } of statement.declarations) {
         if (id.type !== "Identifier") continue;
         const text = init ? code.slice(init.start, init.end) : "";
-        if (/^_(init|dec|computedKey|SuppressedError)/.test(id.name) || /^\{\s*stack: \[\],\s*error:/.test(text)) helpers.add(id.name);
+        if (/^_(init|dec|computedKey|SuppressedError)/.test(id.name) || /^\{\s*stack: \[\],\s*error:/.test(text))
+          helpers.add(id.name);
         if (init?.type === "ClassExpression") decorated(id.name, init, statement);
       }
     }
@@ -151,10 +155,12 @@ export function rewrite(code: string, run: number): Edited {
     for (const helper of helpers) if (hoisted.delete(helper)) hoisted.add(`${helper}__${run}`);
     const rename = (node: Node, key?: string): void => {
       if (node.type === "VariableDeclaration" && node.kind === "var" && node.declarations.every((d) => !d.init)) return;
-      if (node.type === "Identifier" && helpers.has(node.name) && key !== "property" && key !== "key") e.close(node.end, `__${run}`);
+      if (node.type === "Identifier" && helpers.has(node.name) && key !== "property" && key !== "key")
+        e.close(node.end, `__${run}`);
       for (const [childKey, value] of Object.entries(node)) {
         const computed = (node as { computed?: boolean }).computed;
-        for (const child of Array.isArray(value) ? value : [value]) if (isNode(child)) rename(child, computed ? undefined : childKey);
+        for (const child of Array.isArray(value) ? value : [value])
+          if (isNode(child)) rename(child, computed ? undefined : childKey);
       }
     };
     rename(tree);
@@ -184,7 +190,8 @@ function variable(e: Edits, node: Node): void {
 
 function importText(code: string, node: Node & { type: "ImportDeclaration" }): string {
   const attributes = node.attributes ?? [];
-  const options = attributes.length > 0 ? `, {with: {${attributes.map((a) => code.slice(a.start, a.end)).join(", ")}}}` : "";
+  const options =
+    attributes.length > 0 ? `, {with: {${attributes.map((a) => code.slice(a.start, a.end)).join(", ")}}}` : "";
   const call = `await __cell.import(${node.source.raw}${options})`;
   const all = node.specifiers.find((s) => s.type === "ImportNamespaceSpecifier");
   const named = node.specifiers
@@ -199,15 +206,21 @@ function lastExpression(program: Program, code: string): Node | undefined {
   let last: Node | undefined = program.body.findLast((s) => s.type !== "FunctionDeclaration");
   if (last?.type === "ExportDefaultDeclaration") {
     const { declaration } = last;
-    return /^(Function|Class)Declaration$/.test(declaration.type) ? undefined : ({ ...declaration, end: last.end } as Expression);
+    return /^(Function|Class)Declaration$/.test(declaration.type)
+      ? undefined
+      : ({ ...declaration, end: last.end } as Expression);
   }
-  if (last?.type === "TryStatement" && /_ts_dispose_resources\(/.test(code.slice(last.finalizer?.start ?? last.end, last.end))) {
+  if (
+    last?.type === "TryStatement" &&
+    /_ts_dispose_resources\(/.test(code.slice(last.finalizer?.start ?? last.end, last.end))
+  ) {
     last = last.block.body.findLast((s) => s.type !== "FunctionDeclaration");
   }
   return last?.type === "ExpressionStatement" ? last : undefined;
 }
 
-const name = (node: Identifier | { type: string; name?: string; value?: unknown }): string => node.name ?? String((node as { value?: unknown }).value);
+const name = (node: Identifier | { type: string; name?: string; value?: unknown }): string =>
+  node.name ?? String((node as { value?: unknown }).value);
 
 function boundNames(pattern: Pattern): string[] {
   switch (pattern.type) {
@@ -226,7 +239,8 @@ function boundNames(pattern: Pattern): string[] {
   }
 }
 
-const isNode = (value: unknown): value is Node => typeof value === "object" && value !== null && typeof (value as Node).type === "string";
+const isNode = (value: unknown): value is Node =>
+  typeof value === "object" && value !== null && typeof (value as Node).type === "string";
 
 function* children(node: Node): Generator<Node> {
   for (const key in node) {

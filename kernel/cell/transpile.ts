@@ -53,11 +53,17 @@ function syntaxError(drawing: string): CellSyntaxError {
   const plain = drawing.replace(/\u001b\[[0-9;]*m/g, "").split("\nCaused by:")[0]!;
   const sentence = /^\s*(?:x|×)\s+(.*(?:\n\s*\|\s+.*)*)/.exec(plain)?.[1]?.replace(/\n\s*\|\s+/g, " ") ?? plain.trim();
   const lines = plain.split("\n");
-  const marker = lines.findIndex((line, i) => i > 0 && /^\s*:\s*[\^`,|]*[\^─-]/.test(line) && /^\s*\d+ \|/.test(lines[i - 1]!));
+  const marker = lines.findIndex(
+    (line, i) => i > 0 && /^\s*:\s*[\^`,|]*[\^─-]/.test(line) && /^\s*\d+ \|/.test(lines[i - 1]!),
+  );
   const place = /[,╭][-─]\[.*?:(\d+):(\d+)\]/.exec(plain);
   if (marker > 0) {
     const above = lines[marker - 1]!;
-    return new CellSyntaxError(sentence, Number.parseInt(above, 10), Math.max(1, lines[marker]!.search(/[\^─]/) - above.indexOf("|") - 1));
+    return new CellSyntaxError(
+      sentence,
+      Number.parseInt(above, 10),
+      Math.max(1, lines[marker]!.search(/[\^─]/) - above.indexOf("|") - 1),
+    );
   }
   return new CellSyntaxError(sentence, Number(place?.[1] ?? 1), Number(place?.[2] ?? 1));
 }

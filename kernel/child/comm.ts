@@ -20,7 +20,12 @@ type Target = (comm: Comm, data: unknown) => void;
 const targets = new Map<string, Target>();
 const comms = new Map<string, Comm>();
 
-function send(type: "comm_open" | "comm_msg" | "comm_close", content: Content, metadata: Content = {}, buffers: Uint8Array[] = []): void {
+function send(
+  type: "comm_open" | "comm_msg" | "comm_close",
+  content: Content,
+  metadata: Content = {},
+  buffers: Uint8Array[] = [],
+): void {
   emit({ op: "comm", type, content, metadata, buffers: buffers.map((b) => Buffer.from(b).toString("base64")) });
 }
 
@@ -28,7 +33,8 @@ function create(id: string, target: string): Comm {
   const made: Comm = {
     id,
     target,
-    send: (data, options = {}) => send("comm_msg", { comm_id: id, data: data ?? {} }, options.metadata, options.buffers),
+    send: (data, options = {}) =>
+      send("comm_msg", { comm_id: id, data: data ?? {} }, options.metadata, options.buffers),
     close(data) {
       if (comms.delete(id)) send("comm_close", { comm_id: id, data: data ?? {} });
     },

@@ -10,7 +10,10 @@ export const shared = { running: 0, stop: 1, ack: 2, polled: 3, length: 4 } as c
 
 export type ControlData = { memory: SharedArrayBuffer; commands: number; graceMs: number };
 
-export type ToMain = { kind: "command"; command: unknown } | { kind: "stop"; run: number } | { kind: "finish"; run: number };
+export type ToMain =
+  | { kind: "command"; command: unknown }
+  | { kind: "stop"; run: number }
+  | { kind: "finish"; run: number };
 
 export function control(): void {
   const { parentPort, workerData } = require("node:worker_threads") as typeof import("node:worker_threads");
@@ -40,7 +43,8 @@ export function control(): void {
     Atomics.store(cells, STOP!, run);
     const started = Date.now();
     // Library code that polls gets the chance to stop by itself, between two steps.
-    if (elapsed(Atomics.load(cells, POLLED!)) < graceMs) while (active() && Date.now() - started < graceMs) await sleep(2);
+    if (elapsed(Atomics.load(cells, POLLED!)) < graceMs)
+      while (active() && Date.now() - started < graceMs) await sleep(2);
     const begun = Date.now();
     let terminating: Promise<void> | undefined;
     let terminated = 0;

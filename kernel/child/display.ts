@@ -8,7 +8,11 @@ const text = (value: unknown) => (typeof value === "string" ? value : String(val
 
 /** One method per MIME type; `put` decides where the bundle goes. */
 function methods(put: (bundle: Bundle) => void) {
-  const mime = (type: string) => (content: string | Uint8Array) => put({ [type]: content, "text/plain": typeof content === "string" && /text|svg/.test(type) ? content : `[${type}]` });
+  const mime = (type: string) => (content: string | Uint8Array) =>
+    put({
+      [type]: content,
+      "text/plain": typeof content === "string" && /text|svg/.test(type) ? content : `[${type}]`,
+    });
   const textual = (type: string) => (content: string) => put({ [type]: text(content), "text/plain": text(content) });
   return {
     html: textual("text/html"),
@@ -24,7 +28,11 @@ function methods(put: (bundle: Bundle) => void) {
     text: (content: unknown) => put({ "text/plain": text(content) }),
     /** Any MIME type, or a whole bundle. */
     raw: (type: string | Bundle, content?: unknown) =>
-      put(typeof type === "string" ? { [type]: content, ...(type === "text/plain" ? {} : { "text/plain": `[${type}]` }) } : type),
+      put(
+        typeof type === "string"
+          ? { [type]: content, ...(type === "text/plain" ? {} : { "text/plain": `[${type}]` }) }
+          : type,
+      ),
   };
 }
 

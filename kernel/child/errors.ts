@@ -56,8 +56,14 @@ function located(text: string, file: string, line: number, column: number): stri
     const at = locate(line, column);
     return text.replace(from, `${cell ? file : readable(bare)}:${at.line}:${at.column}`);
   }
-  const entry = /^(file:|\/)/.test(file) ? (findSourceMap(file)?.findEntry(line - 1, column - 1) as SourceMapping | undefined) : undefined;
-  if (entry?.originalSource !== undefined) return text.replace(from, `${readable(entry.originalSource)}:${entry.originalLine + 1}:${entry.originalColumn + 1}`);
+  const entry = /^(file:|\/)/.test(file)
+    ? (findSourceMap(file)?.findEntry(line - 1, column - 1) as SourceMapping | undefined)
+    : undefined;
+  if (entry?.originalSource !== undefined)
+    return text.replace(
+      from,
+      `${readable(entry.originalSource)}:${entry.originalLine + 1}:${entry.originalColumn + 1}`,
+    );
   return text.replace(file, readable(bare));
 }
 
@@ -84,14 +90,22 @@ function describe(error: Error, cell: Cell | undefined, depth: number): string[]
   if (error instanceof CellSyntaxError && cell) lines.push(excerpt(cell, error.line, error.column));
   else {
     const frames = stackFrames(error);
-    const place = frames.map((frame) => /(cell_\w+\.ts):(\d+):(\d+)/.exec(frame)).find((match) => match && cells.has(match[1]!));
+    const place = frames
+      .map((frame) => /(cell_\w+\.ts):(\d+):(\d+)/.exec(frame))
+      .find((match) => match && cells.has(match[1]!));
     if (place) lines.push(excerpt(cells.get(place[1]!)!, Number(place[2]), Number(place[3])));
     if (frames.length > 0) lines.push(dim(frames.join("\n")));
   }
-  const extra = Object.fromEntries(Object.entries(error).filter(([key]) => !["name", "message", "stack", "cause", "errors", "line", "column"].includes(key)));
+  const extra = Object.fromEntries(
+    Object.entries(error).filter(
+      ([key]) => !["name", "message", "stack", "cause", "errors", "line", "column"].includes(key),
+    ),
+  );
   if (Object.keys(extra).length > 0) lines.push(inspect(extra, { depth: 2, breakLength: 100 }));
   if (depth < 5) {
-    const causes = [error.cause, ...(error instanceof AggregateError ? error.errors.slice(0, 5) : [])].filter((c) => c !== undefined);
+    const causes = [error.cause, ...(error instanceof AggregateError ? error.errors.slice(0, 5) : [])].filter(
+      (c) => c !== undefined,
+    );
     for (const cause of causes) {
       const [first, ...rest] = isError(cause) ? describe(cause, cell, depth + 1) : [inspect(cause)];
       lines.push(`Caused by: ${first}`, ...rest);

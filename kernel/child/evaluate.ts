@@ -38,7 +38,12 @@ export function evaluator(memory: Int32Array, marker: string) {
     run: () => lastRun,
     guard(value: unknown, run: number): unknown {
       if (cancelled.has(run)) return stopped();
-      if (value === null || (typeof value !== "object" && typeof value !== "function") || typeof (value as { then?: unknown }).then !== "function") return value;
+      if (
+        value === null ||
+        (typeof value !== "object" && typeof value !== "function") ||
+        typeof (value as { then?: unknown }).then !== "function"
+      )
+        return value;
       return Promise.resolve(value).then(
         (result) => (cancelled.has(run) ? stopped() : result),
         (error) => (cancelled.has(run) ? stopped() : Promise.reject(error)),
@@ -46,7 +51,11 @@ export function evaluator(memory: Int32Array, marker: string) {
     },
     iterate(iterable: AsyncIterable<unknown> | Iterable<unknown>, run: number) {
       const isAsync = Symbol.asyncIterator in iterable;
-      const inner = (isAsync ? (iterable as AsyncIterable<unknown>)[Symbol.asyncIterator]() : (iterable as Iterable<unknown>)[Symbol.iterator]()) as AsyncIterator<unknown>;
+      const inner = (
+        isAsync
+          ? (iterable as AsyncIterable<unknown>)[Symbol.asyncIterator]()
+          : (iterable as Iterable<unknown>)[Symbol.iterator]()
+      ) as AsyncIterator<unknown>;
       const { guard } = cellRuntime;
       return {
         [Symbol.asyncIterator]: () => ({
@@ -71,9 +80,9 @@ export function evaluator(memory: Int32Array, marker: string) {
       // @types/node does not know replMode.
       const request = { expression, replMode: true, awaitPromise: true, objectGroup: "cell" } as { expression: string };
       session.post("Runtime.evaluate", request, (error: Error | null, result?: EvaluateResult) => {
-          if (error) resolve({ ok: false, thrown: new Error(error.message) });
-          else if (result?.exceptionDetails) resolve({ ok: false, thrown: thrownValue(result.exceptionDetails) });
-          else resolve({ ok: true, value: undefined });
+        if (error) resolve({ ok: false, thrown: new Error(error.message) });
+        else if (result?.exceptionDetails) resolve({ ok: false, thrown: thrownValue(result.exceptionDetails) });
+        else resolve({ ok: true, value: undefined });
       });
     });
   }
@@ -81,13 +90,21 @@ export function evaluator(memory: Int32Array, marker: string) {
   function thrownValue(details: NonNullable<EvaluateResult["exceptionDetails"]>): unknown {
     const remote = details.exception;
     if (remote?.objectId === undefined) {
-      return remote ? (remote.unserializableValue === undefined ? remote.value : unserializable(remote.unserializableValue)) : new Error(details.text);
+      return remote
+        ? remote.unserializableValue === undefined
+          ? remote.value
+          : unserializable(remote.unserializableValue)
+        : new Error(details.text);
     }
     let thrown: unknown;
     const key = Symbol.for("kernel.thrown");
     session.post(
       "Runtime.callFunctionOn",
-      { objectId: remote.objectId, functionDeclaration: 'function () { globalThis[Symbol.for("kernel.thrown")] = this; }', silent: true },
+      {
+        objectId: remote.objectId,
+        functionDeclaration: 'function () { globalThis[Symbol.for("kernel.thrown")] = this; }',
+        silent: true,
+      },
       () => {
         thrown = (globalThis as { [key: symbol]: unknown })[key];
         delete (globalThis as { [key: symbol]: unknown })[key];
@@ -105,7 +122,11 @@ export function evaluator(memory: Int32Array, marker: string) {
         lastValue = undefined;
         const outcome = await evaluate(cell.script);
         if (!outcome.ok) throw outcome.thrown;
-        results[name] = { status: "ok", data: plain((await bundleOf(lastValue)) ?? { "text/plain": "undefined" }), metadata: {} };
+        results[name] = {
+          status: "ok",
+          data: plain((await bundleOf(lastValue)) ?? { "text/plain": "undefined" }),
+          metadata: {},
+        };
       } catch (thrown) {
         results[name] = { status: "error", ...errorContent(thrown) };
       }
@@ -136,7 +157,11 @@ export function evaluator(memory: Int32Array, marker: string) {
       finish(run, { ...(shown ? { data: plain(shown), metadata: {} } : {}), expressions: results });
     } catch (thrown) {
       if (current?.request.run !== run) return;
-      const cell = current.cell ?? (thrown instanceof CellSyntaxError ? { name, source: code, script: "", locate: (line: number, column: number) => ({ line, column }) } : undefined);
+      const cell =
+        current.cell ??
+        (thrown instanceof CellSyntaxError
+          ? { name, source: code, script: "", locate: (line: number, column: number) => ({ line, column }) }
+          : undefined);
       await displaysSettled();
       finish(run, { error: errorContent(thrown, cell), expressions: {} });
     }

@@ -36,7 +36,9 @@ export const initialize: InitializeHook<HooksData> = (given) => {
 
 export const resolve: ResolveHook = async (specifier, context, next) => {
   const fromCell = specifier.startsWith("cell:");
-  const request = fromCell ? (JSON.parse(decodeURIComponent(specifier.slice("cell:".length))) as CellImport) : undefined;
+  const request = fromCell
+    ? (JSON.parse(decodeURIComponent(specifier.slice("cell:".length))) as CellImport)
+    : undefined;
   const name = request?.specifier ?? specifier;
   const parent = (request?.parent ?? context.parentURL ?? "").replace(/\?local=\d+$/, "");
   const preloaded = preloadedUrl(name);
@@ -66,7 +68,10 @@ function preloadedUrl(name: string): string | undefined {
   if (!preload) return undefined;
   if (name === preload.package) return preload.url;
   if (!name.startsWith(`${preload.package}/`)) return undefined;
-  const url = new URL(`./${name.slice(preload.package.length + 1)}/index${/\.[jt]s$/.exec(preload.url)?.[0] ?? ".js"}`, preload.url);
+  const url = new URL(
+    `./${name.slice(preload.package.length + 1)}/index${/\.[jt]s$/.exec(preload.url)?.[0] ?? ".js"}`,
+    preload.url,
+  );
   return existsSync(url) ? url.href : undefined;
 }
 
@@ -78,10 +83,21 @@ function isLocal(url: string): boolean {
 
 /** TypeScript's habits: `./x` and `./x.js` mean `./x.ts` when only that is there. */
 function typescriptFor(name: string, parent: string): string {
-  const url = name.startsWith("file:") ? new URL(name) : name.startsWith("/") ? pathToFileURL(name) : new URL(name, parent);
+  const url = name.startsWith("file:")
+    ? new URL(name)
+    : name.startsWith("/")
+      ? pathToFileURL(name)
+      : new URL(name, parent);
   if (existsSync(url) && statSync(url).isFile()) return url.href;
   const { href } = url;
-  const candidates = [href.replace(/\.([cm]?)js$/, ".$1ts"), `${href}.ts`, `${href}.tsx`, `${href}.js`, `${href}/index.ts`, `${href}/index.js`];
+  const candidates = [
+    href.replace(/\.([cm]?)js$/, ".$1ts"),
+    `${href}.ts`,
+    `${href}.tsx`,
+    `${href}.js`,
+    `${href}/index.ts`,
+    `${href}/index.js`,
+  ];
   return candidates.find((candidate) => candidate !== href && existsSync(new URL(candidate))) ?? href;
 }
 

@@ -53,7 +53,8 @@ export async function importFromCell(specifier: unknown, options?: ImportCallOpt
   try {
     return await (options?.with ? import(url, options) : import(url));
   } catch (error) {
-    if (error instanceof Error) error.message = error.message.replace(/ imported from .*$/s, ` imported from ${process.cwd()}`);
+    if (error instanceof Error)
+      error.message = error.message.replace(/ imported from .*$/s, ` imported from ${process.cwd()}`);
     throw error;
   }
 }
@@ -95,5 +96,6 @@ export const meta = {
   get filename() {
     return join(process.cwd(), "notebook.ts");
   },
-  resolve: (specifier: string) => pathToFileURL(createRequire(join(process.cwd(), "notebook.ts")).resolve(specifier)).href,
+  resolve: (specifier: string) =>
+    pathToFileURL(createRequire(join(process.cwd(), "notebook.ts")).resolve(specifier)).href,
 };

@@ -55,7 +55,12 @@ export function captureStreams(): void {
     const stream = new Writable({
       decodeStrings: false,
       write(chunk: string | Buffer, encoding, done) {
-        print(name, typeof chunk === "string" ? chunk : chunk.toString(encoding === ("buffer" as BufferEncoding) ? "utf8" : encoding));
+        print(
+          name,
+          typeof chunk === "string"
+            ? chunk
+            : chunk.toString(encoding === ("buffer" as BufferEncoding) ? "utf8" : encoding),
+        );
         done();
       },
     });

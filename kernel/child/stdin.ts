@@ -10,10 +10,16 @@ export const allowStdin = (value: boolean) => void (allowed = value);
 
 /** Asks, and blocks until the answer is there. */
 export function ask(question = "", { password = false } = {}): string {
-  if (!allowed) throw new Error("prompt: this frontend cannot answer questions (allow_stdin is false); put the value into the cell");
+  if (!allowed)
+    throw new Error(
+      "prompt: this frontend cannot answer questions (allow_stdin is false); put the value into the cell",
+    );
   emit({ op: "input", prompt: question, password, sync: true });
   const header = readExactly(4);
-  const answer = JSON.parse(readExactly(header.readUInt32LE(0)).toString()) as { value?: string; interrupted?: boolean };
+  const answer = JSON.parse(readExactly(header.readUInt32LE(0)).toString()) as {
+    value?: string;
+    interrupted?: boolean;
+  };
   if (answer.interrupted) throw new Interrupted("the question was interrupted");
   return answer.value ?? "";
 }
@@ -47,7 +53,8 @@ export function receiveAnswer(value: string): void {
 export function installStdin(): void {
   Object.assign(stdin, { fd: 0, isTTY: false });
   Object.defineProperty(process, "stdin", { value: stdin, configurable: true, enumerable: true });
-  const define = (name: string, value: unknown) => Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+  const define = (name: string, value: unknown) =>
+    Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
   define("prompt", (question = "", preset = "") => ask(String(question)) || String(preset));
   define("confirm", (question = "") => /^y(es)?$/i.test(ask(`${question} [y/N] `)));
   define("alert", (message = "") => void ask(`${message} [Enter]`));

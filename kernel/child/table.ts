@@ -14,11 +14,17 @@ export function table(value: object): Bundle | undefined {
   const all = [...new Set(rows.flatMap((row) => Object.keys(row as object)))];
   const columns = all.slice(0, maxColumns);
   if (columns.length === 0) return undefined;
-  const numeric = new Set(columns.filter((c) => rows.every((row) => row[c] === undefined || typeof row[c] === "number")));
+  const numeric = new Set(
+    columns.filter((c) => rows.every((row) => row[c] === undefined || typeof row[c] === "number")),
+  );
   const align = (column: string) => (numeric.has(column) ? ' style="text-align:right"' : ' style="text-align:left"');
-  const cell = (tag: string, column: string, content: string) => `<${tag}${align(column)}>${escapeHtml(content)}</${tag}>`;
+  const cell = (tag: string, column: string, content: string) =>
+    `<${tag}${align(column)}>${escapeHtml(content)}</${tag}>`;
   const body = rows.map((row, i) => {
-    const gap = value.length > maxRows && i === maxRows / 2 ? `<tr><td colspan="${columns.length + 1}">… ${value.length - maxRows} more rows …</td></tr>` : "";
+    const gap =
+      value.length > maxRows && i === maxRows / 2
+        ? `<tr><td colspan="${columns.length + 1}">… ${value.length - maxRows} more rows …</td></tr>`
+        : "";
     const index = i < maxRows / 2 || value.length <= maxRows ? i : value.length - rows.length + i;
     return `${gap}<tr><th>${index}</th>${columns.map((c) => cell("td", c, shown(row[c]))).join("")}</tr>`;
   });
@@ -30,7 +36,9 @@ export function table(value: object): Bundle | undefined {
 
 function shown(value: unknown): string {
   if (value === undefined) return "";
-  return typeof value === "string" ? value : inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY, maxArrayLength: 6 });
+  return typeof value === "string"
+    ? value
+    : inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY, maxArrayLength: 6 });
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {

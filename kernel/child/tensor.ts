@@ -31,12 +31,18 @@ export function tensorBundle(value: object): Bundle | undefined {
 
 function isTensor(value: object): value is TensorLike {
   const t = value as Partial<TensorLike>;
-  return Array.isArray(t.shape) && t.shape.every((n) => typeof n === "number") && typeof t.dtype === "string" && typeof t.dataSync === "function";
+  return (
+    Array.isArray(t.shape) &&
+    t.shape.every((n) => typeof n === "number") &&
+    typeof t.dtype === "string" &&
+    typeof t.dataSync === "function"
+  );
 }
 
 /** The values in brackets, six per axis at most. */
 function nested(data: ArrayLike<number>, shape: number[]): string {
-  const format = (n: number) => (typeof n === "number" && !Number.isInteger(n) ? String(Number(n.toPrecision(5))) : String(n));
+  const format = (n: number) =>
+    typeof n === "number" && !Number.isInteger(n) ? String(Number(n.toPrecision(5))) : String(n);
   const print = (axis: number, offset: number): string => {
     if (axis === shape.length) return format(data[offset]!);
     const stride = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
@@ -52,7 +58,13 @@ function nested(data: ArrayLike<number>, shape: number[]): string {
 function picture(data: ArrayLike<number>, shape: number[], dtype: string): Uint8Array | undefined {
   const [height, width, channels = 1] = shape as [number, number, number?];
   if (shape.length < 2 || shape.length > 3 || (channels !== 1 && channels !== 3)) return undefined;
-  if (Math.min(height, width) < 8 || Math.max(height, width) > 1024 || dtype === "string" || Math.max(height, width) > 8 * Math.min(height, width)) return undefined;
+  if (
+    Math.min(height, width) < 8 ||
+    Math.max(height, width) > 1024 ||
+    dtype === "string" ||
+    Math.max(height, width) > 8 * Math.min(height, width)
+  )
+    return undefined;
   let max = 0;
   for (let i = 0; i < data.length; i++) {
     const v = Number(data[i]);
@@ -76,7 +88,12 @@ function picture(data: ArrayLike<number>, shape: number[], dtype: string): Uint8
   header.writeUInt32BE(h, 4);
   header.set([8, channels === 3 ? 2 : 0, 0, 0, 0], 8);
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", deflateSync(rows)), chunk("IEND", Buffer.alloc(0))]);
+  return Buffer.concat([
+    signature,
+    chunk("IHDR", header),
+    chunk("IDAT", deflateSync(rows)),
+    chunk("IEND", Buffer.alloc(0)),
+  ]);
 }
 
 function chunk(type: string, data: Buffer): Buffer {

@@ -9,7 +9,11 @@ export const usage = `thalweg convert <notebook.ipynb> --to ts|html [--out file]
   Writes the notebook as a TypeScript file (text as comments) or as one HTML page.`;
 
 export async function run(argv: string[]): Promise<number> {
-  const { values, positionals } = parseArgs({ args: argv, allowPositionals: true, options: { to: { type: "string" }, out: { type: "string" } } });
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: { to: { type: "string" }, out: { type: "string" } },
+  });
   const [path] = positionals;
   if (path === undefined || (values.to !== "ts" && values.to !== "html")) throw new UsageError(usage);
   const notebook = readNotebook(path);
@@ -24,6 +28,13 @@ export async function run(argv: string[]): Promise<number> {
 export function script(notebook: Notebook): string {
   const parts = notebook.cells
     .filter((cell) => cell.source.trim() !== "")
-    .map((cell) => (cell.cell_type === "code" ? cell.source.trimEnd() : cell.source.trimEnd().replace(/^/gm, "// ").replace(/[ \t]+$/gm, "")));
+    .map((cell) =>
+      cell.cell_type === "code"
+        ? cell.source.trimEnd()
+        : cell.source
+            .trimEnd()
+            .replace(/^/gm, "// ")
+            .replace(/[ \t]+$/gm, ""),
+    );
   return `${parts.join("\n\n")}\n`;
 }

@@ -42,9 +42,14 @@ export async function run(argv: string[]): Promise<number> {
   return 0;
 }
 
-export function specFolder(values: { prefix?: string | undefined; "sys-prefix"?: boolean | undefined; name?: string | undefined }): string {
+export function specFolder(values: {
+  prefix?: string | undefined;
+  "sys-prefix"?: boolean | undefined;
+  name?: string | undefined;
+}): string {
   const name = values.name ?? kernelspec.name;
-  if (!/^[a-z0-9._-]+$/i.test(name)) throw new UsageError(`--name: letters, digits, ".", "_" and "-" are allowed, got ${name}`);
+  if (!/^[a-z0-9._-]+$/i.test(name))
+    throw new UsageError(`--name: letters, digits, ".", "_" and "-" are allowed, got ${name}`);
   const prefix = values["sys-prefix"] ? pythonPrefix() : values.prefix;
   return join(prefix === undefined ? dataFolder() : join(prefix, "share", "jupyter"), "kernels", name.toLowerCase());
 }

@@ -21,8 +21,13 @@ export async function run(argv: string[]): Promise<number> {
   const prefix = mkdtempSync(join(tmpdir(), "thalweg-lab-"));
   try {
     await install(["--prefix", prefix]);
-    const path = [join(prefix, "share", "jupyter"), process.env.JUPYTER_PATH].filter(Boolean).join(process.platform === "win32" ? ";" : ":");
-    const server = spawn(jupyter.command, [...jupyter.args, ...argv], { stdio: "inherit", env: { ...process.env, JUPYTER_PATH: path } });
+    const path = [join(prefix, "share", "jupyter"), process.env.JUPYTER_PATH]
+      .filter(Boolean)
+      .join(process.platform === "win32" ? ";" : ":");
+    const server = spawn(jupyter.command, [...jupyter.args, ...argv], {
+      stdio: "inherit",
+      env: { ...process.env, JUPYTER_PATH: path },
+    });
     const ignore = () => {};
     process.on("SIGINT", ignore); // The server asks for itself whether to stop.
     return await new Promise<number>((resolve) => server.once("exit", (code) => resolve(code ?? 1)));

@@ -7,7 +7,9 @@ export class UsageError extends Error {
   override name = "UsageError";
 }
 
-export function preloadOption(values: { preload?: string | undefined; "no-preload"?: boolean | undefined }): { preload?: string } {
+export function preloadOption(values: { preload?: string | undefined; "no-preload"?: boolean | undefined }): {
+  preload?: string;
+} {
   return values["no-preload"] ? {} : { preload: values.preload ?? ownLibrary() };
 }
 

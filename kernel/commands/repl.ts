@@ -12,11 +12,18 @@ export const usage = `thalweg repl [--preload module | --no-preload] [--types wa
   A session in the terminal. Tab completes, name? explains, Ctrl-C interrupts, Ctrl-D leaves.`;
 
 export async function run(argv: string[]): Promise<number> {
-  const { values } = parseArgs({ args: argv, options: { preload: { type: "string" }, "no-preload": { type: "boolean" }, types: { type: "string" } } });
+  const { values } = parseArgs({
+    args: argv,
+    options: { preload: { type: "string" }, "no-preload": { type: "boolean" }, types: { type: "string" } },
+  });
   return session({ ...preloadOption(values), typeErrors: typesOption(values.types) }, process.stdin, process.stdout);
 }
 
-export async function session(options: { preload?: string; typeErrors?: TypeErrors }, input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Promise<number> {
+export async function session(
+  options: { preload?: string; typeErrors?: TypeErrors },
+  input: NodeJS.ReadableStream,
+  output: NodeJS.WritableStream,
+): Promise<number> {
   const messages = messageFactory();
   const waiting = new Map<string, (content: Content) => void>();
   const kernel = createKernel({
@@ -42,10 +49,13 @@ export async function session(options: { preload?: string; typeErrors?: TypeErro
     const data = (content.data ?? {}) as Content;
     if (header.msg_type === "stream") output.write(String(content.text));
     else if (header.msg_type === "error") output.write(`${(content.traceback as string[]).join("\n")}\n`);
-    else if (/^(display_data|update_display_data|execute_result)$/.test(header.msg_type) && data["text/plain"]) output.write(`${String(data["text/plain"])}\n`);
+    else if (/^(display_data|update_display_data|execute_result)$/.test(header.msg_type) && data["text/plain"])
+      output.write(`${String(data["text/plain"])}\n`);
   }
   function question(message: Message): void {
-    lines.question(String(message.content.prompt), (value) => kernel.receive("stdin", messages.childOf(message, "input_reply", { value, status: "ok" })));
+    lines.question(String(message.content.prompt), (value) =>
+      kernel.receive("stdin", messages.childOf(message, "input_reply", { value, status: "ok" })),
+    );
   }
 
   const terminal = (output as Partial<NodeJS.WriteStream>).isTTY === true;
@@ -85,8 +95,16 @@ export async function session(options: { preload?: string; typeErrors?: TypeErro
       pending = "";
       if (code.trim() === "") return ready();
       busy = true;
-      const reply = await ask("execute_request", { code, silent: false, store_history: true, user_expressions: {}, allow_stdin: true, stop_on_error: true });
-      for (const page of (reply.payload as { data?: Content }[] | undefined) ?? []) output.write(`${String(page.data?.["text/plain"] ?? "")}\n`);
+      const reply = await ask("execute_request", {
+        code,
+        silent: false,
+        store_history: true,
+        user_expressions: {},
+        allow_stdin: true,
+        stop_on_error: true,
+      });
+      for (const page of (reply.payload as { data?: Content }[] | undefined) ?? [])
+        output.write(`${String(page.data?.["text/plain"] ?? "")}\n`);
       count = Number(reply.execution_count) + 1;
       busy = false;
       ready();

@@ -29,7 +29,8 @@ export async function run(argv: string[]): Promise<number> {
   const [path] = positionals;
   if (path === undefined || positionals.length > 1) throw new UsageError(usage);
   const timeout = values.timeout === undefined ? undefined : Number(values.timeout);
-  if (timeout !== undefined && !(timeout > 0)) throw new UsageError(`--timeout: a number of seconds is required, got ${values.timeout}`);
+  if (timeout !== undefined && !(timeout > 0))
+    throw new UsageError(`--timeout: a number of seconds is required, got ${values.timeout}`);
   const parameters = Object.fromEntries(values.param.map(parseParameter));
   const notebook = readNotebook(path);
   injectParameters(notebook, parameters);
@@ -67,15 +68,20 @@ export async function run(argv: string[]): Promise<number> {
   const result = lastText(notebook.cells.filter((cell): cell is CodeCell => cell.cell_type === "code"));
   if (ok && result) console.log(`\n${result}`);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.log(`\n${ok ? `Ran ${name} in ${seconds} s.` : `Stopped at an error after ${seconds} s; the notebook up to there was kept.`}`);
+  console.log(
+    `\n${ok ? `Ran ${name} in ${seconds} s.` : `Stopped at an error after ${seconds} s; the notebook up to there was kept.`}`,
+  );
   for (const file of written) console.log(`  ${relative(process.cwd(), resolve(file))}`);
-  if (findJupyter("lab", "notebook")) console.log("Jupyter is here: `npx thalweg install` adds the kernel, `npx thalweg lab` opens it.");
+  if (findJupyter("lab", "notebook"))
+    console.log("Jupyter is here: `npx thalweg install` adds the kernel, `npx thalweg lab` opens it.");
   return ok ? 0 : 1;
 }
 
 /** The last thing shown that has a text form worth reading in a terminal. */
 function lastText(cells: CodeCell[]): string | undefined {
   const outputs = cells.flatMap((cell) => cell.outputs);
-  const shown = outputs.findLast((output) => "data" in output && String(output.data["text/plain"] ?? "").includes("\n"));
+  const shown = outputs.findLast(
+    (output) => "data" in output && String(output.data["text/plain"] ?? "").includes("\n"),
+  );
   return shown && "data" in shown ? String(shown.data["text/plain"]) : undefined;
 }

@@ -23,10 +23,10 @@ let source: string | undefined;
 
 /** plotly.js (the cartesian bundle, 1.5 MB) as one statement that leaves no trace but `window.Plotly`. */
 export function plotlyScript(): string {
-  source ??= readFileSync(createRequire(import.meta.url).resolve("plotly.js-cartesian-dist-min/plotly-cartesian.min.js"), "utf8").replace(
-    /<(?=\/script|!--)/gi,
-    "\\x3c",
-  );
+  source ??= readFileSync(
+    createRequire(import.meta.url).resolve("plotly.js-cartesian-dist-min/plotly-cartesian.min.js"),
+    "utf8",
+  ).replace(/<(?=\/script|!--)/gi, "\\x3c");
   // A page with an AMD or CommonJS loader (classic Notebook, VS Code) would swallow the bundle: hide the loaders from it.
   return `(function (module, exports, define) { if (!window.Plotly) {\n${source}\n} }).call(window);`;
 }
@@ -39,21 +39,30 @@ export function figures() {
     enrich(bundle: Bundle, parent?: Message): { bundle: Bundle; script?: { data: Bundle; metadata: Content } } {
       const figure = figureOf(bundle);
       if (!figure) return { bundle };
-      const enriched = { ...bundle, "text/html": figureHtml(figure, bundle), "text/plain": bundle["text/plain"] ?? "[figure]" };
+      const enriched = {
+        ...bundle,
+        "text/html": figureHtml(figure, bundle),
+        "text/plain": bundle["text/plain"] ?? "[figure]",
+      };
       const cell = (parent?.metadata as { cellId?: string } | undefined)?.cellId;
       const request = parent?.header.msg_id;
       // Running that cell anew removes its outputs from the notebook, plotly.js among them.
       const lost = carrier?.cell !== undefined && carrier.cell === cell && carrier.request !== request;
       if (carrier && !lost) return { bundle: enriched };
       carrier = { cell, request };
-      return { bundle: enriched, script: { data: { "text/html": `<script>${plotlyScript()}</script>`, "text/plain": "" }, metadata: scriptMark } };
+      return {
+        bundle: enriched,
+        script: { data: { "text/html": `<script>${plotlyScript()}</script>`, "text/plain": "" }, metadata: scriptMark },
+      };
     },
   };
 }
 
 export function figureOf(bundle: Bundle): Figure | undefined {
   const figure = bundle[plotlyMime];
-  return typeof figure === "object" && figure !== null && Array.isArray((figure as Figure).data) ? (figure as Figure) : undefined;
+  return typeof figure === "object" && figure !== null && Array.isArray((figure as Figure).data)
+    ? (figure as Figure)
+    : undefined;
 }
 
 /** The picture that stands until (or unless) the interactive figure takes its place. */
@@ -77,7 +86,10 @@ function figureHtml(figure: Figure, bundle: Bundle): string {
 export function activate(id: string, figure: Figure, tries = 0): void {
   setTimeout(
     () => {
-      const page = globalThis as unknown as { document: PageDocument; Plotly?: { newPlot(...args: unknown[]): Promise<unknown> } };
+      const page = globalThis as unknown as {
+        document: PageDocument;
+        Plotly?: { newPlot(...args: unknown[]): Promise<unknown> };
+      };
       const box = page.document.getElementById(id);
       if (!box) return;
       // plotly.js may be in an output that the page has not reached yet.
@@ -86,7 +98,11 @@ export function activate(id: string, figure: Figure, tries = 0): void {
       const width = (figure.layout?.width as number | undefined) ?? (box.clientWidth || 700);
       plot.style.cssText = `position:absolute;left:-10000px;width:${width}px`;
       box.appendChild(plot);
-      page.Plotly.newPlot(plot, figure.data, figure.layout, { responsive: true, displaylogo: false, ...figure.config }).then(() => {
+      page.Plotly.newPlot(plot, figure.data, figure.layout, {
+        responsive: true,
+        displaylogo: false,
+        ...figure.config,
+      }).then(() => {
         while (box.firstChild !== plot) box.removeChild(box.firstChild!);
         plot.style.cssText = figure.layout?.width === undefined ? "width:100%" : "";
         box.setAttribute("data-interactive", "true");

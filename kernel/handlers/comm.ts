@@ -3,7 +3,13 @@ import type { Message } from "../messages.ts";
 import type { CommCommand } from "../protocol.ts";
 
 export const commInfo: Handler = ({ comms }, { content }) => {
-  const wanted = [...comms].filter(([, target]) => content.target_name === undefined || content.target_name === null || content.target_name === "" || target === content.target_name);
+  const wanted = [...comms].filter(
+    ([, target]) =>
+      content.target_name === undefined ||
+      content.target_name === null ||
+      content.target_name === "" ||
+      target === content.target_name,
+  );
   return { status: "ok", comms: Object.fromEntries(wanted.map(([id, target]) => [id, { target_name: target }])) };
 };
 

@@ -1,13 +1,15 @@
 /** Runs one cell. Busy, idle and the queue are the dispatcher's. */
 import type { Context, Handler } from "../context.ts";
-import { excerpts, type Diagnostic } from "../language/diagnostics.ts";
+import { type Diagnostic, excerpts } from "../language/diagnostics.ts";
 import type { Content, ExecuteRequest, Message } from "../messages.ts";
 import type { ErrorContent } from "../protocol.ts";
 
 /** @throws TypeError when the content is not an execute request. */
 export function executeRequest(content: Content): ExecuteRequest {
-  if (typeof content.code !== "string") throw new TypeError(`execute_request: code must be a string, got ${typeof content.code}`);
-  const flag = (name: string, preset: boolean) => (typeof content[name] === "boolean" ? (content[name] as boolean) : preset);
+  if (typeof content.code !== "string")
+    throw new TypeError(`execute_request: code must be a string, got ${typeof content.code}`);
+  const flag = (name: string, preset: boolean) =>
+    typeof content[name] === "boolean" ? (content[name] as boolean) : preset;
   const silent = flag("silent", false);
   const expressions = typeof content.user_expressions === "object" ? (content.user_expressions ?? {}) : {};
   return {
@@ -51,20 +53,32 @@ export const execute: Handler = async (context, message) => {
     return { status: "error", execution_count, ...error, payload: [], user_expressions: {} };
   };
 
-  const checked = context.typeErrors === "off" ? undefined : context.language.check(run, file, code, request.store_history);
+  const checked =
+    context.typeErrors === "off" ? undefined : context.language.check(run, file, code, request.store_history);
   if (context.typeErrors === "block") {
     const errors = (await checked!).filter((d) => d.severity === "error");
     if (errors.length > 0) return fail(typeError(errors));
   }
   const warned = checked?.then((found) => (found.length > 0 && !silent ? warn(context, message, found) : undefined));
-  const done = await context.evaluator.execute({ run, name: file, code, expressions: request.user_expressions, stdin: request.allow_stdin });
+  const done = await context.evaluator.execute({
+    run,
+    name: file,
+    code,
+    expressions: request.user_expressions,
+    stdin: request.allow_stdin,
+  });
   if (done.error) context.language.failed(run, done.error);
   if (context.awaitTypes) await warned;
   if (done.error) return fail(done.error);
   await context.flush();
   if (done.data && !silent) {
-    if (request.store_history && typeof done.data["text/plain"] === "string") context.history.setOutput(execution_count, done.data["text/plain"]);
-    await context.publish("execute_result", { execution_count, data: done.data, metadata: done.metadata ?? {} }, message);
+    if (request.store_history && typeof done.data["text/plain"] === "string")
+      context.history.setOutput(execution_count, done.data["text/plain"]);
+    await context.publish(
+      "execute_result",
+      { execution_count, data: done.data, metadata: done.metadata ?? {} },
+      message,
+    );
   }
   return { status: "ok", execution_count, payload: [], user_expressions: done.expressions };
 };

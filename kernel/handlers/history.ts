@@ -12,6 +12,10 @@ export const history: Handler = ({ history }, { content }) => {
   } else if (content.hist_access_type === "search") {
     entries = history.search(String(content.pattern ?? "*"), optional(content.n), content.unique === true);
   }
-  const row = ({ session, line, input, output }: Entry) => [session, line, content.output === true ? [input, output] : input];
+  const row = ({ session, line, input, output }: Entry) => [
+    session,
+    line,
+    content.output === true ? [input, output] : input,
+  ];
   return { status: "ok", history: entries.map(row) };
 };

@@ -55,7 +55,10 @@ export function languageClient(options: LanguageOptions): Language {
     return started;
   }
 
-  function ask<K extends keyof Questions>(op: K, question: Questions[K]["question"]): Promise<Questions[K]["answer"] | undefined> {
+  function ask<K extends keyof Questions>(
+    op: K,
+    question: Questions[K]["question"],
+  ): Promise<Questions[K]["answer"] | undefined> {
     if (closed) return Promise.resolve(undefined);
     worker ??= start();
     const id = ++ids;
@@ -66,7 +69,8 @@ export function languageClient(options: LanguageOptions): Language {
   }
 
   return {
-    complete: async (code, cursor) => (await ask("complete", { code, cursor })) ?? { matches: [], start: cursor, end: cursor },
+    complete: async (code, cursor) =>
+      (await ask("complete", { code, cursor })) ?? { matches: [], start: cursor, end: cursor },
     inspect: (code, cursor) => ask("inspect", { code, cursor }),
     isComplete: async (code) => (await ask("isComplete", { code })) ?? { status: "unknown" },
     async check(run, name, code, keep) {

@@ -8,7 +8,9 @@ import type { Completeness, Completions } from "./protocol.ts";
 import { type CellFile, session } from "./session.ts";
 
 /** What is no mistake in a notebook: assigning to a name of an earlier cell; that a cell's last line is "unused"; `await` at the top. */
-const ignored = new Set([2632, 1378, 1375, 2695, 6133, 6192, 6196, 80005, 7027, 7028, 1208, 2528, 5097, 2691, 1479, 1541, 1542]);
+const ignored = new Set([
+  2632, 1378, 1375, 2695, 6133, 6192, 6196, 80005, 7027, 7028, 1208, 2528, 5097, 2691, 1479, 1541, 1542,
+]);
 
 export function service({ cwd }: { cwd: string }) {
   const folder = cwd.replaceAll("\\", "/").replace(/\/$/, "");
@@ -58,12 +60,14 @@ export function service({ cwd }: { cwd: string }) {
     check(run: number, name: string, code: string, keep: boolean): Diagnostic[] {
       const file = open(cells.put(run, name, code, keep));
       // Code that does not parse says so when it runs; what the types of its ruins are is noise.
-      const found = service.getSyntacticDiagnostics(file.path).length > 0 ? [] : service.getSemanticDiagnostics(file.path);
+      const found =
+        service.getSyntacticDiagnostics(file.path).length > 0 ? [] : service.getSemanticDiagnostics(file.path);
       if (!keep) cells.forget(run);
       return found.flatMap((d) => diagnostic(d, file));
     },
     forget: (run: number) => cells.forget(run),
-    preloaded: (names: string[], url: string | undefined) => cells.preloaded(names, url && sourceOf(fileURLToPath(url))),
+    preloaded: (names: string[], url: string | undefined) =>
+      cells.preloaded(names, url && sourceOf(fileURLToPath(url))),
 
     complete(code: string, cursor: number): Completions {
       const file = open(cells.scratch(code));
@@ -75,9 +79,23 @@ export function service({ cwd }: { cwd: string }) {
       const end = span ? Math.max(cursor, span.start + span.length - file.prefix.length) : cursor;
       const typed = code.slice(start, cursor);
       const entries = (found?.entries ?? [])
-        .filter((entry) => entry.name.startsWith(typed) && !(typed === "" && entry.name.startsWith("_")) && entry.kind !== ts.ScriptElementKind.warning)
+        .filter(
+          (entry) =>
+            entry.name.startsWith(typed) &&
+            !(typed === "" && entry.name.startsWith("_")) &&
+            entry.kind !== ts.ScriptElementKind.warning,
+        )
         .sort((a, b) => (a.sortText < b.sortText ? -1 : a.sortText > b.sortText ? 1 : a.name < b.name ? -1 : 1));
-      const matches = entries.slice(0, 500).map((entry) => ({ text: entry.insertText && !entry.insertText.startsWith("[") && !entry.insertText.startsWith("?") ? entry.insertText : entry.name, kind: kindOf(entry.kind), signature: "" }));
+      const matches = entries
+        .slice(0, 500)
+        .map((entry) => ({
+          text:
+            entry.insertText && !entry.insertText.startsWith("[") && !entry.insertText.startsWith("?")
+              ? entry.insertText
+              : entry.name,
+          kind: kindOf(entry.kind),
+          signature: "",
+        }));
       return { matches, start, end };
     },
 
@@ -87,18 +105,32 @@ export function service({ cwd }: { cwd: string }) {
       for (const at of [cursor, cursor - 1, callee(code, cursor)]) {
         const info = at >= 0 ? service.getQuickInfoAtPosition(file.path, file.prefix.length + at) : undefined;
         if (!info || isUnknown(info)) continue;
-        const signature = ts.displayPartsToString(info.displayParts).replace(/^\(alias\) /, "").replace(/\nimport [^\n]*$/, "");
+        const signature = ts
+          .displayPartsToString(info.displayParts)
+          .replace(/^\(alias\) /, "")
+          .replace(/\nimport [^\n]*$/, "");
         const documentation = ts.displayPartsToString(info.documentation);
         const tags = (info.tags ?? []).map((tag) => `@${tag.name} ${ts.displayPartsToString(tag.text)}`);
         const plain = [signature, documentation, tags.join("\n")].filter((part) => part !== "").join("\n\n");
-        const markdown = [`\`\`\`typescript\n${signature}\n\`\`\``, documentation, ...tags.map((tag) => tag.replace(/^@(\w+)/, "*@$1*"))].filter((part) => part !== "").join("\n\n");
+        const markdown = [
+          `\`\`\`typescript\n${signature}\n\`\`\``,
+          documentation,
+          ...tags.map((tag) => tag.replace(/^@(\w+)/, "*@$1*")),
+        ]
+          .filter((part) => part !== "")
+          .join("\n\n");
         return { "text/plain": plain, "text/markdown": markdown };
       }
       return undefined;
     },
 
     isComplete(code: string): Completeness {
-      const source = ts.createSourceFile("cell.ts", code, { languageVersion: ts.ScriptTarget.ESNext, impliedNodeFormat: ts.ModuleKind.ESNext }, true);
+      const source = ts.createSourceFile(
+        "cell.ts",
+        code,
+        { languageVersion: ts.ScriptTarget.ESNext, impliedNodeFormat: ts.ModuleKind.ESNext },
+        true,
+      );
       const errors = (source as ts.SourceFile & { parseDiagnostics: ts.DiagnosticWithLocation[] }).parseDiagnostics;
       if (errors.length === 0) return { status: "complete" };
       const end = code.trimEnd().length;
@@ -190,14 +222,29 @@ function compilerOptions(folder: string): ts.CompilerOptions {
   return preset;
 }
 
-const strictness = ["strict", "noImplicitAny", "strictNullChecks", "noUncheckedIndexedAccess", "exactOptionalPropertyTypes", "paths", "baseUrl", "customConditions", "experimentalDecorators"];
+const strictness = [
+  "strict",
+  "noImplicitAny",
+  "strictNullChecks",
+  "noUncheckedIndexedAccess",
+  "exactOptionalPropertyTypes",
+  "paths",
+  "baseUrl",
+  "customConditions",
+  "experimentalDecorators",
+];
 
 function userOptions(folder: string): ts.CompilerOptions {
   const path = ts.findConfigFile(folder, ts.sys.fileExists);
   if (!path) return {};
-  const parsed = ts.getParsedCommandLineOfConfigFile(path, {}, { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => {} } as ts.ParseConfigFileHost);
+  const parsed = ts.getParsedCommandLineOfConfigFile(path, {}, {
+    ...ts.sys,
+    onUnRecoverableConfigFileDiagnostic: () => {},
+  } as ts.ParseConfigFileHost);
   const given = parsed?.options ?? {};
-  return Object.fromEntries([...strictness, "pathsBasePath"].filter((name) => given[name] !== undefined).map((name) => [name, given[name]]));
+  return Object.fromEntries(
+    [...strictness, "pathsBasePath"].filter((name) => given[name] !== undefined).map((name) => [name, given[name]]),
+  );
 }
 
 function nodeTypes(): string[] {

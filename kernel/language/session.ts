@@ -47,7 +47,9 @@ export function session(folder: string, globals: string): Session {
       const from = declared.get(word) ?? (library?.names.has(word) ? library.path : undefined);
       if (from !== undefined) imports.set(from, [...(imports.get(from) ?? []), word]);
     }
-    const lines = [...imports].map(([from, names]) => `import { ${names.join(", ")} } from ${JSON.stringify(relativeTo(folder, from))};`);
+    const lines = [...imports].map(
+      ([from, names]) => `import { ${names.join(", ")} } from ${JSON.stringify(relativeTo(folder, from))};`,
+    );
     const prefix = `/// <reference path=${JSON.stringify(globals)} />\n${lines.join(" ")}\n`;
     const exported = own.size > 0 ? `\nexport { ${[...own].join(", ")} };` : "\nexport {};";
     const path = `${folder}/${name}`;
@@ -111,16 +113,23 @@ export function declaredNames(code: string): string[] {
     else for (const element of name.elements) if (!ts.isOmittedExpression(element)) binding(element.name);
   };
   for (const statement of source.statements) {
-    if (ts.isVariableStatement(statement)) for (const declaration of statement.declarationList.declarations) binding(declaration.name);
+    if (ts.isVariableStatement(statement))
+      for (const declaration of statement.declarationList.declarations) binding(declaration.name);
     else if (ts.isImportDeclaration(statement)) {
       const clause = statement.importClause;
       if (clause?.name) names.push(clause.name.text);
       const bindings = clause?.namedBindings;
       if (bindings && ts.isNamespaceImport(bindings)) names.push(bindings.name.text);
-      if (bindings && ts.isNamedImports(bindings)) for (const element of bindings.elements) names.push(element.name.text);
+      if (bindings && ts.isNamedImports(bindings))
+        for (const element of bindings.elements) names.push(element.name.text);
     } else if (ts.isImportEqualsDeclaration(statement)) names.push(statement.name.text);
     else if (
-      (ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement) || ts.isEnumDeclaration(statement) || ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement) || ts.isModuleDeclaration(statement)) &&
+      (ts.isFunctionDeclaration(statement) ||
+        ts.isClassDeclaration(statement) ||
+        ts.isEnumDeclaration(statement) ||
+        ts.isInterfaceDeclaration(statement) ||
+        ts.isTypeAliasDeclaration(statement) ||
+        ts.isModuleDeclaration(statement)) &&
       statement.name &&
       ts.isIdentifier(statement.name) &&
       statement.name.text !== ""
@@ -128,7 +137,8 @@ export function declaredNames(code: string): string[] {
       names.push(statement.name.text);
     } else if (ts.isForStatement(statement) || ts.isForOfStatement(statement) || ts.isForInStatement(statement)) {
       const list = statement.initializer;
-      if (list && ts.isVariableDeclarationList(list) && (list.flags & ts.NodeFlags.BlockScoped) === 0) for (const d of list.declarations) binding(d.name);
+      if (list && ts.isVariableDeclarationList(list) && (list.flags & ts.NodeFlags.BlockScoped) === 0)
+        for (const d of list.declarations) binding(d.name);
     }
   }
   return [...new Set(names)];

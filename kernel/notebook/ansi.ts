@@ -12,7 +12,8 @@ export function ansiHtml(text: string): string {
     const codes = /^\u001b\[([\d;]*)m$/.exec(part)?.[1];
     if (codes !== undefined) for (const code of codes.split(";")) classes = apply(classes, Number(code));
     else if (part !== "" && part[0] !== "\u001b") {
-      html += classes.size > 0 ? `<span class="${[...classes].join(" ")}">${escapeHtml(part)}</span>` : escapeHtml(part);
+      html +=
+        classes.size > 0 ? `<span class="${[...classes].join(" ")}">${escapeHtml(part)}</span>` : escapeHtml(part);
     }
   }
   return html;

@@ -63,8 +63,18 @@ export async function executeNotebook(notebook: Notebook, options: RunOptions): 
       let timer: NodeJS.Timeout | undefined;
       const reply = await new Promise<Record<string, unknown>>((resolve) => {
         current = { cell, reply: resolve };
-        const content = { code: cell.source, silent: false, store_history: true, user_expressions: {}, allow_stdin: false, stop_on_error: true };
-        kernel.receive("shell", messages.childOf(undefined, "execute_request", content, { metadata: { cellId: cell.id } }));
+        const content = {
+          code: cell.source,
+          silent: false,
+          store_history: true,
+          user_expressions: {},
+          allow_stdin: false,
+          stop_on_error: true,
+        };
+        kernel.receive(
+          "shell",
+          messages.childOf(undefined, "execute_request", content, { metadata: { cellId: cell.id } }),
+        );
         if (timeout !== undefined) {
           timer = setTimeout(() => {
             const text = `The cell took longer than the ${timeout} s that --timeout allows.\n`;

@@ -18,7 +18,8 @@ export function highlight(code: string): string {
     html += escapeHtml(code.slice(at, match.index));
     at = match.index + match[0].length;
     const { word, ...kinds } = match.groups as Record<string, string | undefined>;
-    const kind = word === undefined ? Object.keys(kinds).find((name) => kinds[name] !== undefined) : wordKind(word, code, at);
+    const kind =
+      word === undefined ? Object.keys(kinds).find((name) => kinds[name] !== undefined) : wordKind(word, code, at);
     html += kind ? `<span class="${kind}">${escapeHtml(match[0])}</span>` : escapeHtml(match[0]);
   }
   return html + escapeHtml(code.slice(at));

@@ -10,11 +10,16 @@ export interface Heading {
   text: string;
 }
 
-export function markdownHtml(source: string, attachments: Record<string, Bundle> = {}, headings: Heading[] = []): string {
+export function markdownHtml(
+  source: string,
+  attachments: Record<string, Bundle> = {},
+  headings: Heading[] = [],
+): string {
   const marked = new Marked({
     gfm: true,
     renderer: {
-      html: ({ text }) => (/^<br\s*\/?>$/.test(text.trim()) ? "<br>" : /^<!--[^]*-->\s*$/.test(text) ? "" : escapeHtml(text)),
+      html: ({ text }) =>
+        /^<br\s*\/?>$/.test(text.trim()) ? "<br>" : /^<!--[^]*-->\s*$/.test(text) ? "" : escapeHtml(text),
       code: ({ text, lang }) => {
         const known = /^(ts|typescript|js|javascript|tsx|jsx)\b/.test(lang ?? "");
         return `<pre class="code"><code>${known ? highlight(text) : escapeHtml(text)}</code></pre>\n`;
@@ -30,9 +35,12 @@ export function markdownHtml(source: string, attachments: Record<string, Bundle>
         return `<a href="${escapeHtml(href)}"${title ? ` title="${escapeHtml(title)}"` : ""} rel="noopener">${text}</a>`;
       },
       image({ href, title, text }) {
-        const source = attached(href, attachments) ?? (/^data:image\/(png|jpeg|gif|webp|svg\+xml)[;,]/i.test(href) ? href : undefined);
+        const source =
+          attached(href, attachments) ??
+          (/^data:image\/(png|jpeg|gif|webp|svg\+xml)[;,]/i.test(href) ? href : undefined);
         // The page loads nothing from elsewhere: such a picture becomes a link to it.
-        if (source === undefined) return `<a href="${/^https?:/i.test(href) ? escapeHtml(href) : "#"}" rel="noopener">${escapeHtml(text || href)}</a>`;
+        if (source === undefined)
+          return `<a href="${/^https?:/i.test(href) ? escapeHtml(href) : "#"}" rel="noopener">${escapeHtml(text || href)}</a>`;
         return `<img src="${escapeHtml(source)}" alt="${escapeHtml(text)}"${title ? ` title="${escapeHtml(title)}"` : ""}>`;
       },
     },

@@ -42,18 +42,23 @@ export function readNotebook(path: string): Notebook {
   try {
     parsed = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
   } catch (error) {
-    throw new Error(`readNotebook: ${path} must be a notebook, got ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(
+      `readNotebook: ${path} must be a notebook, got ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
   return notebookOf(parsed, path);
 }
 
 export function notebookOf(parsed: Record<string, unknown>, path = "the notebook"): Notebook {
   if (parsed.nbformat !== 4 || !Array.isArray(parsed.cells)) {
-    throw new Error(`readNotebook: ${path} must be nbformat 4 with cells, got nbformat ${String(parsed.nbformat)}; open and save it in Jupyter to upgrade it`);
+    throw new Error(
+      `readNotebook: ${path} must be nbformat 4 with cells, got nbformat ${String(parsed.nbformat)}; open and save it in Jupyter to upgrade it`,
+    );
   }
   const ids = new Set<string>();
   const cells = (parsed.cells as Record<string, unknown>[]).map((cell): NotebookCell => {
-    const given = typeof cell.id === "string" && /^[a-zA-Z0-9_-]{1,64}$/.test(cell.id) && !ids.has(cell.id) ? cell.id : cellId();
+    const given =
+      typeof cell.id === "string" && /^[a-zA-Z0-9_-]{1,64}$/.test(cell.id) && !ids.has(cell.id) ? cell.id : cellId();
     ids.add(given);
     const base = { id: given, metadata: (cell.metadata ?? {}) as Content, source: joined(cell.source) };
     if (cell.cell_type !== "code") {
@@ -72,12 +77,20 @@ export function notebookOf(parsed: Record<string, unknown>, path = "the notebook
 }
 
 function readOutput(output: Record<string, unknown>): CellOutput {
-  if (output.output_type === "stream") return { ...(output as CellOutput & { output_type: "stream" }), text: joined(output.text) };
+  if (output.output_type === "stream")
+    return { ...(output as CellOutput & { output_type: "stream" }), text: joined(output.text) };
   if (output.output_type === "error") return output as CellOutput;
   const data = Object.fromEntries(
-    Object.entries((output.data ?? {}) as Bundle).map(([mime, value]) => [mime, isJson(mime) || !Array.isArray(value) ? value : joined(value)]),
+    Object.entries((output.data ?? {}) as Bundle).map(([mime, value]) => [
+      mime,
+      isJson(mime) || !Array.isArray(value) ? value : joined(value),
+    ]),
   );
-  return { ...(output as CellOutput & { output_type: "display_data" }), data, metadata: (output.metadata ?? {}) as Content };
+  return {
+    ...(output as CellOutput & { output_type: "display_data" }),
+    data,
+    metadata: (output.metadata ?? {}) as Content,
+  };
 }
 
 const joined = (text: unknown): string => (Array.isArray(text) ? text.join("") : String(text ?? ""));
@@ -95,7 +108,11 @@ export function notebookJson(notebook: Notebook): string {
     ...(cell.cell_type === "code" ? { outputs: cell.outputs.map(writeOutput) } : {}),
   }));
   const { name, version, mimetype, file_extension, codemirror_mode, pygments_lexer } = languageInfo;
-  const metadata = { ...notebook.metadata, kernelspec, language_info: { name, version, mimetype, file_extension, codemirror_mode, pygments_lexer } };
+  const metadata = {
+    ...notebook.metadata,
+    kernelspec,
+    language_info: { name, version, mimetype, file_extension, codemirror_mode, pygments_lexer },
+  };
   return `${JSON.stringify({ cells, metadata, nbformat: 4, nbformat_minor: 5 }, null, 1)}\n`;
 }
 
@@ -103,7 +120,10 @@ function writeOutput(output: CellOutput): unknown {
   if (output.output_type === "stream") return { ...output, text: lines(output.text) };
   if (output.output_type === "error") return output;
   const data = Object.fromEntries(
-    Object.entries(output.data).map(([mime, value]) => [mime, isJson(mime) ? value : /^(text\/|image\/svg)/.test(mime) ? lines(String(value)) : String(value)]),
+    Object.entries(output.data).map(([mime, value]) => [
+      mime,
+      isJson(mime) ? value : /^(text\/|image\/svg)/.test(mime) ? lines(String(value)) : String(value),
+    ]),
   );
   return { ...output, data };
 }

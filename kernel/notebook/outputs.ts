@@ -45,13 +45,27 @@ function outputOf(type: string, content: Content): CellOutput | undefined {
   const { data, metadata } = content as { data: Bundle; metadata: Content };
   switch (type) {
     case "stream":
-      return { output_type: "stream", name: content.name === "stderr" ? "stderr" : "stdout", text: String(content.text) };
+      return {
+        output_type: "stream",
+        name: content.name === "stderr" ? "stderr" : "stdout",
+        text: String(content.text),
+      };
     case "display_data":
       return { output_type: "display_data", data, metadata: metadata ?? {} };
     case "execute_result":
-      return { output_type: "execute_result", data, metadata: metadata ?? {}, execution_count: Number(content.execution_count) };
+      return {
+        output_type: "execute_result",
+        data,
+        metadata: metadata ?? {},
+        execution_count: Number(content.execution_count),
+      };
     case "error":
-      return { output_type: "error", ename: String(content.ename), evalue: String(content.evalue), traceback: (content.traceback as string[]) ?? [] };
+      return {
+        output_type: "error",
+        ename: String(content.ename),
+        evalue: String(content.evalue),
+        traceback: (content.traceback as string[]) ?? [],
+      };
     default:
       return undefined;
   }

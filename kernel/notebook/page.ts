@@ -21,8 +21,12 @@ export function notebookPage(notebook: Notebook, { title }: PageOptions): string
   const heading = headings[0]?.text.replace(/[`*_]/g, "") ?? title;
   const scripts = page.figures > 0 ? [plotlyScript(), `(${drawAll.toString()})(${activate.toString()});`] : [];
   // What cells themselves showed may hold scripts: they were the author's, and only they may run.
-  const inline = [...body.matchAll(/<script(?![^>]*\btype="application\/json")[^>]*>([^]*?)<\/script>/gi)].map((match) => match[1]!);
-  const hashes = [...new Set([...scripts, ...inline])].map((text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`);
+  const inline = [...body.matchAll(/<script(?![^>]*\btype="application\/json")[^>]*>([^]*?)<\/script>/gi)].map(
+    (match) => match[1]!,
+  );
+  const hashes = [...new Set([...scripts, ...inline])].map(
+    (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`,
+  );
   const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; script-src ${hashes.join(" ") || "'none'"}`;
   return `<!doctype html>
 <html lang="en">
@@ -90,7 +94,8 @@ function bundleHtml(data: Bundle, page: Page): string {
   if (svg !== undefined) return svg;
   for (const mime of ["image/png", "image/jpeg", "image/gif"]) {
     const image = text(mime);
-    if (image !== undefined) return `<img src="data:${mime};base64,${escapeHtml(image.replace(/\s/g, ""))}" alt="${escapeHtml(data["text/plain"] ?? "")}">`;
+    if (image !== undefined)
+      return `<img src="data:${mime};base64,${escapeHtml(image.replace(/\s/g, ""))}" alt="${escapeHtml(data["text/plain"] ?? "")}">`;
   }
   const markdown = text("text/markdown");
   if (markdown !== undefined) return markdownHtml(markdown);
@@ -99,6 +104,9 @@ function bundleHtml(data: Bundle, page: Page): string {
 
 /** Runs in the page. */
 function drawAll(draw: (id: string, figure: never, tries: number) => void): void {
-  const page = globalThis as unknown as { document: { querySelectorAll(selector: string): Iterable<{ textContent: string; dataset: { figure: string } }> } };
-  for (const script of page.document.querySelectorAll("script[data-figure]")) draw(script.dataset.figure, JSON.parse(script.textContent) as never, 0);
+  const page = globalThis as unknown as {
+    document: { querySelectorAll(selector: string): Iterable<{ textContent: string; dataset: { figure: string } }> };
+  };
+  for (const script of page.document.querySelectorAll("script[data-figure]"))
+    draw(script.dataset.figure, JSON.parse(script.textContent) as never, 0);
 }

@@ -1,8 +1,8 @@
 /** A running notebook in the terminal: which cell, for how long, what it says; live outputs change in place where the terminal can. */
 import { stripVTControlCharacters } from "node:util";
+import { scriptMark } from "../display/plotly.ts";
 import type { RunEvents } from "./execute.ts";
 import type { CellOutput } from "./nbformat.ts";
-import { scriptMark } from "../display/plotly.ts";
 
 const maxLines = 14;
 
@@ -16,7 +16,10 @@ export function progress(stream: NodeJS.WriteStream = process.stdout): Progress 
   const dim = (text: string) => (tty ? `\u001b[2m${text}\u001b[22m` : text);
   const bold = (text: string) => (tty ? `\u001b[1m${text}\u001b[22m` : text);
   const columns = () => Math.max(40, stream.columns ?? 100);
-  const fit = (line: string) => (stripVTControlCharacters(line).length < columns() ? line : `${stripVTControlCharacters(line).slice(0, columns() - 2)}…`);
+  const fit = (line: string) =>
+    stripVTControlCharacters(line).length < columns()
+      ? line
+      : `${stripVTControlCharacters(line).slice(0, columns() - 2)}…`;
   let live: string[] = [];
   let liveText = "";
   let started = 0;
@@ -40,7 +43,9 @@ export function progress(stream: NodeJS.WriteStream = process.stdout): Progress 
   const line = (text: string) => write(`${openLine ? "\n" : ""}${text}\n`);
   const clip = (text: string, limit = maxLines) => {
     const lines = text.replace(/\n$/, "").split("\n");
-    return lines.length > limit ? [...lines.slice(0, limit - 1), dim(`… ${lines.length - limit + 1} more lines`)] : lines;
+    return lines.length > limit
+      ? [...lines.slice(0, limit - 1), dim(`… ${lines.length - limit + 1} more lines`)]
+      : lines;
   };
   const indent = (lines: string[]) => lines.map((text) => `      ${text}`);
   const elapsed = () => `${((performance.now() - started) / 1000).toFixed(1)} s`;
@@ -68,7 +73,8 @@ export function progress(stream: NodeJS.WriteStream = process.stdout): Progress 
       if (output.output_type === "stream") {
         const shown = printed.get(output) ?? 0;
         // Text that went back over itself (a progress bar) is shorter than what was printed: it is live.
-        if (output.text.length < shown) liveText = output.text.slice(output.text.lastIndexOf("\n", output.text.length - 2) + 1);
+        if (output.text.length < shown)
+          liveText = output.text.slice(output.text.lastIndexOf("\n", output.text.length - 2) + 1);
         else write(output.text.slice(shown));
         printed.set(output, output.text.length);
       } else if (output.output_type === "error") line(output.traceback.join("\n"));
