@@ -4,6 +4,9 @@ import type { Json } from "./dataset.ts";
 /** Options with JSON values, so that they can stand in the record of an experiment. */
 export type Options = { readonly [name: string]: Json | undefined };
 
+/** The type of options with these defaults: a default of `false` stands for either. */
+export type Widened<O> = { readonly [K in keyof O]: O[K] extends boolean ? boolean : O[K] };
+
 /** Fills in defaults; throws on an option that does not exist, has another type than its default, or is NaN. */
 export function checked<O extends Options>(where: string, defaults: O, given: Partial<O>): O {
   if (given === null || typeof given !== "object" || Array.isArray(given)) {

@@ -22,7 +22,7 @@ export function isLeaf(node: unknown): boolean {
 }
 
 /** Lists the leaves of a tree in order (arrays by index, objects by insertion order). */
-export function leaves<T = tf.Tensor>(tree: Tree<T>): T[] {
+export function leaves<T = tf.Tensor>(tree: unknown): T[] {
   const out: T[] = [];
   collect(tree, out);
   return out;

@@ -1,6 +1,6 @@
 /** How weights move: a transformation of gradients with explicit state, and schedules for its rate. */
 import type { Json } from "../data/dataset.ts";
-import { checked, type Options } from "../data/options.ts";
+import { checked, type Options, type Widened } from "../data/options.ts";
 import { mapTensors, type Tree, tf } from "../engine/index.ts";
 
 /** An optimizer or schedule as plain JSON. */
@@ -26,7 +26,7 @@ export type OptimizerParts = Pick<Optimizer, "init" | "update">;
 
 /** A function that makes an optimizer from options. */
 export interface OptimizerFactory<O extends Options & { lr: number }> {
-  (options?: Partial<O>): Optimizer;
+  (options?: Partial<Widened<O>>): Optimizer;
   readonly optimizer: string;
   readonly defaults: O;
 }
@@ -35,14 +35,14 @@ export interface OptimizerFactory<O extends Options & { lr: number }> {
 export function optimizer<O extends Options & { lr: number }>(
   name: string,
   defaults: O,
-  build: (options: O) => OptimizerParts,
+  build: (options: Widened<O>) => OptimizerParts,
 ): OptimizerFactory<O> {
-  const make = (options: Partial<O> = {}): Optimizer => {
-    const all = checked(name, defaults, options);
+  const make = (options: Partial<Widened<O>> = {}): Optimizer => {
+    const all = checked(name, defaults, options as Partial<O>);
     if (!(all.lr > 0 && Number.isFinite(all.lr)))
       throw new RangeError(`${name}: lr must be a positive number, got ${all.lr}`);
     const spec = { name, options: all as Json };
-    return Object.freeze({ spec, rate: all.lr, ...build(all), toJSON: () => spec });
+    return Object.freeze({ spec, rate: all.lr, ...build(all as Widened<O>), toJSON: () => spec });
   };
   return Object.assign(make, { optimizer: name, defaults });
 }
@@ -65,7 +65,7 @@ export interface Schedule {
 
 /** A function that makes a schedule from options. */
 export interface ScheduleFactory<O extends Options> {
-  (options?: Partial<O>): Schedule;
+  (options?: Partial<Widened<O>>): Schedule;
   readonly schedule: string;
   readonly defaults: O;
 }
@@ -74,12 +74,12 @@ export interface ScheduleFactory<O extends Options> {
 export function schedule<O extends Options>(
   name: string,
   defaults: O,
-  build: (options: O) => (moment: Moment) => number,
+  build: (options: Widened<O>) => (moment: Moment) => number,
 ): ScheduleFactory<O> {
-  const make = (options: Partial<O> = {}): Schedule => {
-    const all = checked(name, defaults, options);
+  const make = (options: Partial<Widened<O>> = {}): Schedule => {
+    const all = checked(name, defaults, options as Partial<O>);
     const spec = { name, options: all as Json };
-    return Object.freeze({ spec, factor: build(all), toJSON: () => spec });
+    return Object.freeze({ spec, factor: build(all as Widened<O>), toJSON: () => spec });
   };
   return Object.assign(make, { schedule: name, defaults });
 }

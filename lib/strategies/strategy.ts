@@ -1,6 +1,6 @@
 /** How a learner keeps what it knows: one declaration per method, hooks over explicit state. */
 import type { Examples, Json } from "../data/dataset.ts";
-import { checked, type Options } from "../data/options.ts";
+import { checked, type Options, type Widened } from "../data/options.ts";
 import type { Rng, Tree, tf } from "../engine/index.ts";
 import type { Params, Tap } from "../models/model.ts";
 import type { Network, Weights } from "../models/network.ts";
@@ -219,7 +219,7 @@ export interface Strategy<Needs extends Fact = Fact> {
 
 /** A function that makes a strategy from options. */
 export interface StrategyFactory<O extends Options, Needs extends Fact> {
-  (options?: Partial<O>): Strategy<Needs>;
+  (options?: Partial<Widened<O>>): Strategy<Needs>;
   /** The method's name, which is also its file's. */
   readonly strategy: string;
   readonly defaults: O;
@@ -241,13 +241,13 @@ export interface StrategyFactory<O extends Options, Needs extends Fact> {
 export function strategy<O extends Options, S extends object, const Needs extends Fact = never>(
   name: string,
   defaults: O,
-  build: (options: O) => Hooks<S>,
+  build: (options: Widened<O>) => Hooks<S>,
   needs: readonly Needs[] = [],
 ): StrategyFactory<O, Needs> {
-  const make = (options: Partial<O> = {}): Strategy<Needs> => {
-    const all = checked(name, defaults, options);
+  const make = (options: Partial<Widened<O>> = {}): Strategy<Needs> => {
+    const all = checked(name, defaults, options as Partial<O>);
     const spec = { name, options: all as Json };
-    return Object.freeze({ spec, needs, hooks: build(all) as unknown as Hooks<State>, toJSON: () => spec });
+    return Object.freeze({ spec, needs, hooks: build(all as Widened<O>) as unknown as Hooks<State>, toJSON: () => spec });
   };
   return Object.assign(make, { strategy: name, defaults, needs });
 }

@@ -47,9 +47,10 @@ export interface ComparedRuns {
 export async function compare(
   ...parts: readonly [...Comparable[], CompareOptions] | readonly Comparable[]
 ): Promise<ComparedRuns> {
-  const last = parts.at(-1);
+  const given: readonly (Comparable | CompareOptions)[] = parts;
+  const last = given.at(-1);
   const options: CompareOptions = last === undefined || isComparable(last) ? {} : last;
-  const things = parts.filter(isComparable);
+  const things = given.filter(isComparable);
   if (things.length === 0) throw new RangeError("compare: at least one study or run is required, got none");
   const { metrics, quiet = false, ...many } = options;
   const names = labels(things);

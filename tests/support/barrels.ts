@@ -35,8 +35,8 @@ export function fluentSources(): string {
   const made = files.sort().map((file) => {
     const name = file.slice(0, -3).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
     const text = readFileSync(join(folder, file), "utf8");
-    const doc = new RegExp(`(/\\*\\*(?:(?!\\*/)[^])*\\*/)\\s*export const ${name}\\b`).exec(text)?.[1] ?? "";
-    const plain = doc.replace(/\n \*\n \* @example[^]*?```\n[^]*?```/, "");
+    const doc = new RegExp(`(/\\*\\*(?:(?!\\*/)[\\s\\S])*\\*/)\\s*export const ${name}\\b`).exec(text)?.[1] ?? "";
+    const plain = doc.replace(/\n \*\n \* @example[\s\S]*?```\n[\s\S]*?```/, "");
     return `${plain === "" ? "" : `${plain}\n`}export const ${name} = fluentSource(sources.${name});\n`;
   });
   return `// Written by \`npm run gen\`.\nimport * as sources from "../streams/sources/index.ts";\nimport { fluentSource } from "./stream.ts";\n\n${made.join("\n")}`;

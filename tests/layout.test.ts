@@ -1,0 +1,97 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { stale } from "./support/barrels.ts";
+
+const root = new URL("..", import.meta.url).pathname;
+const order = [
+  "engine",
+  "data",
+  "streams",
+  "models",
+  "optim",
+  "strategies",
+  "train",
+  "metrics",
+  "plots",
+  "runs",
+  "sweeps",
+  "dsl",
+];
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true })
+    .map((name) => join(folder, String(name)))
+    .filter((name) => name.endsWith(".ts") && statSync(join(root, name)).isFile());
+}
+
+/** The files of ours that a text imports, relative to the root. */
+function imports(file: string, text: string): string[] {
+  return [
+    ...text.matchAll(/^(?:import|export)\b[^;]*?from "(\.[^"]+)"/gm),
+    ...text.matchAll(/\bimport\("(\.[^"]+)"\)/g),
+  ].map((found) => relative(root, resolve(root, dirname(file), found[1]!)));
+}
+
+/** What is wrong with the imports of a file, in sentences. */
+function wrongImports(file: string, text: string): string[] {
+  const [top, folder] = file.split("/") as [string, string];
+  return imports(file, text).flatMap((target) => {
+    const [otherTop, otherFolder] = target.split("/") as [string, string];
+    if (top === "tests") return [];
+    if (otherTop !== top) return [`${file} imports ${target}, which is in another part`];
+    if (top === "kernel") return [];
+    if (!order.includes(folder) || folder === otherFolder) return [];
+    if (order.indexOf(otherFolder) > order.indexOf(folder)) return [`${file} imports ${target}, which is to its right`];
+    return [];
+  });
+}
+
+describe("the layout", () => {
+  const library = sources("lib");
+  const kernel = sources("kernel").filter((name) => !name.includes("node_modules"));
+
+  test("imports go one way only, and kernel and library know nothing of each other", () => {
+    expect(
+      [...library, ...kernel].flatMap((file) => wrongImports(file, readFileSync(join(root, file), "utf8"))),
+    ).toEqual([]);
+  });
+
+  test("an import that goes the wrong way is found", () => {
+    expect(wrongImports("lib/streams/x.ts", 'import { fit } from "../train/fit.ts";')).toHaveLength(1);
+    expect(wrongImports("lib/data/x.ts", 'import {\n  a,\n} from "../dsl/study.ts";')).toHaveLength(1);
+    expect(wrongImports("kernel/x.ts", 'import { a } from "../lib/index.ts";')).toHaveLength(1);
+    expect(wrongImports("lib/train/x.ts", 'import { a } from "../models/model.ts";')).toHaveLength(0);
+  });
+
+  test("strategies do not import one another", () => {
+    const methods = library.filter(
+      (file) => /^lib\/strategies\/[^/]+\.ts$/.test(file) && !/(strategy|index)\.ts$/.test(file),
+    );
+    const among = methods.flatMap((file) =>
+      imports(file, readFileSync(join(root, file), "utf8"))
+        .filter((target) => methods.includes(target))
+        .map((target) => `${file} imports ${target}`),
+    );
+    expect(among).toEqual([]);
+  });
+
+  test("no file has more than 400 lines", () => {
+    const files = [...library, ...kernel, ...sources("tests")].filter((file) => !file.includes("/output/"));
+    const long = files.filter((file) => readFileSync(join(root, file), "utf8").split("\n").length > 401);
+    expect(long).toEqual([]);
+  });
+
+  test("generated files are what npm run gen writes", () => {
+    expect(stale().map(({ file }) => relative(root, file))).toEqual([]);
+  });
+
+  test("the top has only what it should have", () => {
+    const allowed = new Set(
+      "kernel lib notebooks tests .ci .git .gitignore .npmrc node_modules package.json package-lock.json tsconfig.json tsconfig.build.json biome.json README.md CONTRIBUTING.md CATALOGUE.md CHANGELOG.md LICENSE out runs dist coverage".split(
+        " ",
+      ),
+    );
+    expect(readdirSync(root).filter((name) => !allowed.has(name) && !name.startsWith(".ven"))).toEqual([]);
+  });
+});

@@ -1,0 +1,156 @@
+import { readdirSync } from "node:fs";
+import {
+  cnn,
+  disposeTree,
+  leaves,
+  type Model,
+  mlp,
+  net,
+  network,
+  random,
+  tape,
+  tf,
+  valueAndGrad,
+  type Weights,
+} from "thalweg";
+import { describe, expect, expectTypeOf, test } from "vitest";
+
+const folder = new URL("../../lib/models/backbones/", import.meta.url).pathname;
+const files = readdirSync(folder).filter((name) => name !== "index.ts");
+const camel = (file: string): string => file.slice(0, -3).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+const backbones = await Promise.all(
+  files.map(
+    async (file) =>
+      [camel(file), ((await import(`${folder}${file}`)) as Record<string, () => Model>)[camel(file)]!] as const,
+  ),
+);
+
+describe.each(backbones)("the backbone %s", (name, make) => {
+  const model = make();
+  const shape = model.accepts.includes("image") ? [16, 16, 1] : [12];
+
+  test("is named after its file and is plain JSON", () => {
+    expect(model.spec.name).toBe(name);
+    expect(JSON.parse(JSON.stringify(model))).toEqual(model.spec);
+  });
+
+  test("gives features of the shape it says, the same from the same seed", () => {
+    const x = random(1).uniforms([3, ...shape]);
+    const run = (): number[] => {
+      const params = model.init(random(7), shape);
+      const out = tf.tidy(() => model.apply(params, x, tape(false, null, model.statistics(shape)).mode));
+      expect(out.shape).toEqual([3, ...model.features(shape)]);
+      const values = [...out.dataSync()];
+      out.dispose();
+      disposeTree(params);
+      return values;
+    };
+    const first = run();
+    expect(first.every(Number.isFinite)).toBe(true);
+    expect(run()).toEqual(first);
+    x.dispose();
+  });
+
+  test("counts the parameters it makes", () => {
+    const params = model.init(random(0), shape);
+    const made = leaves(params).reduce((sum, t) => sum + t.size, 0);
+    expect(model.summary(shape).reduce((sum, row) => sum + row.parameters, 0)).toBe(made);
+    disposeTree(params);
+  });
+});
+
+describe("a network", () => {
+  test("has the gradient that finite differences give", () => {
+    const small = network(net().conv(2, 3).tanh().pool(2, { keep: "mean" }).flatten().dense(4).tanh(), [4, 4, 1]);
+    const weights = small.init(random(3), 3);
+    const x = random(4).uniforms([2, 4, 4, 1]);
+    const loss = (w: Weights): tf.Tensor =>
+      tf.mean(tf.square(small.logits(w, small.features(w, x, tape(false, null, {}).mode))));
+    const { grads } = valueAndGrad(loss, weights);
+    const flat = leaves(weights);
+    const flatGrads = leaves(grads);
+    const step = 1e-2;
+    flat.forEach((tensor, i) => {
+      const values = tensor.dataSync().slice();
+      const at = Math.floor(values.length / 2);
+      const moved = (by: number): number => {
+        const other = values.slice();
+        other[at] = values[at]! + by;
+        const changed = replaced(weights, tensor, tf.tensor(other, tensor.shape));
+        return loss(changed).dataSync()[0]!;
+      };
+      const numeric = (moved(step) - moved(-step)) / (2 * step);
+      expect(flatGrads[i]!.dataSync()[at]!).toBeCloseTo(numeric, 3);
+    });
+  });
+
+  test("keeps the old columns when its head grows, and a grown head equals one made whole", () => {
+    const grown = network(mlp({ hidden: [5] }), [4]);
+    const whole = grown.init(random(9), 6);
+    const part = grown.init(random(9), 2);
+    const wider = grown.grow(part, random(9), 6);
+    expect([...(wider.head.kernel as tf.Tensor).dataSync()]).toEqual([...(whole.head.kernel as tf.Tensor).dataSync()]);
+    expect([...(wider.head.bias as tf.Tensor).dataSync()]).toEqual([...(whole.head.bias as tf.Tensor).dataSync()]);
+  });
+
+  test("writes running statistics in training only, the unbiased variance as PyTorch keeps it", () => {
+    const model = net().batchNorm({ momentum: 1 }).flatten();
+    const x = tf.tensor2d([[1], [2], [4]]);
+    const run = tape(true, null, model.statistics([1]));
+    const y = model.apply(model.init(random(0), [1]), x, run.mode);
+    const stats = run.written() as { "1-batchNorm": { mean: tf.Tensor; variance: tf.Tensor } };
+    expect(stats["1-batchNorm"].mean.dataSync()[0]).toBeCloseTo(7 / 3, 5);
+    expect(stats["1-batchNorm"].variance.dataSync()[0]).toBeCloseTo(7 / 3, 5); // ((4/3)² + (1/3)² + (5/3)²) / 2
+    expect(y.dataSync()[0]).toBeCloseTo((1 - 7 / 3) / Math.sqrt(14 / 9 + 1e-5), 4);
+  });
+
+  test("drops a share of numbers in training only, from the run's own noise", () => {
+    const model = net().dropout(0.25);
+    const x = tf.ones([1, 10_000]);
+    const kept = model.apply({}, x, tape(true, random(5), {}).mode).dataSync();
+    const zeros = kept.filter((v) => v === 0).length;
+    expect(Math.abs(zeros / 10_000 - 0.25)).toBeLessThan(0.02);
+    expect(kept.find((v) => v !== 0)).toBeCloseTo(1 / 0.75, 5);
+    expect([...model.apply({}, x, tape(true, random(5), {}).mode).dataSync()]).toEqual([...kept]);
+    expect(
+      model
+        .apply({}, x, tape(false, null, {}).mode)
+        .dataSync()
+        .every((v) => v === 1),
+    ).toBe(true);
+  });
+});
+
+describe("a model that does not fit", () => {
+  test("says which layer, and what to do", () => {
+    expect(() => net().pool(2).features([1, 1, 1])).toThrow(
+      "net, layer 1: pool: an image of at least 2×2 is required, got 1×1; pool less or earlier",
+    );
+    expect(() => mlp({ hidden: [0] })).toThrow("dense: units must be a whole number of at least 1, got 0");
+    expect(() => net().dropout(1)).toThrow("dropout: a share from 0 up to but not 1 is required, got 1");
+    expect(() => network(net().conv(2, 3), [4, 4, 1]).init(random(0), 2)).toThrow(
+      "end the model with flatten() or a dense layer",
+    );
+  });
+
+  test("does not compile, with a sentence", () => {
+    const flat = net().flatten();
+    // @ts-expect-error this layer takes image input, and at this point of the net there is vector output
+    expect(() => flat.conv(3, 3).features([4, 4, 1])).toThrow("an image [height, width, channels] is required");
+    expectTypeOf(
+      flat.conv["~why"],
+    ).toEqualTypeOf<"this layer takes image input, and at this point of the net there is vector output; put it before flatten()">();
+    expectTypeOf(net().conv(3, 3).relu()).toExtend<Model<"image">>();
+    expectTypeOf(cnn()).toEqualTypeOf<Model<"image">>();
+  });
+});
+
+function replaced(tree: Weights, old: tf.Tensor, by: tf.Tensor): Weights {
+  const visit = (node: unknown): unknown =>
+    node === old
+      ? by
+      : node instanceof tf.Tensor
+        ? node
+        : Object.fromEntries(Object.entries(node as object).map(([k, v]) => [k, visit(v)]));
+  return visit(tree) as Weights;
+}
