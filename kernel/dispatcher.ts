@@ -60,7 +60,7 @@ const gatherBytes = 256 * 1024;
 export function createKernel(options: KernelOptions): Kernel {
   const messages = messageFactory(options.session);
   const plotly = figures();
-  const queue: { request: Message; channel: "shell" | "control" }[] = [];
+  const queue: Queued[] = [];
   let working = false;
   let executing: Message | undefined;
   let closed = false;
@@ -183,7 +183,7 @@ export function createKernel(options: KernelOptions): Kernel {
     working = true;
     for (let next = queue.shift(); next && !closed; next = queue.shift()) {
       const { request, channel } = next;
-      if (request.header.msg_type !== "execute_request") {
+      if (!isExecute(next)) {
         await answer(channel, request, comm);
         continue;
       }
@@ -199,27 +199,28 @@ export function createKernel(options: KernelOptions): Kernel {
         );
         preloadError = undefined;
       }
-      const reply = await answer(channel, request, execute);
+      const after: Queued[] = [];
+      await answer(channel, request, async (given, cell) => {
+        const reply = await execute(given, cell);
+        // What was asked before the error could be known is not run; what comes after the reply is.
+        if (reply.status === "error" && stopsOnError(cell)) {
+          await options.drained?.();
+          after.push(...queue.splice(0));
+        }
+        return reply;
+      });
       executing = undefined;
-      if (reply.status === "error" && stopsOnError(request)) await abortQueue();
+      for (const later of after) await answer(later.channel, later.request, isExecute(later) ? aborted : comm);
     }
     working = false;
   }
 
-  /** After an error, what was asked before the error was known is not run. */
-  async function abortQueue(): Promise<void> {
-    await options.drained?.();
-    for (const { request, channel } of queue.splice(0)) {
-      if (request.header.msg_type === "execute_request") {
-        await answer(channel, request, () => ({
-          status: "aborted",
-          execution_count: context.count,
-          payload: [],
-          user_expressions: {},
-        }));
-      } else await answer(channel, request, comm);
-    }
-  }
+  const aborted: Handler = () => ({
+    status: "aborted",
+    execution_count: context.count,
+    payload: [],
+    user_expressions: {},
+  });
 
   async function leave(channel: "shell" | "control", request: Message): Promise<void> {
     const reply = await answer(channel, request, shutdown);
@@ -261,6 +262,13 @@ export function createKernel(options: KernelOptions): Kernel {
     close,
   };
 }
+
+interface Queued {
+  request: Message;
+  channel: "shell" | "control";
+}
+
+const isExecute = ({ request }: Queued) => request.header.msg_type === "execute_request";
 
 function stopsOnError(request: Message): boolean {
   try {

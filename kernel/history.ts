@@ -14,8 +14,8 @@ export function history() {
     new RegExp(
       `^${pattern
         .replace(/[.+^${}()|[\]\\]/g, "\\$&")
-        .replaceAll("*", "[^]*")
-        .replaceAll("?", "[^]")}$`,
+        .replaceAll("*", "[\\s\\S]*")
+        .replaceAll("?", "[\\s\\S]")}$`,
     );
   return {
     add: (line: number, input: string) => void entries.push({ session: 1, line, input, output: null }),

@@ -1,4 +1,5 @@
 /** One cell: TypeScript in, a script for V8's REPL mode out, with a way back from the script's positions to the cell's. */
+import { renameHelpers } from "./helpers.ts";
 import { rewrite } from "./rewrite.ts";
 import { offsetAt, type Position, positionAt, sourceMap } from "./source-map.ts";
 import { transpile } from "./transpile.ts";
@@ -15,7 +16,8 @@ export interface Cell {
 /** @throws CellSyntaxError */
 export function compileCell(source: string, name: string, run: number): Cell {
   const { code, mappings } = transpile(source, name);
-  const edited = rewrite(code, run);
+  const renamed = renameHelpers(code, run);
+  const edited = rewrite(renamed?.text ?? code, run);
   let back: ((position: Position) => Position | undefined) | undefined;
   return {
     name,
@@ -23,7 +25,8 @@ export function compileCell(source: string, name: string, run: number): Cell {
     script: `${edited.text}\n//# sourceURL=${name}`,
     locate(line, column) {
       back ??= sourceMap(mappings);
-      const offset = edited.original(offsetAt(edited.text, { line: line - 1, column: column - 1 }));
+      const rewritten = edited.original(offsetAt(edited.text, { line: line - 1, column: column - 1 }));
+      const offset = renamed?.original(rewritten) ?? rewritten;
       const found = back(positionAt(code, offset)) ?? { line: 0, column: 0 };
       return { line: found.line + 1, column: found.column + 1 };
     },

@@ -55,7 +55,6 @@ export function rewrite(code: string, run: number): Edited {
     e.close(code[last.end - 1] === ";" ? last.end - 1 : last.end, "))");
   }
   walk(program, { run: String(run) }, true);
-  renameHelpers(program);
 
   const names = hoisted.size > 0 ? `let ${[...hoisted].join(", ")};` : "";
   return e.apply(`"use strict";${names}${prelude}`, "\n;void 0;");
@@ -126,45 +125,6 @@ export function rewrite(code: string, run: number): Edited {
   function lastOf(node: Node): number {
     return code[node.end - 1] === ";" ? node.end - 1 : node.end;
   }
-
-  /**
-   * swc's own helpers (`_apply_decs_…`, `env`) would land in the session and meet the user's names there: give them names that
-   * belong to this cell. A decorated class is first bound before its decorators ran; bind the decorated one.
-   */
-  function renameHelpers(tree: Program): void {
-    if (!/_ts_add_disposable_resource|_apply_decs/.test(code)) return;
-    const helpers = new Set<string>();
-    for (const statement of tree.body) {
-      if (statement.type === "FunctionDeclaration" && /^_(ts|apply)_/.test(statement.id.name))
-        helpers.add(statement.id.name);
-      if (statement.type === "ClassDeclaration") decorated(statement.id.name, statement, statement);
-      if (statement.type !== "VariableDeclaration") continue;
-      for (const { id, init } of statement.declarations) {
-        if (id.type !== "Identifier") continue;
-        const text = init ? code.slice(init.start, init.end) : "";
-        if (/^_(init|dec|computedKey|SuppressedError)/.test(id.name) || /^\{\s*stack: \[\],\s*error:/.test(text))
-          helpers.add(id.name);
-        if (init?.type === "ClassExpression") decorated(id.name, init, statement);
-      }
-    }
-    function decorated(className: string, body: Node, statement: Node): void {
-      if (!new RegExp(`c: \\[_${className},`).test(code.slice(body.start, body.end))) return;
-      helpers.add(`_${className}`);
-      e.after(statement.end, `${className} = _${className}__${run};`);
-    }
-    for (const helper of helpers) if (hoisted.delete(helper)) hoisted.add(`${helper}__${run}`);
-    const rename = (node: Node, key?: string): void => {
-      if (node.type === "VariableDeclaration" && node.kind === "var" && node.declarations.every((d) => !d.init)) return;
-      if (node.type === "Identifier" && helpers.has(node.name) && key !== "property" && key !== "key")
-        e.close(node.end, `__${run}`);
-      for (const [childKey, value] of Object.entries(node)) {
-        const computed = (node as { computed?: boolean }).computed;
-        for (const child of Array.isArray(value) ? value : [value])
-          if (isNode(child)) rename(child, computed ? undefined : childKey);
-      }
-    };
-    rename(tree);
-  }
 }
 
 function declaration(e: Edits, node: Node): void {
@@ -197,8 +157,8 @@ function importText(code: string, node: Node & { type: "ImportDeclaration" }): s
   const named = node.specifiers
     .filter((s) => s.type !== "ImportNamespaceSpecifier")
     .map((s) => `${JSON.stringify(s.type === "ImportSpecifier" ? name(s.imported) : "default")}: ${s.local.name}`);
-  if (all) return `let ${all.local.name} = ${call};${named.length > 0 ? `let {${named}} = ${all.local.name};` : ""}`;
-  return named.length > 0 ? `let {${named}} = ${call};` : `${call};`;
+  const pick = (from: string) => (named.length > 0 ? `let {${named}} = __cell.named(${from});` : `${from};`);
+  return all ? `let ${all.local.name} = ${call};${pick(all.local.name)}` : pick(call);
 }
 
 /** The statement whose value the cell shows: its last one, also when a top-level `using` put the cell into a `try`. */

@@ -70,6 +70,14 @@ export function evaluator(memory: Int32Array, marker: string) {
       };
     },
     import: importFromCell,
+    /** Where names are taken from: those of a CommonJS module that Node did not foresee are on its default export. */
+    named(namespace: Record<string, unknown>): unknown {
+      const fallback = namespace.default;
+      if (fallback === null || (typeof fallback !== "object" && typeof fallback !== "function")) return namespace;
+      return new Proxy(namespace, {
+        get: (target, name) => (name in target ? Reflect.get(target, name) : Reflect.get(fallback, name)),
+      });
+    },
     meta,
   };
   Object.defineProperty(globalThis, "__cell", { value: Object.freeze(cellRuntime) });
@@ -80,7 +88,8 @@ export function evaluator(memory: Int32Array, marker: string) {
       // @types/node does not know replMode.
       const request = { expression, replMode: true, awaitPromise: true, objectGroup: "cell" } as { expression: string };
       session.post("Runtime.evaluate", request, (error: Error | null, result?: EvaluateResult) => {
-        if (error) resolve({ ok: false, thrown: new Error(error.message) });
+        // Only a termination makes the request itself fail.
+        if (error) resolve({ ok: false, thrown: new Interrupted() });
         else if (result?.exceptionDetails) resolve({ ok: false, thrown: thrownValue(result.exceptionDetails) });
         else resolve({ ok: true, value: undefined });
       });

@@ -19,7 +19,7 @@ export function markdownHtml(
     gfm: true,
     renderer: {
       html: ({ text }) =>
-        /^<br\s*\/?>$/.test(text.trim()) ? "<br>" : /^<!--[^]*-->\s*$/.test(text) ? "" : escapeHtml(text),
+        /^<br\s*\/?>$/.test(text.trim()) ? "<br>" : /^<!--[\s\S]*-->\s*$/.test(text) ? "" : escapeHtml(text),
       code: ({ text, lang }) => {
         const known = /^(ts|typescript|js|javascript|tsx|jsx)\b/.test(lang ?? "");
         return `<pre class="code"><code>${known ? highlight(text) : escapeHtml(text)}</code></pre>\n`;

@@ -21,7 +21,7 @@ export function notebookPage(notebook: Notebook, { title }: PageOptions): string
   const heading = headings[0]?.text.replace(/[`*_]/g, "") ?? title;
   const scripts = page.figures > 0 ? [plotlyScript(), `(${drawAll.toString()})(${activate.toString()});`] : [];
   // What cells themselves showed may hold scripts: they were the author's, and only they may run.
-  const inline = [...body.matchAll(/<script(?![^>]*\btype="application\/json")[^>]*>([^]*?)<\/script>/gi)].map(
+  const inline = [...body.matchAll(/<script(?![^>]*\btype="application\/json")[^>]*>([\s\S]*?)<\/script>/gi)].map(
     (match) => match[1]!,
   );
   const hashes = [...new Set([...scripts, ...inline])].map(

@@ -6,7 +6,7 @@ const hasTag = (metadata: Content, tag: string) => Array.isArray(metadata.tags) 
 
 /** `name=value`; the value is JSON where it is JSON (`3`, `[1,2]`, `true`), and text otherwise. @throws SyntaxError */
 export function parseParameter(text: string): [string, unknown] {
-  const match = /^([A-Za-z_$][\w$]*)=([^]*)$/.exec(text);
+  const match = /^([A-Za-z_$][\w$]*)=([\s\S]*)$/.exec(text);
   if (!match) throw new SyntaxError(`--param: name=value is required, got ${text}`);
   try {
     return [match[1]!, JSON.parse(match[2]!)];
