@@ -172,14 +172,11 @@ function oneStep(
     const held = state.carried[s.spec.name];
     if (held === undefined) continue;
     const next = s.hooks.update?.(tensorsOf(s), { before: state.weights, after: weights, gradient }, stepFor(s));
-    carried[s.spec.name] = next ?? mapTensors((t) => tf.clone(t), held);
+    carried[s.spec.name] = next ?? held;
   }
   const seen: Record<string, { readonly [name: string]: tf.Tensor }> = {};
   for (const s of strategies)
-    if (s.hooks.outputs !== undefined) {
-      // Clones, because an input of the step may be what a strategy wants to see.
-      seen[s.spec.name] = mapTensors((t) => tf.clone(t), s.hooks.outputs(tensorsOf(s), stepFor(s)));
-    }
+    if (s.hooks.outputs !== undefined) seen[s.spec.name] = s.hooks.outputs(tensorsOf(s), stepFor(s));
   return [
     { weights, statistics: mapTensors((t) => t, aux.statistics as Params), optimizer: optimizerState, carried },
     { terms: aux.terms, seen },

@@ -46,7 +46,10 @@ export function loopPlan(name: string, trace: Trace, wanted: readonly Arr[], loo
   const scanned: { result: number; value: Value }[] = [];
   results.forEach((result, i) => {
     if (result.kind !== "output") {
-      if (i >= stateCount || result.index !== i)
+      // An input of the steps that comes back is the stack of inputs itself.
+      const own =
+        i < stateCount ? result.index === i : result.index >= stateCount && result.index < stateCount + inputCount;
+      if (!own)
         throw new TraceError(
           "a result of a step is one of its arguments as it came",
           "return tf.clone of it or leave it out",
