@@ -1,19 +1,33 @@
-import { type Buffer, draw, emptyBuffer, type Keep, offer, recall, withRows } from "./parts/buffer.ts";
-import { requireNumber, strategy } from "./strategy.ts";
+import {
+  type Buffer,
+  type Deck,
+  deal,
+  draw,
+  emptyBuffer,
+  type Keep,
+  keeps,
+  offer,
+  recall,
+  withRows,
+} from "./parts/buffer.ts";
+import { offerTable } from "./parts/episodes.ts";
+import { requireOneOf, requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
   buffer: Buffer | null;
+  deck: Deck;
 }
 
 /**
  * Experience replay: every batch is joined by examples drawn from a memory of the past.
  *
- * One mean cross-entropy over the batch and the drawn examples, each with the same weight; the current examples are offered to the
- * memory after the draw, so an example is never replayed beside itself. Examples are kept as raw bytes. `keep` says which stay:
- * `reservoir` (uniform over all that was seen) or `classBalanced`.
+ * One mean cross-entropy over the batch and the drawn examples. The current examples are offered to the memory after the draw, so an
+ * example is never replayed beside itself; with `fill: "boundary"` they are offered when their experience ends. Examples are kept as raw
+ * bytes. While the memory holds fewer than `draw` examples all of them are drawn.
  *
- * Rolnick et al. 2019, arXiv:1811.11682; Chaudhry et al. 2019, arXiv:1902.10486, algorithm 1.
- * Differs from the paper: none known for the reservoir; while the memory holds fewer than `draw` examples all of them are drawn.
+ * Rolnick et al. 2019, arXiv:1811.11682; Chaudhry et al. 2019, arXiv:1902.10486, algorithm 1. `weighting: "tasks"` is that of van de Ven
+ * et al. 2022; `sampling: "reshuffled"` is Fujita 2025, arXiv:2503.02269.
+ * Differs from the paper: none known for the reservoir.
  *
  * @example
  * ```ts
@@ -28,25 +42,49 @@ export const replay = strategy(
     capacity: 200,
     /** Examples drawn for each batch; 0 draws as many as the batch has. */
     draw: 0,
-    /** Which examples stay when the memory is full. */
+    /**
+     * Which examples stay when the memory is full: `reservoir` (uniform over all that was seen), `classBalanced` (the largest class makes
+     * room) or `perClass` (every class of the stream has the same share from the start).
+     */
     keep: "reservoir" as Keep,
+    /** When examples are offered to the memory: after each batch or after each experience. */
+    fill: "stream" as "stream" | "boundary",
+    /** How examples are drawn: independently for each batch, or each once before any comes again. */
+    sampling: "random" as "random" | "reshuffled",
+    /** Whether every row weighs the same, or the batch 1/t and the drawn examples 1 − 1/t in the t-th experience. */
+    weighting: "equal" as "equal" | "tasks",
   },
-  ({ capacity, draw: drawn, keep }) => {
-    requireNumber("replay", "capacity", capacity, 1);
-    requireNumber("replay", "draw", drawn, 0);
-    if (keep !== "reservoir" && keep !== "classBalanced") {
-      throw new TypeError(`replay: keep must be "reservoir" or "classBalanced", got "${keep}"`);
-    }
+  ({ capacity, draw: drawn, keep, fill, sampling, weighting }) => {
+    requireWhole("replay", "capacity", capacity, 1);
+    requireWhole("replay", "draw", drawn, 0);
+    requireOneOf("replay", "keep", keep, keeps);
+    requireOneOf("replay", "fill", fill, ["stream", "boundary"]);
+    requireOneOf("replay", "sampling", sampling, ["random", "reshuffled"]);
+    requireOneOf("replay", "weighting", weighting, ["equal", "tasks"]);
+    const shareOf = (rows: number, joined: number, experience: number): number =>
+      weighting === "equal" || joined === 0 ? 1 : (experience * rows) / joined;
     return {
-      init: (): Memory => ({ buffer: null }),
-      batch(memory: Memory, batch, { rng, step }) {
+      init: (): Memory => ({ buffer: null, deck: { left: new Uint32Array(0) } }),
+      batch(memory: Memory, batch, { rng, step, stream, experience }) {
         memory.buffer ??= emptyBuffer(capacity, batch.from);
         const buffer = memory.buffer;
-        const places = buffer.size === 0 ? [] : draw(buffer, drawn || batch.current, rng.at("draw", step));
-        const joined = places.length === 0 ? batch : withRows(batch, recall(buffer, places));
-        offer(buffer, batch, keep, rng.at("keep", step));
+        const count = drawn || batch.current;
+        const places =
+          sampling === "random"
+            ? draw(buffer, count, rng.at("draw", step))
+            : deal(memory.deck, buffer, count, rng.at("draw", step));
+        const weight = shareOf(batch.current, places.length, experience);
+        const joined = places.length === 0 ? batch : withRows(batch, recall(buffer, places), { weight });
+        if (fill === "stream") offer(buffer, batch, keep, rng.at("keep", step), stream.classes.length);
         return joined;
       },
+      ...(fill === "boundary" && {
+        afterExperience(memory: Memory, { train, task, index }, { rng, stream }) {
+          const buffer = memory.buffer ?? emptyBuffer(capacity, train);
+          offerTable(buffer, train, task, keep, rng.at("keep", index), stream.classes.length);
+          return { ...memory, buffer };
+        },
+      }),
     };
   },
 );

@@ -247,7 +247,12 @@ export function strategy<O extends Options, S extends object, const Needs extend
   const make = (options: Partial<Widened<O>> = {}): Strategy<Needs> => {
     const all = checked(name, defaults, options as Partial<O>);
     const spec = { name, options: all as Json };
-    return Object.freeze({ spec, needs, hooks: build(all as Widened<O>) as unknown as Hooks<State>, toJSON: () => spec });
+    return Object.freeze({
+      spec,
+      needs,
+      hooks: build(all as Widened<O>) as unknown as Hooks<State>,
+      toJSON: () => spec,
+    });
   };
   return Object.assign(make, { strategy: name, defaults, needs });
 }
@@ -296,4 +301,19 @@ export function requireNumber(
     const bounds = most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `from ${least} to ${most}`;
     throw new RangeError(`${where}: ${what} must be a number ${bounds}, got ${value}`);
   }
+}
+
+/** Throws unless an option is a whole number of at least `least`. */
+export function requireWhole(where: string, what: string, value: number, least: number): void {
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new RangeError(`${where}: ${what} must be a whole number of at least ${least}, got ${value}`);
+}
+
+/** Throws unless an option is one of a few words. */
+export function requireOneOf(where: string, what: string, value: string, words: readonly string[]): void {
+  if (words.includes(value)) return;
+  const quoted = words.map((word) => `"${word}"`);
+  throw new TypeError(
+    `${where}: ${what} must be ${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}, got "${value}"`,
+  );
 }

@@ -1,10 +1,11 @@
 /** Memories of raw examples: plain data, so that they are saved with the run, and functions over them. */
-import { type Examples, type Raw, type Shape, sizeOf } from "../../data/dataset.ts";
+import { type Examples, type Raw, type Shape, sizeOf, table } from "../../data/dataset.ts";
 import type { Rng } from "../../engine/index.ts";
-import type { Batch } from "../strategy.ts";
+import type { Batch, HostTensor } from "../strategy.ts";
 
 /** Which examples stay when a memory is full. */
-export type Keep = "reservoir" | "classBalanced";
+export type Keep = "reservoir" | "classBalanced" | "perClass";
+export const keeps: readonly Keep[] = ["reservoir", "classBalanced", "perClass"];
 
 /** A memory: `size` of `capacity` rows are filled. */
 export interface Buffer {
@@ -42,12 +43,22 @@ export function emptyBuffer(capacity: number, like: Pick<Examples, "shape" | "sc
  *
  * `reservoir`: every example seen so far is in the memory with the same probability (Vitter 1985, algorithm R). `classBalanced`: the
  * largest class makes room for smaller ones; within a full-sized class a reservoir decides (Chrysakis and Moens 2020, algorithm 1).
+ * `perClass`: a reservoir for each of `classes` classes, all of one size.
  */
-export function placeFor(buffer: Buffer, label: number, keep: Keep, rng: Rng): number {
+export function placeFor(buffer: Buffer, label: number, keep: Keep, rng: Rng, classes = 1): number {
   buffer.seen++;
   const offered = (buffer.offered.get(label) ?? 0) + 1;
   buffer.offered.set(label, offered);
-  if (buffer.size < buffer.capacity) return buffer.size++;
+  const full = buffer.size === buffer.capacity;
+  if (keep === "perClass") {
+    const share = Math.max(1, Math.floor(buffer.capacity / Math.max(1, classes)));
+    if (offered <= share) return full ? -1 : buffer.size++;
+    const wanted = rng.int(offered);
+    if (wanted >= share) return -1;
+    for (let i = 0, met = 0; i < buffer.size; i++) if (buffer.labels[i] === label && met++ === wanted) return i;
+    return -1;
+  }
+  if (!full) return buffer.size++;
   if (keep === "reservoir") {
     const at = rng.int(buffer.seen);
     return at < buffer.capacity ? at : -1;
@@ -64,15 +75,20 @@ export function placeFor(buffer: Buffer, label: number, keep: Keep, rng: Rng): n
   return rng.uniform() <= own / offered ? pick((kept) => kept === label) : -1;
 }
 
-/** Offers the current rows of a batch to the memory; gives the place each one went to, or −1. */
-export function offer(buffer: Buffer, batch: Batch, keep: Keep, rng: Rng): Int32Array {
+/**
+ * Offers the current rows of a batch to the memory; gives the place each one went to, or −1 for those that were not kept or were
+ * replaced by a later row.
+ */
+export function offer(buffer: Buffer, batch: Batch, keep: Keep, rng: Rng, classes = 1): Int32Array {
   const places = new Int32Array(batch.current);
   const size = sizeOf(buffer.shape);
   const one = new Uint32Array(1);
   for (let i = 0; i < batch.current; i++) {
-    const place = placeFor(buffer, batch.y[i]!, keep, rng);
+    const place = placeFor(buffer, batch.y[i]!, keep, rng, classes);
     places[i] = place;
     if (place < 0) continue;
+    const before = places.indexOf(place);
+    if (before < i) places[before] = -1;
     one[0] = batch.at[i]!;
     batch.from.read(one, buffer.rows, place * size);
     buffer.labels[place] = batch.y[i]!;
@@ -87,10 +103,7 @@ export function draw(buffer: Buffer, count: number, rng: Rng): Uint32Array {
 }
 
 /** The rows at some places as the model sees them. */
-export function recall(
-  buffer: Buffer,
-  places: ArrayLike<number>,
-): { x: Float32Array; y: Int32Array; task: Int32Array } {
+export function recall(buffer: Buffer, places: ArrayLike<number>): Rows {
   const size = sizeOf(buffer.shape);
   const x = new Float32Array(places.length * size);
   for (let i = 0; i < places.length; i++) {
@@ -104,8 +117,23 @@ export function recall(
   };
 }
 
-/** A batch with more rows at its end; `weight` is that of each new row, where rows are weighted. */
-export function withRows(batch: Batch, more: { x: Float32Array; y: Int32Array; task: Int32Array }): Batch {
+/** How rows are joined to a batch. */
+export interface Joining {
+  /** The name under which a strategy's traced hooks find the rows; without one they are part of the task alone. */
+  readonly name?: string;
+  /** The weight of each new row in the task's mean loss; default 1. With 0 only the strategy's own hooks use them. */
+  readonly weight?: number;
+}
+
+/** Examples as the model sees them, with their columns and tasks. */
+export interface Rows {
+  readonly x: Float32Array;
+  readonly y: Int32Array;
+  readonly task: Int32Array;
+}
+
+/** A batch with more rows at its end. */
+export function withRows(batch: Batch, more: Rows, { name, weight = 1 }: Joining = {}): Batch {
   const x = new Float32Array(batch.x.length + more.x.length);
   x.set(batch.x);
   x.set(more.x, batch.x.length);
@@ -115,5 +143,40 @@ export function withRows(batch: Batch, more: { x: Float32Array; y: Int32Array; t
     out.set(b, a.length);
     return out;
   };
-  return { ...batch, x, y: both(batch.y, more.y), task: both(batch.task, more.task) };
+  const y = both(batch.y, more.y);
+  let weights = batch.weight;
+  if (weights !== null || weight !== 1) {
+    const all = new Float32Array(y.length).fill(weight);
+    all.set(weights ?? new Float32Array(batch.y.length).fill(1));
+    weights = all;
+  }
+  const rows = name === undefined ? batch.rows : { ...batch.rows, [name]: [batch.y.length, y.length] as const };
+  return { ...batch, x, y, task: both(batch.task, more.task), weight: weights, rows };
+}
+
+/** A batch with one more group of inputs for a strategy's own hooks. */
+export function withExtra(batch: Batch, name: string, extra: Readonly<Record<string, HostTensor>>): Batch {
+  return { ...batch, extra: { ...batch.extra, [name]: { ...batch.extra[name], ...extra } } };
+}
+
+/** The filled part of a memory as a table. */
+export function asTable({ rows, labels, size, shape, scale }: Buffer): Examples {
+  return table(rows.slice(0, size * sizeOf(shape)), labels.slice(0, size), shape, scale);
+}
+
+/** Every place of a memory once in random order, then again in another: draws without replacement from a memory that may change. */
+export interface Deck {
+  left: Uint32Array;
+}
+
+/** The next `count` places of a deck (Fujita 2025, arXiv:2503.02269); reshuffled when it is used up or the memory has grown past it. */
+export function deal(deck: Deck, buffer: Buffer, count: number, rng: Rng): Uint32Array {
+  const wanted = Math.min(count, buffer.size);
+  const out = new Uint32Array(wanted);
+  for (let i = 0; i < wanted; i++) {
+    if (deck.left.length === 0) deck.left = rng.permutation(buffer.size);
+    out[i] = deck.left[deck.left.length - 1]!;
+    deck.left = deck.left.subarray(0, deck.left.length - 1);
+  }
+  return out;
 }

@@ -1,9 +1,9 @@
-/** The diagonal of the Fisher information of a network, per example. */
+/** The diagonal of the Fisher information of a network, and other sums of the gradients of single examples. */
 import { type Examples, gather } from "../../data/dataset.ts";
 import { disposeTree, jit, mapTensors, scoped, tf, valueAndGrad } from "../../engine/index.ts";
-import { tape } from "../../models/model.ts";
-import { masked, type Weights } from "../../models/network.ts";
+import { crossEntropies, masked, type Weights } from "../../models/network.ts";
 import type { Context } from "../strategy.ts";
+import { evaluated, fullyConnected, type OfLogits, powersOfOne, sumOfPowers } from "./per-example.ts";
 
 /**
  * At which labels the squared gradients of the log-likelihood are taken.
@@ -14,65 +14,154 @@ import type { Context } from "../strategy.ts";
  */
 export type FisherLabels = "all" | "sampled" | "true" | "batch";
 
-/** What the Fisher information is measured on. */
-export interface FisherOptions {
-  readonly labels: FisherLabels;
+/** What the importance of weights is measured on. */
+export interface Measured {
   /** How many examples, drawn without replacement; at most all. */
   readonly samples: number;
   /** The task of the examples, for the mask of their columns. */
   readonly task: number;
+  /** Whether every example gets a backward pass of its own. Default: only where the network is not fully connected. */
+  readonly oneByOne?: boolean;
 }
 
-/** The mean over examples of the squared gradients, in the tree of the weights. The caller owns the tensors. */
-export function fisher(examples: Examples, { labels, samples, task }: FisherOptions, context: Context): Weights {
-  const { network, statistics, columns, weights } = context;
-  const rng = context.rng.at("fisher", context.experience);
-  const logProbabilities = (w: Weights, x: tf.Tensor, mask: tf.Tensor | null): tf.Tensor =>
-    tf.logSoftmax(masked(network.logits(w, network.features(w, x, tape(false, null, statistics).mode)), mask));
-  const squaredGradient = (w: Weights, x: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | null): Weights => {
-    const meanLoss = (at: Weights): tf.Tensor =>
-      tf.neg(tf.mean(tf.sum(tf.mul(tf.cast(tf.oneHot(y, columns), "float32"), logProbabilities(at, x, mask)), -1)));
-    return mapTensors((g) => tf.square(g), valueAndGrad(meanLoss, w).grads);
-  };
-  const addOne = jit(
-    (total: Weights, w: Weights, x: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | null): Weights => {
-      if (labels !== "all") return mapTensors((a, b) => tf.add(a, b), total, squaredGradient(w, x, y, mask));
-      const probabilities = tf.exp(logProbabilities(w, x, mask));
-      let sum = total;
-      for (let label = 0; label < columns; label++) {
-        const probability = tf.reshape(tf.slice(probabilities, [0, label], [1, 1]), []);
-        const squares = squaredGradient(w, x, tf.tensor1d([label], "int32"), mask);
-        sum = mapTensors((a, b) => tf.add(a, tf.mul(b, probability)), sum, squares);
-      }
-      return sum;
-    },
-    { name: "fisher", donate: [0] },
-  );
-  const drawLabel = (x: tf.Tensor, mask: tf.Tensor | null): number => {
-    const probabilities = tf.tidy(() => tf.exp(logProbabilities(weights, x, mask)).dataSync());
-    let left = rng.uniform();
-    for (let label = 0; label < columns; label++) if ((left -= probabilities[label]!) < 0) return label;
-    return probabilities.indexOf(Math.max(...probabilities));
-  };
+/** Rows per backward pass of a fully connected network. */
+const together = 256;
 
+/** Loops over the chosen examples in groups, adding up what `add` gives. The caller owns the mean over the groups' `count`. */
+function summed(
+  examples: Examples,
+  group: number,
+  { samples, task }: Measured,
+  context: Context,
+  add: (total: Weights, x: tf.Tensor, at: Uint32Array, mask: tf.Tensor | null) => Weights,
+): { readonly total: Weights; readonly groups: number; readonly rows: number } {
+  const rng = context.rng.at("fisher", context.experience);
   const chosen = rng.sample(examples.length, Math.min(samples, examples.length));
   const row = context.mask(Int32Array.of(task));
   const mask = row === null ? null : tf.tensor(row.data, row.shape as number[], "float32");
-  const group = labels === "batch" ? context.batch : 1;
-  let total = scoped(() => mapTensors((w) => tf.zerosLike(w), weights));
+  let total = scoped(() => mapTensors((w) => tf.zerosLike(w), context.weights));
   let groups = 0;
   for (; groups * group < chosen.length; groups++) {
     const at = chosen.subarray(groups * group, (groups + 1) * group);
     const x = tf.tensor(gather(examples, at), [at.length, ...examples.shape]);
+    total = add(total, x, at, mask);
+    x.dispose();
+  }
+  mask?.dispose();
+  return { total, groups, rows: chosen.length };
+}
+
+function divided(total: Weights, by: number): Weights {
+  const mean = scoped(() => mapTensors((sum) => tf.div(sum, Math.max(1, by)), total));
+  disposeTree(total);
+  return mean;
+}
+
+/**
+ * The mean over examples of `|∂f/∂w|^power` for a function of their logits. `f` also gets the mask of the examples' columns. The caller
+ * owns the tensors.
+ */
+export function importanceOf(
+  examples: Examples,
+  power: 1 | 2,
+  f: (logits: tf.Tensor, mask: tf.Tensor | null) => tf.Tensor,
+  measured: Measured,
+  context: Context,
+): Weights {
+  const { network, weights, statistics } = context;
+  const fast = !(measured.oneByOne ?? !fullyConnected(network, weights, statistics));
+  const addGroup = jit(
+    (total: Weights, w: Weights, x: tf.Tensor, mask: tf.Tensor | null): Weights => {
+      const powers = (fast ? sumOfPowers : powersOfOne)(network, w, statistics, x, power, (logits) => f(logits, mask));
+      return mapTensors((a, b) => tf.add(a, b!), total, powers);
+    },
+    { name: "importance", donate: [0] },
+  );
+  const { total, rows } = summed(examples, fast ? together : 1, measured, context, (sum, x, _at, mask) =>
+    addGroup(sum, weights, x, mask),
+  );
+  return divided(total, rows);
+}
+
+/** The mean over examples of the squared gradients of the log-likelihood, in the tree of the weights. The caller owns the tensors. */
+export function fisher(
+  examples: Examples,
+  { labels, ...measured }: Measured & { readonly labels: FisherLabels },
+  context: Context,
+): Weights {
+  const { network, statistics, columns, weights } = context;
+  if (labels === "batch") return ofBatches(examples, measured, context);
+  const fast = !(measured.oneByOne ?? !fullyConnected(network, weights, statistics));
+  const addGroup = jit(
+    (total: Weights, w: Weights, x: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | null): Weights => {
+      const loss: OfLogits = (logits) => crossEntropies(masked(logits, mask), y);
+      // The square of a gradient that is weighted by √p is the squared gradient weighted by p.
+      const root = labels === "all" ? tf.exp(tf.div(loss(evaluated(network, w, statistics, x)), -2)) : null;
+      const f: OfLogits = (logits) => (root === null ? loss(logits) : tf.mul(root, loss(logits)));
+      const squares = (fast ? sumOfPowers : powersOfOne)(network, w, statistics, x, 2, f);
+      return mapTensors((a, b) => tf.add(a, b!), total, squares);
+    },
+    { name: "fisher", donate: [0] },
+  );
+  const rng = context.rng.at("fisher labels", context.experience);
+  const drawn = (x: tf.Tensor, mask: tf.Tensor | null): Int32Array => {
+    const rows = tf.tidy(() => tf.softmax(masked(evaluated(network, weights, statistics, x), mask)).dataSync());
+    return Int32Array.from({ length: x.shape[0]! }, (_, n) =>
+      drawFrom(rows.slice(n * columns, (n + 1) * columns), rng.uniform()),
+    );
+  };
+  const { total, rows } = summed(examples, fast ? together : 1, measured, context, (sum, x, at, mask) => {
+    const n = at.length;
+    const taken = (y: Int32Array, from: Weights): Weights => {
+      const labelled = tf.tensor1d(y, "int32");
+      const next = addGroup(from, weights, x, labelled, mask);
+      labelled.dispose();
+      return next;
+    };
+    if (labels === "true")
+      return taken(
+        Int32Array.from(at, (i) => examples.labels[i]!),
+        sum,
+      );
+    if (labels === "sampled") return taken(drawn(x, mask), sum);
+    let next = sum;
+    for (let label = 0; label < columns; label++) next = taken(new Int32Array(n).fill(label), next);
+    return next;
+  });
+  return divided(total, rows);
+}
+
+function drawFrom(probabilities: ArrayLike<number>, uniform: number): number {
+  let left = uniform;
+  let likeliest = 0;
+  for (let i = 0; i < probabilities.length; i++) {
+    if (probabilities[i]! > probabilities[likeliest]!) likeliest = i;
+    if ((left -= probabilities[i]!) < 0) return i;
+  }
+  return likeliest;
+}
+
+/** The mean over batches of the squared gradient of the batch's mean loss. */
+function ofBatches(examples: Examples, measured: Measured, context: Context): Weights {
+  const { network, statistics, weights } = context;
+  const addBatch = jit(
+    (total: Weights, w: Weights, x: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | null): Weights => {
+      const { grads } = valueAndGrad(
+        (at: Weights) => tf.mean(crossEntropies(masked(evaluated(network, at, statistics, x), mask), y)),
+        w,
+      );
+      return mapTensors((a, b) => tf.add(a, tf.square(b!)), total, grads);
+    },
+    { name: "fisher", donate: [0] },
+  );
+  const { total, groups } = summed(examples, context.batch, measured, context, (sum, x, at, mask) => {
     const y = tf.tensor1d(
-      labels === "sampled" ? [drawLabel(x, mask)] : Int32Array.from(at, (i) => examples.labels[i]!),
+      Int32Array.from(at, (i) => examples.labels[i]!),
       "int32",
     );
-    total = addOne(total, weights, x, y, mask);
-    disposeTree([x, y]);
-  }
-  const mean = scoped(() => mapTensors((sum) => tf.div(sum, Math.max(1, groups)), total));
-  disposeTree(total);
-  mask?.dispose();
-  return mean;
+    const next = addBatch(sum, weights, x, y, mask);
+    y.dispose();
+    return next;
+  });
+  return divided(total, groups);
 }

@@ -1,0 +1,52 @@
+/** Losses between what a network gives and what another gave. */
+import { tf } from "../../engine/index.ts";
+import { excluded } from "../../models/network.ts";
+import type { Context } from "../strategy.ts";
+
+/**
+ * `−Σ_c softmax(teacher/T)_c · log softmax(student/T)_c` of each row (Hinton et al. 2015, without the factor T²), over the columns where
+ * `columns` (broadcast to the logits) is 1.
+ */
+export function softCrossEntropies(
+  student: tf.Tensor,
+  teacher: tf.Tensor,
+  temperature: number,
+  columns: tf.Tensor | null = null,
+): tf.Tensor {
+  const softened = (logits: tf.Tensor): tf.Tensor => {
+    const cool = tf.div(logits, temperature);
+    return columns === null ? cool : tf.add(cool, tf.mul(tf.sub(1, columns), excluded));
+  };
+  // An excluded column has probability 0 and a log-probability of about −10⁹, whose product is 0.
+  return tf.neg(tf.sum(tf.mul(tf.softmax(softened(teacher)), tf.logSoftmax(softened(student))), -1));
+}
+
+/** The mean over rows and columns of the squared difference. */
+export function meanSquares(a: tf.Tensor, b: tf.Tensor): tf.Scalar {
+  return tf.mean(tf.square(tf.sub(a, b))) as tf.Scalar;
+}
+
+/** Rows of length 1. */
+export function normalised(vectors: tf.Tensor): tf.Tensor {
+  return tf.div(vectors, tf.sqrt(tf.add(tf.sum(tf.square(vectors), -1, true), 1e-12)));
+}
+
+/**
+ * Groups of columns that past experiences have taught, `[groups, columns]` of 0 and 1: one row per past task where each has a head of
+ * its own, else one row of all columns of the classes met before experience `experience`. Null before the second experience.
+ */
+export function pastColumns(
+  { stream, columns }: Pick<Context, "stream" | "columns">,
+  experience: number,
+): tf.Tensor2D | null {
+  const tasks = new Set<number>();
+  for (let i = 0; i < experience; i++) tasks.add(stream.taskOf(i));
+  if (tasks.size === 0) return null;
+  const own = [...tasks].map((task) => stream.classesOf(task));
+  const groups = stream.head === "multi" ? own : [[...new Set(own.flat())]];
+  const data = new Float32Array(groups.length * columns);
+  groups.forEach((group, g) => {
+    for (const column of group) if (column < columns) data[g * columns + column] = 1;
+  });
+  return tf.tensor2d(data, [groups.length, columns]);
+}

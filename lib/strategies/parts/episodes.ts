@@ -1,0 +1,78 @@
+/** Memories that are filled when an experience ends: a share for each. */
+import { type Examples, sizeOf } from "../../data/dataset.ts";
+import type { Rng } from "../../engine/index.ts";
+import type { Context } from "../strategy.ts";
+import { type Buffer, emptyBuffer, type Keep, placeFor } from "./buffer.ts";
+
+/** Offers every example of a table to a memory, in random order; gives the place each row of the table went to, or −1. */
+export function offerTable(
+  buffer: Buffer,
+  examples: Examples,
+  task: number,
+  keep: Keep,
+  rng: Rng,
+  classes: number,
+): Int32Array {
+  const places = new Int32Array(examples.length).fill(-1);
+  const size = sizeOf(buffer.shape);
+  const holder = new Map<number, number>();
+  for (const row of rng.permutation(examples.length)) {
+    const place = placeFor(buffer, examples.labels[row]!, keep, rng, classes);
+    if (place < 0) continue;
+    const before = holder.get(place);
+    if (before !== undefined) places[before] = -1;
+    holder.set(place, row);
+    places[row] = place;
+    buffer.labels[place] = examples.labels[row]!;
+    buffer.tasks[place] = task;
+  }
+  for (const [place, row] of holder) examples.read([row], buffer.rows, place * size);
+  return places;
+}
+
+/** A memory in which each past experience has the same share: places `starts[e]` up to `starts[e + 1]` are those of the e-th. */
+export interface Episodes {
+  readonly buffer: Buffer;
+  /** One more than there are experiences; the last is the number of places in use. */
+  readonly starts: readonly number[];
+}
+
+/**
+ * The memory with a share of an experience's examples, drawn without replacement. The share is the capacity divided by the length of the
+ * stream; where that is unknown, by the experiences so far, and earlier experiences give up a part of theirs. Also gives the rows of the
+ * table that are kept.
+ */
+export function withEpisode(
+  episodes: Episodes | null,
+  capacity: number,
+  examples: Examples,
+  task: number,
+  { stream, experience, rng }: Pick<Context, "stream" | "experience" | "rng">,
+): { readonly episodes: Episodes; readonly kept: Uint32Array; readonly from: readonly number[] } {
+  const { buffer, starts } = episodes ?? { buffer: emptyBuffer(capacity, examples), starts: [0] };
+  const known = stream.facts.includes("length") && Number.isFinite(stream.length);
+  const share = Math.floor(capacity / (known ? stream.length : starts.length));
+  const size = sizeOf(buffer.shape);
+  const kept = rng.at("episode", experience).sample(examples.length, Math.min(share, examples.length));
+  const next: Buffer = { ...emptyBuffer(capacity, examples), size: 0, seen: buffer.seen + examples.length };
+  const ends = [0];
+  const from: number[] = [];
+  for (let e = 0; e + 1 < starts.length; e++) {
+    for (let place = starts[e]!; place < Math.min(starts[e + 1]!, starts[e]! + share); place++) {
+      next.rows.set(buffer.rows.subarray(place * size, (place + 1) * size), next.size * size);
+      next.labels[next.size] = buffer.labels[place]!;
+      next.tasks[next.size] = buffer.tasks[place]!;
+      from.push(place);
+      next.size++;
+    }
+    ends.push(next.size);
+  }
+  examples.read(kept, next.rows, next.size * size);
+  for (const row of kept) {
+    next.labels[next.size] = examples.labels[row]!;
+    next.tasks[next.size] = task;
+    next.size++;
+  }
+  ends.push(next.size);
+  return { episodes: { buffer: next, starts: ends }, kept, from };
+}

@@ -1,0 +1,43 @@
+/** Numbers that the network gave for each example of a memory, kept beside it on the device, so that steps need not come back to the host. */
+import { tf } from "../../engine/index.ts";
+import type { HostTensor } from "../strategy.ts";
+
+/** `[capacity, width]`: a row for each place of a memory. A type, not an interface, so that it is a tree of tensors. */
+export type Records = { readonly values: tf.Tensor };
+
+/** Empty records. */
+export function emptyRecords(capacity: number, width: number): Records {
+  return { values: tf.zeros([capacity, width]) };
+}
+
+/** The same records with room for more columns; gives them back as they are when they have enough. */
+export function widenedRecords(records: Records, width: number): Records {
+  const missing = width - records.values.shape[1]!;
+  return missing === 0
+    ? records
+    : {
+        values: tf.pad(records.values, [
+          [0, 0],
+          [0, missing],
+        ]),
+      };
+}
+
+/** Places as an input of a step; −1, for a row that is not kept, becomes a place behind the last. */
+export function placesInput(places: ArrayLike<number>, capacity: number): HostTensor {
+  return { data: Int32Array.from(places, (p) => (p < 0 ? capacity : p)), shape: [places.length] };
+}
+
+/** *Traced.* The records with the rows of `values` written to their places. */
+export function written({ values: old }: Records, places: tf.Tensor, values: tf.Tensor): Records {
+  const capacity = old.shape[0]!;
+  const onto = tf.cast(tf.oneHot(tf.cast(places, "int32"), capacity), "float32");
+  const kept = tf.sub(1, tf.sum(onto, 0));
+  const fresh = tf.matMul(onto as tf.Tensor2D, values as tf.Tensor2D, true, false);
+  return { values: tf.add(tf.mul(old, tf.reshape(kept, [capacity, 1])), fresh) };
+}
+
+/** *Traced.* The records at some places. */
+export function read({ values }: Records, places: tf.Tensor): tf.Tensor {
+  return tf.gather(values, tf.cast(places, "int32"));
+}
