@@ -1,10 +1,20 @@
 // Written by `npm run gen`.
+export * from "./active.ts";
+export * from "./augment.ts";
 export * from "./blur.ts";
+export * from "./budget.ts";
+export * from "./concat.ts";
+export * from "./corrupt.ts";
+export * from "./delay-labels.ts";
 export * from "./few-shot.ts";
+export * from "./forget.ts";
 export * from "./generalized.ts";
 export * from "./gradual.ts";
 export * from "./imbalance.ts";
+export * from "./interleave.ts";
+export * from "./label-noise.ts";
 export * from "./limit.ts";
+export * from "./multi-label.ts";
 export * from "./online.ts";
 export * from "./order.ts";
 export * from "./recur.ts";
@@ -14,4 +24,6 @@ export * from "./scenario.ts";
 export * from "./shuffle-tasks.ts";
 export * from "./slice.ts";
 export * from "./split.ts";
+export * from "./unlabel.ts";
 export * from "./validation.ts";
+export * from "./withhold.ts";

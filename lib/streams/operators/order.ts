@@ -3,6 +3,7 @@ import { relabelled } from "../../data/dataset.ts";
 import { operator } from "../operator.ts";
 import { orderOf, reordered } from "../parts/order.ts";
 import { picked } from "../parts/picked.ts";
+import { byLikeness } from "../parts/similarity.ts";
 import { relabelOf, retabled } from "../parts/tables.ts";
 import type { Seed } from "../stream.ts";
 
@@ -10,7 +11,9 @@ import type { Seed } from "../stream.ts";
  * Changes the order in which things arrive: a seed draws it, "run" takes the run's own seed, a list gives it.
  *
  * On a stream of one experience it is the order of the classes, which a later `split` follows: columns are numbered anew, so that column 0
- * is the first in the order; a list holds every column or class name once. On a stream of several it is the order of the experiences.
+ * is the first in the order; a list holds every column or class name once; "similar" and "different" make a curriculum, which goes on from
+ * the first class to the one whose mean example is nearest to, or farthest from, the last one's. On a stream of several it is the order of
+ * the experiences.
  *
  * @throws RangeError when a list does not have every class, or every experience, exactly once, or the stream never ends.
  *
@@ -21,24 +24,35 @@ import type { Seed } from "../stream.ts";
  * split(5)(order([9, 8, 7, 6, 5, 4, 3, 2, 1, 0])(classes(digits()))).classes[0]; // "9"
  * ```
  */
-export const order = operator("order", (by: Seed | readonly (number | string)[]) => (stream) => {
-  if (stream.length === Infinity) throw new RangeError("order: a stream that ends is required; slice it first");
-  if (stream.length > 1) {
-    const names = Array.from({ length: stream.length }, (_, i) => String(i));
-    return picked(stream, orderOf("order", by, names));
-  }
-  const columns = orderOf("order", by, stream.classes);
-  const place = reordered(columns);
-  return {
-    ...retabled(
-      stream,
-      (of) =>
-        relabelled(
-          of,
-          relabelOf(of, (label) => place[label]!),
-        ),
-      (classes) => classes.map((column) => place[column]!).sort((a, b) => a - b),
-    ),
-    classes: columns.map((column) => stream.classes[column]!),
-  };
-});
+export const order = operator(
+  "order",
+  (by: Seed | "similar" | "different" | readonly (number | string)[]) => (stream) => {
+    if (stream.length === Infinity) throw new RangeError("order: a stream that ends is required; slice it first");
+    if (stream.length > 1) {
+      const names = Array.from({ length: stream.length }, (_, i) => String(i));
+      if (isCurriculum(by))
+        throw new TypeError(`order: a stream of one experience is required for "${by}"; put it before the split`);
+      return picked(stream, orderOf("order", by, names));
+    }
+    const columns = isCurriculum(by)
+      ? byLikeness(stream.experience(0).train, stream.classesOf(0), by)
+      : orderOf("order", by, stream.classes);
+    const place = reordered(columns);
+    return {
+      ...retabled(
+        stream,
+        (of) =>
+          relabelled(
+            of,
+            relabelOf(of, (label) => place[label]!),
+          ),
+        (classes) => classes.map((column) => place[column]!).sort((a, b) => a - b),
+      ),
+      classes: columns.map((column) => stream.classes[column]!),
+    };
+  },
+);
+
+function isCurriculum(by: unknown): by is "similar" | "different" {
+  return by === "similar" || by === "different";
+}

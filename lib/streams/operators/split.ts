@@ -1,20 +1,23 @@
 /** Splits every experience by its classes. */
 
 import { operator } from "../operator.ts";
+import { rngOf } from "../parts/seed.ts";
 import { withTables } from "../parts/tables.ts";
-import { type Changed, type Experience, ofClasses, type Stream } from "../stream.ts";
+import { type Changed, type Experience, ofClasses, type Seed, type Stream } from "../stream.ts";
 
-/** How classes are put in groups: so many groups of one size, these sizes, these classes, or a first size and a size of those after. */
+/** How classes are put in groups: so many groups of one size, these sizes, these classes, a first size and a size of those after, or so many of random sizes. */
 export type Groups =
   | number
   | readonly number[]
   | readonly (readonly (number | string)[])[]
-  | { readonly first: number; readonly then: number };
+  | { readonly first: number; readonly then: number }
+  | { readonly parts: number; readonly seed: Seed };
 
 /**
  * Splits each experience into several by its classes, in the order of the columns: `split(5)` into five of one size, `split([4, 3, 3])`
  * into these sizes, `split([[1, 4], [5, 7]])` into these classes, by column or by name (those not named are left out), and
- * `split({ first: 50, then: 10 })` into a base and increments. Labels stay as they are; each part is a task of its own.
+ * `split({ first: 50, then: 10 })` into a base and increments, `split({ parts: 5, seed: "run" })` into five of sizes drawn at random (each
+ * has one class, every other class goes to any of them). Labels stay as they are; each part is a task of its own.
  *
  * @throws RangeError when the classes do not divide into the groups, or a class is named twice or does not exist.
  *
@@ -77,6 +80,14 @@ function groupsOf(
       );
     }
     return cut(classes, new Array<number>(groups).fill(total / groups));
+  }
+  if ("parts" in groups) {
+    if (checked(groups.parts) > total)
+      throw new RangeError(`split: at most ${total} groups of ${total} classes are possible, got ${groups.parts}`);
+    const sizes = new Array<number>(groups.parts).fill(1);
+    const rng = rngOf(groups.seed, "split");
+    for (let i = groups.parts; i < total; i++) sizes[rng.int(groups.parts)]!++;
+    return cut(classes, sizes);
   }
   if ("first" in groups) {
     const { first, then } = groups;

@@ -1,0 +1,28 @@
+/** Says what the learner may spend. */
+import { withDefaults } from "../../data/options.ts";
+import { operator } from "../operator.ts";
+import type { Budget } from "../stream.ts";
+
+/**
+ * Limits what the learner may spend on each experience: updates of the weights, floating-point operations, bytes kept besides the weights.
+ * The stream only says it (`stream.budget`); training keeps to it. A second budget replaces what it names.
+ *
+ * @example
+ * ```ts
+ * import { classes, digits, operators } from "thalweg";
+ * operators.budget({ steps: 100 })(classes(digits())).budget; // { steps: 100 }
+ * ```
+ */
+export const budget = operator("budget", (limits: Budget) => {
+  withDefaults<Partial<Record<keyof Budget, number | undefined>>>("budget", limits, {
+    steps: undefined,
+    flops: undefined,
+    memoryBytes: undefined,
+  });
+  for (const [name, limit] of Object.entries(limits))
+    if (!(typeof limit === "number" && limit > 0))
+      throw new RangeError(`budget: ${name} must be a number above 0, got ${limit}`);
+  if (Object.keys(limits).length === 0)
+    throw new RangeError("budget: at least one of steps, flops, memoryBytes is required");
+  return (stream) => ({ budget: { ...stream.budget, ...limits } });
+});
