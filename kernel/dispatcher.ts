@@ -93,6 +93,7 @@ export function createKernel(options: KernelOptions): Kernel {
     onOutput,
     onPreloaded(result) {
       preloadError = result.error;
+      if (executing) void reportPreload(executing);
       context.language.preloaded(result.names, result.url);
       options.onPreload?.(result);
     },
@@ -117,6 +118,14 @@ export function createKernel(options: KernelOptions): Kernel {
     flush,
     exit: (restart) => options.onExit?.(restart),
   };
+
+  /** A library that could not be loaded is told in the first cell. */
+  async function reportPreload(request: Message): Promise<void> {
+    if (preloadError === undefined) return;
+    const text = `The preloaded library could not be loaded, its names are missing: ${preloadError}\n`;
+    preloadError = undefined;
+    await publish("stream", { name: "stderr", text }, request);
+  }
 
   /** Figures become interactive everywhere; the script they share goes before the first of them. */
   async function publishBundle(
@@ -188,17 +197,7 @@ export function createKernel(options: KernelOptions): Kernel {
         continue;
       }
       executing = request;
-      if (preloadError !== undefined) {
-        await publish(
-          "stream",
-          {
-            name: "stderr",
-            text: `The preloaded library could not be loaded, its names are missing: ${preloadError}\n`,
-          },
-          request,
-        );
-        preloadError = undefined;
-      }
+      await reportPreload(request);
       const after: Queued[] = [];
       await answer(channel, request, async (given, cell) => {
         const reply = await execute(given, cell);

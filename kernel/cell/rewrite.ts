@@ -172,7 +172,7 @@ function lastExpression(program: Program, code: string): Node | undefined {
   }
   if (
     last?.type === "TryStatement" &&
-    /_ts_dispose_resources\(/.test(code.slice(last.finalizer?.start ?? last.end, last.end))
+    /_ts_dispose_resources\w*\(/.test(code.slice(last.finalizer?.start ?? last.end, last.end))
   ) {
     last = last.block.body.findLast((s) => s.type !== "FunctionDeclaration");
   }

@@ -8,7 +8,7 @@ import { shared } from "./control.ts";
 import { displaysSettled } from "./display.ts";
 import { errorContent, Interrupted, rememberCell } from "./errors.ts";
 import { importFromCell, meta } from "./modules.ts";
-import { emit, flushAll, plain } from "./output.ts";
+import { emit, flushAll, plain, resetBurst } from "./output.ts";
 import { bundleOf } from "./show.ts";
 import { allowStdin } from "./stdin.ts";
 
@@ -149,6 +149,7 @@ export function evaluator(memory: Int32Array, marker: string) {
     lastValue = undefined;
     stops = 0;
     allowStdin(request.stdin);
+    resetBurst();
     current = { request, cell: undefined };
     Atomics.store(memory, shared.stop, 0);
     Atomics.store(memory, shared.running, run);

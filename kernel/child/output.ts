@@ -46,6 +46,11 @@ export function print(name: "stdout" | "stderr", text: string): void {
     }, windowMs).unref();
 }
 
+/** A new cell: what it prints first is seen at once, whatever the one before it did. */
+export function resetBurst(): void {
+  writes = 0;
+}
+
 /** process.stdout and process.stderr, so that text stays in order with displays and results. */
 export function captureStreams(): void {
   for (const [name, fd] of [

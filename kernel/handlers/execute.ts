@@ -29,7 +29,14 @@ export function asksForHelp(code: string): string | undefined {
 }
 
 export const execute: Handler = async (context, message) => {
-  const request = executeRequest(message.content);
+  let request: ExecuteRequest;
+  try {
+    request = executeRequest(message.content);
+  } catch (error) {
+    const { name: ename, message: evalue } = error as Error;
+    const failed = { status: "error", execution_count: context.count, ename, evalue, traceback: [evalue] };
+    return { ...failed, payload: [], user_expressions: {} };
+  }
   const { code, silent } = request;
   const run = context.nextRun();
   if (request.store_history) context.count++;

@@ -70,7 +70,7 @@ export function service({ cwd }: { cwd: string }) {
       cells.preloaded(names, url && sourceOf(fileURLToPath(url))),
 
     complete(code: string, cursor: number): Completions {
-      const file = open(cells.scratch(code));
+      const file = open(cells.scratch(code, true));
       const offset = file.prefix.length + cursor;
       const word = /[\p{ID_Continue}$]*$/u.exec(code.slice(0, cursor))![0];
       const found = service.getCompletionsAtPosition(file.path, offset, { includeCompletionsWithInsertText: true });

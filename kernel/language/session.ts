@@ -20,38 +20,48 @@ export interface Session {
   readonly files: ReadonlyMap<string, CellFile>;
   /** Makes the file of a cell; a cell that stays is seen by those after it. */
   put(run: number, name: string, code: string, keep: boolean): CellFile;
-  /** A file for a question about code that is not executed. */
-  scratch(code: string): CellFile;
+  /** A file for a question about code that is not executed; with `all`, it sees every name of the session. */
+  scratch(code: string, all?: boolean): CellFile;
   forget(run: number): void;
   preloaded(names: string[], path: string | undefined): void;
 }
 
+interface Declared {
+  path: string;
+  kind: Kind;
+}
+
+/** Variables may be assigned by later cells, which an import may not. */
+type Kind = "let" | "const" | "other";
+
 export function session(folder: string, globals: string): Session {
   const files = new Map<string, CellFile>();
-  /** name → file that declares it last. */
-  let declared = new Map<string, string>();
+  /** Where each name was declared last. */
+  let declared = new Map<string, Declared>();
   const order: CellFile[] = [];
   let library: { names: Set<string>; path: string } | undefined;
   let version = 0;
 
-  function index(): void {
-    declared = new Map();
-    for (const file of order) for (const name of declaredNames(file.code)) declared.set(name, file.path);
+  function remember(file: CellFile): void {
+    for (const [name, kind] of declaredNames(file.code)) declared.set(name, { path: file.path, kind });
   }
 
-  function make(run: number, name: string, code: string): CellFile {
-    const own = new Set(declaredNames(code));
+  /** @param wanted the names that the code can see; those that it mentions, when not given. */
+  function make(run: number, name: string, code: string, wanted: Iterable<string> = words(code)): CellFile {
+    const own = declaredNames(code);
     const imports = new Map<string, string[]>();
-    for (const word of new Set(code.match(/[\p{ID_Start}$_][\p{ID_Continue}$]*/gu))) {
+    const variables: string[] = [];
+    for (const word of wanted) {
       if (own.has(word)) continue;
-      const from = declared.get(word) ?? (library?.names.has(word) ? library.path : undefined);
-      if (from !== undefined) imports.set(from, [...(imports.get(from) ?? []), word]);
+      const from = declared.get(word) ?? (library?.names.has(word) ? { path: library.path, kind: "other" } : undefined);
+      if (!from) continue;
+      const specifier = relativeTo(folder, from.path);
+      if (from.kind === "other") imports.set(specifier, [...(imports.get(specifier) ?? []), word]);
+      else variables.push(`declare ${from.kind} ${word}: typeof import(${JSON.stringify(specifier)}).${word};`);
     }
-    const lines = [...imports].map(
-      ([from, names]) => `import { ${names.join(", ")} } from ${JSON.stringify(relativeTo(folder, from))};`,
-    );
-    const prefix = `/// <reference path=${JSON.stringify(globals)} />\n${lines.join(" ")}\n`;
-    const exported = own.size > 0 ? `\nexport { ${[...own].join(", ")} };` : "\nexport {};";
+    const lines = [...imports].map(([from, names]) => `import { ${names.join(", ")} } from ${JSON.stringify(from)};`);
+    const prefix = `/// <reference path=${JSON.stringify(globals)} />\n${[...lines, ...variables].join(" ")}\n`;
+    const exported = own.size > 0 ? `\nexport { ${[...own.keys()].join(", ")} };` : "\nexport {};";
     const path = `${folder}/${name}`;
     return { run, name, path, code, prefix, text: prefix + withoutExports(code) + exported, version: ++version };
   }
@@ -63,12 +73,13 @@ export function session(folder: string, globals: string): Session {
       files.set(file.path, file);
       if (keep) {
         order.push(file);
-        for (const declaredName of declaredNames(code)) declared.set(declaredName, file.path);
+        remember(file);
       }
       return file;
     },
-    scratch(code) {
-      const file = make(-1, "cell_scratch.ts", code);
+    scratch(code, all) {
+      const names = all ? new Set([...declared.keys(), ...(library?.names ?? [])]) : undefined;
+      const file = make(-1, "cell_scratch.ts", code, names);
       files.set(file.path, file);
       return file;
     },
@@ -77,13 +88,16 @@ export function session(folder: string, globals: string): Session {
       if (at < 0) return;
       files.delete(order[at]!.path);
       order.splice(at, 1);
-      index();
+      declared = new Map();
+      order.forEach(remember);
     },
     preloaded(names, path) {
       library = path === undefined ? undefined : { names: new Set(names), path };
     },
   };
 }
+
+const words = (code: string) => new Set(code.match(/[\p{ID_Start}$_][\p{ID_Continue}$]*/gu));
 
 function relativeTo(folder: string, path: string): string {
   return path.startsWith(`${folder}/`) ? `./${path.slice(folder.length + 1)}` : path;
@@ -105,41 +119,34 @@ function withoutExports(code: string): string {
 }
 
 /** Names that the code declares at its top level, types included. */
-export function declaredNames(code: string): string[] {
+export function declaredNames(code: string): Map<string, Kind> {
   const source = ts.createSourceFile("x.ts", code, ts.ScriptTarget.ESNext);
-  const names: string[] = [];
-  const binding = (name: ts.BindingName): void => {
-    if (ts.isIdentifier(name)) names.push(name.text);
-    else for (const element of name.elements) if (!ts.isOmittedExpression(element)) binding(element.name);
+  const names = new Map<string, Kind>();
+  const binding = (name: ts.BindingName, kind: Kind): void => {
+    if (ts.isIdentifier(name)) names.set(name.text, kind);
+    else for (const element of name.elements) if (!ts.isOmittedExpression(element)) binding(element.name, kind);
+  };
+  const variables = (list: ts.VariableDeclarationList): void => {
+    const kind = list.flags & ts.NodeFlags.Const ? "const" : "let";
+    for (const declaration of list.declarations) binding(declaration.name, kind);
   };
   for (const statement of source.statements) {
-    if (ts.isVariableStatement(statement))
-      for (const declaration of statement.declarationList.declarations) binding(declaration.name);
-    else if (ts.isImportDeclaration(statement)) {
-      const clause = statement.importClause;
-      if (clause?.name) names.push(clause.name.text);
-      const bindings = clause?.namedBindings;
-      if (bindings && ts.isNamespaceImport(bindings)) names.push(bindings.name.text);
-      if (bindings && ts.isNamedImports(bindings))
-        for (const element of bindings.elements) names.push(element.name.text);
-    } else if (ts.isImportEqualsDeclaration(statement)) names.push(statement.name.text);
-    else if (
-      (ts.isFunctionDeclaration(statement) ||
-        ts.isClassDeclaration(statement) ||
-        ts.isEnumDeclaration(statement) ||
-        ts.isInterfaceDeclaration(statement) ||
-        ts.isTypeAliasDeclaration(statement) ||
-        ts.isModuleDeclaration(statement)) &&
-      statement.name &&
-      ts.isIdentifier(statement.name) &&
-      statement.name.text !== ""
-    ) {
-      names.push(statement.name.text);
-    } else if (ts.isForStatement(statement) || ts.isForOfStatement(statement) || ts.isForInStatement(statement)) {
+    if (ts.isVariableStatement(statement)) variables(statement.declarationList);
+    else if (ts.isImportDeclaration(statement)) importedNames(statement.importClause).forEach((name) => names.set(name, "other"));
+    else if (ts.isForStatement(statement) || ts.isForOfStatement(statement) || ts.isForInStatement(statement)) {
       const list = statement.initializer;
-      if (list && ts.isVariableDeclarationList(list) && (list.flags & ts.NodeFlags.BlockScoped) === 0)
-        for (const d of list.declarations) binding(d.name);
+      const hoisted = list && ts.isVariableDeclarationList(list) && (list.flags & ts.NodeFlags.BlockScoped) === 0;
+      if (hoisted) variables(list);
+    } else if ("name" in statement) {
+      const name = (statement as ts.DeclarationStatement).name;
+      if (name && ts.isIdentifier(name) && name.text !== "") names.set(name.text, "other");
     }
   }
-  return [...new Set(names)];
+  return names;
+}
+
+function importedNames(clause: ts.ImportClause | undefined): string[] {
+  const bindings = clause?.namedBindings;
+  const named = bindings ? (ts.isNamespaceImport(bindings) ? [bindings.name] : bindings.elements.map((element) => element.name)) : [];
+  return [clause?.name, ...named].flatMap((name) => (name ? [name.text] : []));
 }
