@@ -1,6 +1,7 @@
 /** How well all tasks are done at the end. */
 import { metric } from "./metric.ts";
-import { fromCells, mean } from "./parts/cells.ts";
+import { fromCells } from "./parts/cells.ts";
+import { mean } from "./parts/summaries.ts";
 
 /**
  * The mean over tasks of the accuracy at the end of the run: `(1/T) Σ_j R[T][j]`.

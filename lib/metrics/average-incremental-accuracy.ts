@@ -1,6 +1,7 @@
 /** How well the tasks met so far were done, on average over the whole run. */
 import { metric } from "./metric.ts";
-import { fromCells, mean } from "./parts/cells.ts";
+import { fromCells } from "./parts/cells.ts";
+import { mean } from "./parts/summaries.ts";
 
 /**
  * The mean over experiences of the average accuracy on the tasks seen by then: `(1/T) Σ_i (1/i) Σ_{j≤i} R[i][j]`.

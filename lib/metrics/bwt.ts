@@ -1,6 +1,7 @@
 /** Backward transfer: what learning later tasks does to earlier ones. Negative is forgetting. */
-import { metric } from "./metric.ts";
-import { fromCells, mean } from "./parts/cells.ts";
+import { type Measured, type Metric, metric } from "./metric.ts";
+import { fromCells } from "./parts/cells.ts";
+import { mean } from "./parts/summaries.ts";
 
 /**
  * Backward transfer, by the two definitions in use; they are not the same number.
@@ -17,7 +18,7 @@ import { fromCells, mean } from "./parts/cells.ts";
  * bwt.gem(log).value; // 0.6 − 0.9 = −0.3
  * ```
  */
-export const bwt = {
+export const bwt: Readonly<Record<"gem" | "diaz" | "positive" | "remembering", Metric>> = {
   /**
    * The change from right after learning to the end: `1/(T−1) Σ_{j<T} (R[T][j] − R[j][j])`.
    *
@@ -43,4 +44,16 @@ export const bwt = {
       ),
     ),
   ),
+  /** What is gained on earlier tasks: `max(0, bwt.diaz)`. Díaz-Rodríguez et al. 2018 call it BWT⁺. */
+  positive: metric("bwt.positive", { formula: "max(0, bwt.diaz)", higherIsBetter: true }, (events) =>
+    mapped(bwt.diaz(events), (value) => Math.max(0, value)),
+  ),
+  /** What is kept of earlier tasks: `1 − |min(0, bwt.diaz)|`, 1 when nothing is lost. Díaz-Rodríguez et al. 2018 call it REM. */
+  remembering: metric("bwt.remembering", { formula: "1 − |min(0, bwt.diaz)|", higherIsBetter: true }, (events) =>
+    mapped(bwt.diaz(events), (value) => 1 - Math.abs(Math.min(0, value))),
+  ),
 };
+
+function mapped(measured: Measured, change: (value: number) => number): Measured {
+  return measured.value === undefined ? measured : { value: change(measured.value) };
+}

@@ -1,6 +1,7 @@
 /** How much of what was learned is lost at the end. Libraries disagree on the formula, so each definition has its name. */
 import { metric } from "./metric.ts";
-import { type Cells, fromCells, mean } from "./parts/cells.ts";
+import { type Cells, fromCells } from "./parts/cells.ts";
+import { mean } from "./parts/summaries.ts";
 
 /** The mean over the tasks that can have been forgotten of (best accuracy over some rows) − (accuracy at the end). */
 function drop(events: Parameters<typeof fromCells>[0], rows: (cells: Cells, task: number) => number[]) {

@@ -1,7 +1,8 @@
 /** Forward transfer: what earlier tasks do for a task before it has been learned. */
 import type { TrainEvent } from "../train/events.ts";
 import { type Measured, metric, notDefined } from "./metric.ts";
-import { type Cells, fromCells, mean, undefinedBecause } from "./parts/cells.ts";
+import { type Cells, fromCells, undefinedBecause } from "./parts/cells.ts";
+import { mean } from "./parts/summaries.ts";
 
 /**
  * Forward transfer, by the two definitions in use; they are not the same number.

@@ -1,12 +1,11 @@
 /** How accuracy on every task rises and falls while the stream is learned. */
 import type { Rule } from "../metrics/accuracy-matrix.ts";
-import { meanOf } from "../metrics/statistics.ts";
+import { averageCurve, evaluationsOf } from "../metrics/parts/curves.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { type Figure, figure, type Layout } from "./figure.ts";
-import { bandTraces, type Curve } from "./parts/bands.ts";
+import { bandTraces } from "./parts/bands.ts";
 import { boundaryLines } from "./parts/boundaries.ts";
-import { colourAt, neutral } from "./parts/colour.ts";
-import { evaluationsOf } from "./parts/evaluations.ts";
+import { colourAt, colourOn, neutral } from "./parts/colour.ts";
 
 /** What can be said of the picture of accuracy curves. */
 export interface AccuracyCurvesOptions {
@@ -39,11 +38,18 @@ export function accuracyCurves(
 ): Figure {
   const found = runs.map((events) => evaluationsOf(events, rule));
   const columns = Math.max(0, ...found.map((run) => run.tasks));
+  const few = columns <= 7;
   const several = runs.length > 1 ? `, mean and 95% interval of ${runs.length} seeds` : "";
   const perTask = Array.from({ length: columns }, (_, task) =>
     bandTraces(
       found.map((run) => run.curves[task] ?? { x: [], y: [] }),
-      { name: tasks?.[task] ?? `task ${task}`, colour: colourAt(task), dash: task < 7 ? "solid" : "dot", width: 1.8 },
+      {
+        name: tasks?.[task] ?? `task ${task}`,
+        colour: few ? colourAt(task) : colourOn("accuracy", (0.9 * task) / (columns - 1)),
+        width: few ? 1.8 : 1.3,
+        band: few,
+        showlegend: few || task % Math.ceil(columns / 6) === 0,
+      },
     ),
   ).flat();
   const average = bandTraces(found.map(averageCurve), {
@@ -62,17 +68,4 @@ export function accuracyCurves(
       ...boundaryLines(runs[0] ?? []),
     } satisfies Layout,
   });
-}
-
-/** The mean over the tasks met so far, at every step where all of them were evaluated. */
-function averageCurve(run: ReturnType<typeof evaluationsOf>): Curve {
-  const at = new Map<number, number[]>();
-  run.curves.forEach((curve, task) => {
-    curve.x.forEach((step, index) => {
-      if (step > (run.metAt[task] ?? 0)) at.set(step, [...(at.get(step) ?? []), curve.y[index]!]);
-    });
-  });
-  const complete = [...at].filter(([step, values]) => values.length === run.metAt.filter((met) => met < step).length);
-  const sorted = complete.sort(([a], [b]) => a - b);
-  return { x: sorted.map(([step]) => step), y: sorted.map(([, values]) => meanOf(values)) };
 }

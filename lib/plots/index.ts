@@ -2,3 +2,4 @@
 export * from "./accuracy-curves.ts";
 export * from "./accuracy-heatmap.ts";
 export * from "./figure.ts";
+export * from "./method-curves.ts";

@@ -1,6 +1,6 @@
 /** The average accuracy of several methods as experiences arrive. */
 import { type AccuracyMatrix, accuracyMatrix, type Rule } from "../metrics/accuracy-matrix.ts";
-import { meanOf } from "../metrics/statistics.ts";
+import { mean } from "../metrics/parts/summaries.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { type Figure, figure, type Layout } from "./figure.ts";
 import { bandTraces, type Curve } from "./parts/bands.ts";
@@ -50,6 +50,6 @@ export function methodCurves(
 function averages({ values, experiences, learnedAt }: AccuracyMatrix): Curve {
   return {
     x: experiences.map((experience) => experience + 1),
-    y: values.map((row, at) => meanOf(row.filter((_, task) => learnedAt[task]! >= 0 && learnedAt[task]! <= at))),
+    y: values.map((row, at) => mean(row.filter((_, task) => learnedAt[task]! >= 0 && learnedAt[task]! <= at))),
   };
 }

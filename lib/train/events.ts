@@ -39,6 +39,9 @@ export interface Stepped {
   readonly loss: number;
   /** The size of each term: the task's loss and what each strategy adds, by name. */
   readonly terms: Readonly<Record<string, number>>;
+  /** New examples of the batch (replayed ones left out), and the share of them classified right before the update, where it was asked for. */
+  readonly examples?: number;
+  readonly accuracy?: number;
 }
 
 /** The test examples of one task were evaluated. */
@@ -71,6 +74,20 @@ export interface Learned {
   readonly seconds: number;
 }
 
+/** A probe measured something of the network: how much of it is dead, how large its weights are, what a run has cost so far. */
+export interface Probed {
+  readonly type: "probed";
+  readonly step: number;
+  readonly experience: number;
+  /** What was measured, in a word: `dormantUnits`, `effectiveRank`, `weightNorm`, `linearProbe`, `bufferBytes`, … */
+  readonly name: string;
+  /** The layer or group of parameters; null for the whole network. */
+  readonly layer: string | null;
+  /** The task whose examples were used; null when it is not about a task. */
+  readonly on: number | null;
+  readonly value: number;
+}
+
 /** A strategy has something to say: a warning, or what it found. */
 export interface Noted {
   readonly type: "note";
@@ -97,4 +114,4 @@ export interface Finished {
 }
 
 /** Anything that happens in a run. */
-export type TrainEvent = Started | Boundary | Stepped | Evaluated | Learned | Noted | Checkpointed | Finished;
+export type TrainEvent = Started | Boundary | Stepped | Evaluated | Learned | Probed | Noted | Checkpointed | Finished;

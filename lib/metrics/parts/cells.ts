@@ -68,8 +68,3 @@ function cellsOf(matrix: AccuracyMatrix): Cells {
     },
   };
 }
-
-/** The mean of a list; NaN when it is empty. */
-export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}

@@ -61,3 +61,75 @@ function inverted(rising: (value: number) => number, share: number): number {
   }
   return (low + high) / 2;
 }
+
+/** The share of the standard normal distribution below a value, by the incomplete gamma function. */
+export function normalShare(z: number): number {
+  const tail = (1 - incompleteGamma(0.5, (z * z) / 2)) / 2;
+  return z > 0 ? 1 - tail : tail;
+}
+
+/** The value below which a share of the standard normal distribution lies. */
+export function normalQuantile(share: number): number {
+  return inverted(normalShare, share);
+}
+
+/** The share of the chi-square distribution above a value. */
+export function chiSquareTail(value: number, degrees: number): number {
+  return 1 - incompleteGamma(degrees / 2, value / 2);
+}
+
+/** The share of the F distribution above a value. */
+export function fisherTail(value: number, above: number, below: number): number {
+  return incompleteBeta(below / 2, above / 2, below / (below + above * value));
+}
+
+/** The regularised lower incomplete gamma function: a series for small `x`, a continued fraction for large. */
+export function incompleteGamma(a: number, x: number): number {
+  if (x <= 0) return 0;
+  const front = Math.exp(a * Math.log(x) - x - logGamma(a));
+  if (x < a + 1) {
+    let term = 1 / a;
+    let sum = term;
+    for (let n = 1; n < 1000 && Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
+      term *= x / (a + n);
+      sum += term;
+    }
+    return front * sum;
+  }
+  const tiny = 1e-300;
+  let b = x + 1 - a;
+  let c = 1 / tiny;
+  let d = 1 / b;
+  let fraction = d;
+  for (let n = 1; n < 1000; n++) {
+    const step = -n * (n - a);
+    b += 2;
+    d = 1 / (step * d + b || tiny);
+    c = b + step / c || tiny;
+    fraction *= c * d;
+    if (Math.abs(c * d - 1) < 1e-16) break;
+  }
+  return 1 - front * fraction;
+}
+
+/** The share of the studentized range of `groups` normal values below `q`, with infinite degrees of freedom. */
+export function studentizedRangeShare(q: number, groups: number): number {
+  const step = 0.01;
+  let total = 0;
+  for (let z = -8; z <= 8 + 1e-9; z += step) {
+    const density = Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
+    total += density * Math.max(0, normalShare(z) - normalShare(z - q)) ** (groups - 1) * step;
+  }
+  return groups * total;
+}
+
+/** The value below which a share of the studentized range of `groups` normal values lies. */
+export function studentizedRangeQuantile(share: number, groups: number): number {
+  let [low, high] = [0, 12];
+  for (let turn = 0; turn < 40; turn++) {
+    const middle = (low + high) / 2;
+    if (studentizedRangeShare(middle, groups) < share) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}

@@ -1,13 +1,10 @@
 /** Curves over seeds: the mean as a line, the interval around it as a band. */
+import type { Curve } from "../../metrics/parts/curves.ts";
 import { tInterval } from "../../metrics/statistics.ts";
 import { faded } from "./colour.ts";
 import type { Line, Scatter, Trace } from "./plotly.ts";
 
-/** One curve of one run: its value at each place. */
-export interface Curve {
-  readonly x: readonly number[];
-  readonly y: readonly number[];
-}
+export type { Curve } from "../../metrics/parts/curves.ts";
 
 /** How a band of curves is drawn. */
 export interface BandStyle {

@@ -1,0 +1,170 @@
+/** Small dense linear algebra on the host, for measurements: rows and columns in the hundreds. */
+
+/** A table of numbers, row after row. */
+export interface Matrix {
+  readonly data: ArrayLike<number>;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** A matrix of rows. */
+export function matrixOf(rows: readonly ArrayLike<number>[]): Matrix {
+  const columns = rows[0]?.length ?? 0;
+  const data = new Float64Array(rows.length * columns);
+  for (const [index, row] of rows.entries()) data.set(Array.from(row), index * columns);
+  return { data, rows: rows.length, columns };
+}
+
+/** Checks that a matrix has the numbers it says it has. */
+export function requireMatrix(name: string, { data, rows, columns }: Matrix): void {
+  if (data.length !== rows * columns || rows < 1 || columns < 1) {
+    throw new RangeError(
+      `${name}: ${rows} × ${columns} numbers are required, got ${data.length}; give data row after row`,
+    );
+  }
+}
+
+/** The matrix with the mean of each column taken away. */
+export function centred({ data, rows, columns }: Matrix): Matrix {
+  const means = new Float64Array(columns);
+  for (let index = 0; index < data.length; index++) means[index % columns]! += data[index]! / rows;
+  return { data: Float64Array.from(data, (value, index) => value - means[index % columns]!), rows, columns };
+}
+
+/** `AᵀB` of two matrices with as many rows. */
+export function crossProduct(a: Matrix, b: Matrix): Matrix {
+  const out = new Float64Array(a.columns * b.columns);
+  for (let row = 0; row < a.rows; row++) {
+    for (let i = 0; i < a.columns; i++) {
+      const value = a.data[row * a.columns + i]!;
+      if (value === 0) continue;
+      for (let j = 0; j < b.columns; j++) out[i * b.columns + j]! += value * b.data[row * b.columns + j]!;
+    }
+  }
+  return { data: out, rows: a.columns, columns: b.columns };
+}
+
+/** `ABᵀ` of two matrices with as many columns. */
+export function outerProduct(a: Matrix, b: Matrix): Matrix {
+  const out = new Float64Array(a.rows * b.rows);
+  for (let i = 0; i < a.rows; i++) {
+    for (let j = 0; j < b.rows; j++) {
+      let total = 0;
+      for (let k = 0; k < a.columns; k++) total += a.data[i * a.columns + k]! * b.data[j * b.columns + k]!;
+      out[i * b.rows + j] = total;
+    }
+  }
+  return { data: out, rows: a.rows, columns: b.rows };
+}
+
+/** The singular values of a matrix, largest first. Those below 1e−8 of the largest are rounding. */
+export function singularValues(matrix: Matrix): number[] {
+  const gram = matrix.rows < matrix.columns ? outerProduct(matrix, matrix) : crossProduct(matrix, matrix);
+  return symmetricEigenvalues(gram).map((value) => Math.sqrt(Math.max(0, value)));
+}
+
+/** The eigenvalues of a symmetric matrix, largest first: Householder's reduction to three diagonals, then implicit QL. */
+export function symmetricEigenvalues({ data, rows: n }: Matrix): number[] {
+  const a = Float64Array.from(data);
+  const { diagonal, off } = tridiagonal(a, n);
+  for (let l = 0; l < n; l++) {
+    for (let turn = 0; turn < 60; turn++) {
+      let m = l;
+      while (m < n - 1 && Math.abs(off[m]!) > Number.EPSILON * (Math.abs(diagonal[m]!) + Math.abs(diagonal[m + 1]!)))
+        m++;
+      if (m === l) break;
+      sweep(diagonal, off, l, m);
+    }
+  }
+  return Array.from(diagonal).sort((x, y) => y - x);
+}
+
+/** The diagonal and the one beside it of a tridiagonal matrix with the same eigenvalues. Overwrites `a`. */
+function tridiagonal(a: Float64Array, n: number): { diagonal: Float64Array; off: Float64Array } {
+  const diagonal = new Float64Array(n);
+  const off = new Float64Array(n);
+  const v = new Float64Array(n);
+  const p = new Float64Array(n);
+  for (let k = 0; k < n - 2; k++) {
+    let norm = 0;
+    for (let i = k + 1; i < n; i++) norm += a[i * n + k]! ** 2;
+    norm = Math.sqrt(norm);
+    const head = a[(k + 1) * n + k]!;
+    const alpha = head > 0 ? -norm : norm;
+    off[k] = norm === 0 ? head : alpha;
+    const length = Math.sqrt(2 * norm * (norm + Math.abs(head)));
+    if (length === 0) continue;
+    for (let i = k + 1; i < n; i++) v[i] = (a[i * n + k]! - (i === k + 1 ? alpha : 0)) / length;
+    let dot = 0;
+    for (let i = k + 1; i < n; i++) {
+      let total = 0;
+      for (let j = k + 1; j < n; j++) total += a[i * n + j]! * v[j]!;
+      p[i] = total;
+      dot += total * v[i]!;
+    }
+    for (let i = k + 1; i < n; i++) p[i]! -= dot * v[i]!;
+    for (let i = k + 1; i < n; i++) {
+      for (let j = k + 1; j < n; j++) a[i * n + j]! -= 2 * (v[i]! * p[j]! + p[i]! * v[j]!);
+    }
+  }
+  for (let i = 0; i < n; i++) diagonal[i] = a[i * n + i]!;
+  if (n > 1) off[n - 2] = a[(n - 1) * n + n - 2]!;
+  return { diagonal, off };
+}
+
+/** One implicit QL sweep over the rows `l` to `m` of a tridiagonal matrix. */
+function sweep(diagonal: Float64Array, off: Float64Array, l: number, m: number): void {
+  let g = (diagonal[l + 1]! - diagonal[l]!) / (2 * off[l]!);
+  let r = Math.hypot(g, 1);
+  g = diagonal[m]! - diagonal[l]! + off[l]! / (g + (g >= 0 ? Math.abs(r) : -Math.abs(r)));
+  let [s, c, p] = [1, 1, 0];
+  for (let i = m - 1; i >= l; i--) {
+    const f = s * off[i]!;
+    const b = c * off[i]!;
+    r = Math.hypot(f, g);
+    off[i + 1] = r;
+    if (r === 0) {
+      diagonal[i + 1]! -= p;
+      off[m] = 0;
+      return;
+    }
+    s = f / r;
+    c = g / r;
+    g = diagonal[i + 1]! - p;
+    r = (diagonal[i]! - g) * s + 2 * c * b;
+    p = s * r;
+    diagonal[i + 1] = g + p;
+    g = c * r - b;
+  }
+  diagonal[l]! -= p;
+  off[l] = g;
+  off[m] = 0;
+}
+
+/** Solves `A X = B` for a symmetric positive definite `A`, by Cholesky's factors. */
+export function solvePositive(a: Matrix, b: Matrix): Matrix {
+  const n = a.rows;
+  const factor = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j <= i; j++) {
+      let total = a.data[i * n + j]!;
+      for (let k = 0; k < j; k++) total -= factor[i * n + k]! * factor[j * n + k]!;
+      if (i === j && total <= 0)
+        throw new RangeError("solvePositive: a positive definite matrix is required; add to its diagonal");
+      factor[i * n + j] = i === j ? Math.sqrt(total) : total / factor[j * n + j]!;
+    }
+  }
+  const out = Float64Array.from(b.data);
+  const width = b.columns;
+  for (let column = 0; column < width; column++) {
+    for (let i = 0; i < n; i++) {
+      for (let k = 0; k < i; k++) out[i * width + column]! -= factor[i * n + k]! * out[k * width + column]!;
+      out[i * width + column]! /= factor[i * n + i]!;
+    }
+    for (let i = n - 1; i >= 0; i--) {
+      for (let k = i + 1; k < n; k++) out[i * width + column]! -= factor[k * n + i]! * out[k * width + column]!;
+      out[i * width + column]! /= factor[i * n + i]!;
+    }
+  }
+  return { data: out, rows: n, columns: width };
+}
