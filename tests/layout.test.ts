@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { stale } from "./support/barrels.ts";
+import { catalogueIsTrue } from "./support/catalogue.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 const order = [
@@ -84,6 +85,7 @@ describe("the layout", () => {
 
   test("generated files are what npm run gen writes", () => {
     expect(stale().map(({ file }) => relative(root, file))).toEqual([]);
+    expect(catalogueIsTrue()).toBe(true);
   });
 
   test("the top has only what it should have", () => {

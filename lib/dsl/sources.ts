@@ -15,6 +15,115 @@ import { fluentSource } from "./stream.ts";
 export const classes = fluentSource(sources.classes);
 
 /**
+ * A federated stream: in each round new classes come, and the training examples of each are divided over the clients by shares from a
+ * Dirichlet distribution. An experience is one client in one round (`experience.client`), a task is a round. Every example goes to one
+ * client; a client who would get nothing in a round gets one example.
+ *
+ * Shares per class: M. Yurochkin et al., arXiv:1905.12022, section 5. Growing classes: S. Hendryx et al., Federated reconnaissance,
+ * arXiv:2109.00150.
+ *
+ * @example
+ * ```ts
+ * import { clients, digits } from "thalweg";
+ * clients(digits(), { clients: 3, classesPerRound: 5 }).length; // 6
+ * ```
+ */
+export const clients = fluentSource(sources.clients);
+
+/**
+ * A stream of one task per data set, in the order given, of unlike shapes and classes: images are resized to one shape, vectors filled up
+ * with 0, and every data set's classes get columns of their own, named "data set: class". A chronological list with a budget of examples
+ * for each is the shape of NEVIS'22 (J. Bornschein et al., arXiv:2211.11747).
+ *
+ * @example
+ * ```ts
+ * import { blobs, datasets } from "thalweg";
+ * datasets([blobs({ classes: 2 }), blobs({ classes: 3, dimensions: 5 })]).classes.length; // 5
+ * ```
+ */
+export const datasets = fluentSource(sources.datasets);
+
+/**
+ * A stream of one task per data set, all with the same classes and the same shape: the domains in which they are seen. Labels are those of
+ * the data sets.
+ *
+ * @example
+ * ```ts
+ * import { blobs, domains } from "thalweg";
+ * domains([blobs({ seed: 1 }), blobs({ seed: 2 })]).length; // 2
+ * ```
+ */
+export const domains = fluentSource(sources.domains);
+
+/**
+ * A stream of few-shot episodes: `ways` classes drawn at random, `shots` training examples and `queries` test examples of each. The label of
+ * a class is its place in the episode, from 0 to `ways − 1`: the learner must learn to learn. Each episode is a task.
+ *
+ * O. Vinyals et al., Matching networks for one shot learning, arXiv:1606.04080.
+ *
+ * @example
+ * ```ts
+ * import { digits, episodes } from "thalweg";
+ * episodes(digits(), { ways: 3, shots: 2 }).experience(1000).train.length; // 6
+ * ```
+ */
+export const episodes = fluentSource(sources.episodes);
+
+/**
+ * A stream of `depth` levels of labels: first coarse groups of classes, then finer ones, at last the classes themselves. The groups of
+ * every level have columns of their own, coarse ones first; a level is a task, tested on all test examples with its labels.
+ *
+ * B. Lee et al., Online continual learning on hierarchical label expansion, arXiv:2308.14374, section 3.
+ *
+ * @example
+ * ```ts
+ * import { digits, hierarchy } from "thalweg";
+ * [...hierarchy(digits(), 3)].map((e) => e.classes.length); // [3, 5, 10]
+ * ```
+ */
+export const hierarchy = fluentSource(sources.hierarchy);
+
+/**
+ * A stream of `n` sessions: every class is there each time, with its own share of the training images, under one angle and one light for
+ * all images of the session. Each training image is in one session; the test images of a session are all, under its conditions.
+ *
+ * After the new-instances scenario of CORe50 (V. Lomonaco and D. Maltoni, arXiv:1705.03550), with conditions made, not filmed.
+ *
+ * @example
+ * ```ts
+ * import { digits, instances } from "thalweg";
+ * instances(digits(), 8).experience(2).classes.length; // 10
+ * ```
+ */
+export const instances = fluentSource(sources.instances);
+
+/**
+ * A stream of `n` tasks over all examples, each with its own random permutation of the labels; `Infinity` for a stream that never ends.
+ * Nothing can be kept from one task to the next but the features: a test of plasticity (C. Lyle et al., arXiv:2303.01486).
+ *
+ * @example
+ * ```ts
+ * import { digits, labelPermuted } from "thalweg";
+ * labelPermuted(digits(), 5).length; // 5
+ * ```
+ */
+export const labelPermuted = fluentSource(sources.labelPermuted);
+
+/**
+ * A stream of `n` chunks of one data set, each drawn at random from all classes: nothing drifts, the question is what to do with data that
+ * arrives late. Each example is in one chunk; evaluated is one task, all classes.
+ *
+ * L. Caccia et al., On anytime learning at macroscale, arXiv:2106.09563, section 3.
+ *
+ * @example
+ * ```ts
+ * import { digits, megabatches } from "thalweg";
+ * megabatches(digits(), 4).experience(0).train.length; // 359
+ * ```
+ */
+export const megabatches = fluentSource(sources.megabatches);
+
+/**
  * A stream of `n` tasks over all classes, each with its own fixed random permutation of the numbers of an example; `Infinity` for a
  * stream that never ends. Labels are those of the data set in every task.
  *
@@ -42,3 +151,15 @@ export const permuted = fluentSource(sources.permuted);
  * ```
  */
 export const rotated = fluentSource(sources.rotated);
+
+/**
+ * A stream of `n` consecutive pieces of a data set in the order of its table: chapters of a text, months of a time series. The test table
+ * is cut in the same way, so every piece is a task of its own.
+ *
+ * @example
+ * ```ts
+ * import { digits, sequence } from "thalweg";
+ * sequence(digits(), 4).experience(3).test.length; // 90
+ * ```
+ */
+export const sequence = fluentSource(sources.sequence);

@@ -7,11 +7,14 @@ import { type Study, study } from "./study.ts";
 
 type Operators = typeof operators;
 
+/** Whether examples of kind `K` can be given to what takes `On`; a kind that is not known to the compiler is checked when it runs. */
+type Fits<K extends Kind, On extends Kind> = [Kind] extends [K] ? true : [K] extends [On] ? true : false;
+
 type Method<O, F extends Fact, K extends Kind> =
   O extends CaseOperator<infer C, infer Rest>
     ? <W extends keyof C & string>(word: W, ...rest: Rest) => Fluent<AfterCase<F, C[W]>, K>
     : O extends Operator<infer Args, infer Needs, infer Adds, infer Drops, infer On>
-      ? [K] extends [On]
+      ? Fits<K, On> extends true
         ? [Needs] extends [F]
           ? (...args: Args) => Fluent<After<F, Adds, Drops>, K>
           : Why<`this operator needs a stream that tells "${Exclude<Needs, F>}"`>

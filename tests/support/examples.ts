@@ -50,7 +50,7 @@ function isExpected(text: string): boolean {
   }
 }
 
-/** Whether a value is what an example's comment says, numbers to the digits that it gives. */
+/** Whether a value is what an example's comment says, numbers to the digits that it gives, texts up to a `…`. */
 export function same(actual: unknown, expected: unknown): boolean {
   if (typeof expected === "number") {
     return (
@@ -72,5 +72,7 @@ export function same(actual: unknown, expected: unknown): boolean {
       Object.keys(a).every((key) => key in b)
     );
   }
+  if (typeof expected === "string" && expected.endsWith("…"))
+    return typeof actual === "string" && actual.startsWith(expected.slice(0, -1));
   return Object.is(actual, expected);
 }

@@ -1,0 +1,95 @@
+/** Writes CATALOGUE.md from the doc comments of everything that is one file each; `--check` only says whether it is true. */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const root = new URL("../../", import.meta.url).pathname;
+const file = join(root, "CATALOGUE.md");
+
+/** The parts of the catalogue: folder, heading, and the files that are contracts and not entries. */
+const parts: readonly (readonly [folder: string, heading: string, contracts: readonly string[]])[] = [
+  ["strategies", "Strategies", ["strategy"]],
+  ["streams/sources", "Stream sources", []],
+  ["streams/operators", "Stream operators", []],
+  ["data", "Data sets", ["dataset", "options"]],
+  ["models/backbones", "Backbones", []],
+  ["models/layers", "Layers", []],
+  ["models/heads", "Heads", []],
+  ["models/adapters", "Adapters", []],
+  ["optim/optimizers", "Optimizers", []],
+  ["optim/schedules", "Schedules", []],
+  ["metrics", "Metrics", ["metric", "frame", "statistics", "accuracy-matrix"]],
+  ["plots", "Plots", ["figure"]],
+];
+
+interface Entry {
+  readonly name: string;
+  readonly path: string;
+  readonly what: string;
+  readonly source: string;
+  readonly differs: string;
+}
+
+/** Reads the doc comment of the main export of a file. */
+function entry(folder: string, name: string): Entry | undefined {
+  const path = `lib/${folder}/${name}`;
+  const text = readFileSync(join(root, path), "utf8");
+  const main = name.slice(0, -3).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+  const doc = new RegExp(`/\\*\\*((?:(?!\\*/)[\\s\\S])*)\\*/\\s*export (?:const|(?:async )?function) ${main}\\b`).exec(
+    text,
+  )?.[1];
+  if (doc === undefined) return undefined;
+  const lines = doc
+    .replace(/^[ \t]*\* ?/gm, "")
+    .replace(/```[\s\S]*?```/g, "")
+    .replace(/^@\w+.*$/gm, "")
+    .trim();
+  const sentences = lines.split(/\n\s*\n/).map((part) => part.replace(/\s+/g, " ").trim());
+  const differs = /Differs from the paper: (.*)/s.exec(lines)?.[1]?.replace(/\s+/g, " ").trim() ?? "";
+  const source =
+    sentences.findLast((s) => /\b(19|20)\d\d\b/.test(s) && /(arXiv|et al|[A-Z][a-z]+ (and|&) |[A-Z]\. |, )/.test(s)) ??
+    "";
+  const what = /^(.*?[.:])(?:\s|$)/s.exec(sentences[0] ?? "")?.[1]?.replace(/:$/, ".") ?? sentences[0] ?? "";
+  return { name: main, path, what, source: source.replace(/ ?Differs from the paper:.*/, ""), differs };
+}
+
+const cell = (text: string): string => text.replace(/\|/g, "\\|");
+
+/** The text of the catalogue. */
+export function catalogue(): string {
+  const sections = parts.flatMap(([folder, heading, contracts]) => {
+    let names: string[];
+    try {
+      names = readdirSync(join(root, "lib", folder)).filter(
+        (n) => n.endsWith(".ts") && n !== "index.ts" && !contracts.includes(n.slice(0, -3)),
+      );
+    } catch {
+      return [];
+    }
+    const entries = names.sort().flatMap((name) => entry(folder, name) ?? []);
+    if (entries.length === 0) return [];
+    const rows = entries.map(
+      (e) => `| [\`${e.name}\`](${e.path}) | ${cell(e.what)} | ${cell(e.source)} | ${cell(e.differs)} |`,
+    );
+    return [
+      `## ${heading} (${entries.length})\n\n| name | what it is | source | differs from the source |\n|---|---|---|---|\n${rows.join("\n")}\n`,
+    ];
+  });
+  return `# Catalogue\n\nEverything that is one file each, from its own doc comment. Written by \`npm run gen\`.\n\n${sections.join("\n")}`;
+}
+
+/** Whether the catalogue is what it should be. */
+export function catalogueIsTrue(): boolean {
+  try {
+    return readFileSync(file, "utf8") === catalogue();
+  } catch {
+    return false;
+  }
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  if (!process.argv.includes("--check")) writeFileSync(file, catalogue());
+  else if (!catalogueIsTrue()) {
+    console.log("stale: CATALOGUE.md; run npm run gen");
+    process.exitCode = 1;
+  }
+}
