@@ -28,7 +28,7 @@ export type Fluent<F extends Fact = Fact, K extends Kind = Kind> = Stream<F, K> 
   /** Begins a study: this stream, learnt by this model; the stream's scenario adds the head. */
   learn<M extends Kind>(
     model: Model<M> &
-      ([K] extends [M] ? unknown : Why<`this model takes ${M} examples, and the stream has ${K} examples`>),
+      (Fits<K, M> extends true ? unknown : Why<`this model takes ${M} examples, and the stream has ${K} examples`>),
   ): Study<F>;
   /** Applies a function of streams: the way to operators of one's own. */
   pipe<G extends Fact, L extends Kind>(change: (stream: Stream<F, K>) => Stream<G, L>): Fluent<G, L>;
