@@ -98,7 +98,7 @@ function notebook(name: string, tasks: readonly string[], show: Show): Progress 
   const displayId = `thalweg-live-${process.pid}-${++displays}`;
   const place = new Place();
   const logs: TrainEvent[][] = [];
-  let drawn = Number.NEGATIVE_INFINITY;
+  let drawn = performance.now();
   let shownOnce = false;
   const picture = (title: string): Figure => accuracyCurves(logs, { tasks, title });
   const draw = (title: string): void => {
