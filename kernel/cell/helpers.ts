@@ -21,13 +21,15 @@ export function renameHelpers(code: string, run: number): Edited | undefined {
   }
 
   for (const statement of program.body) {
-    if (statement.type === "FunctionDeclaration" && /^_(ts|apply)_/.test(statement.id.name)) helpers.add(statement.id.name);
+    if (statement.type === "FunctionDeclaration" && /^_(ts|apply)_/.test(statement.id.name))
+      helpers.add(statement.id.name);
     if (statement.type === "ClassDeclaration") decorated(statement.id.name, statement);
     if (statement.type !== "VariableDeclaration") continue;
     for (const { id, init } of statement.declarations) {
       if (id.type !== "Identifier") continue;
       const text = init ? code.slice(init.start, init.end) : "";
-      const isHelper = /^_(init|dec|computedKey|SuppressedError)/.test(id.name) || /^\{\s*stack: \[\],\s*error:/.test(text);
+      const isHelper =
+        /^_(init|dec|computedKey|SuppressedError)/.test(id.name) || /^\{\s*stack: \[\],\s*error:/.test(text);
       if (isHelper) helpers.add(id.name);
       if (init?.type === "ClassExpression") decorated(id.name, statement);
     }
@@ -40,7 +42,8 @@ export function renameHelpers(code: string, run: number): Edited | undefined {
     const computed = (node as { computed?: boolean }).computed === true;
     for (const [childKey, value] of Object.entries(node)) {
       for (const child of Array.isArray(value) ? value : [value]) {
-        if (typeof (child as AnyNode | null)?.type === "string") rename(child as AnyNode, computed ? undefined : childKey);
+        if (typeof (child as AnyNode | null)?.type === "string")
+          rename(child as AnyNode, computed ? undefined : childKey);
       }
     }
   }

@@ -128,7 +128,8 @@ export function rewrite(code: string, run: number): Edited {
 }
 
 function declaration(e: Edits, node: Node): void {
-  if (!("id" in node)) return variable(e, node);
+  if (node.type === "VariableDeclaration" && node.kind === "const") e.replace(node.start, node.start + 5, "let  ");
+  if (!("id" in node)) return;
   const { id } = node;
   if (id?.type !== "Identifier") return;
   if (node.type === "ClassDeclaration") {
@@ -142,10 +143,6 @@ function declaration(e: Edits, node: Node): void {
     e.close(node.end, ";");
     e.hoist(node.start, node.end);
   }
-}
-
-function variable(e: Edits, node: Node): void {
-  if (node.type === "VariableDeclaration" && node.kind === "const") e.replace(node.start, node.start + 5, "let  ");
 }
 
 function importText(code: string, node: Node & { type: "ImportDeclaration" }): string {

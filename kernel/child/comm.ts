@@ -59,11 +59,14 @@ export function receiveComm({ type, content, buffers }: CommCommand): void {
   const bytes = buffers.map((b) => Buffer.from(b, "base64"));
   if (type === "comm_open") {
     const target = targets.get(String(content.target_name));
-    if (!target) return send("comm_close", { comm_id: id, data: {} });
-    return target(create(id, String(content.target_name)), content.data);
+    if (target) target(create(id, String(content.target_name)), content.data);
+    else send("comm_close", { comm_id: id, data: {} });
+    return;
   }
   const known = comms.get(id);
-  if (type === "comm_msg") return known?.onMessage?.(content.data, bytes);
-  comms.delete(id);
-  known?.onClose?.(content.data);
+  if (type === "comm_msg") known?.onMessage?.(content.data, bytes);
+  else {
+    comms.delete(id);
+    known?.onClose?.(content.data);
+  }
 }

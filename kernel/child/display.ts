@@ -1,7 +1,7 @@
 /** `display`, as cells see it. */
 import { randomUUID } from "node:crypto";
 import type { Bundle, Content } from "../messages.ts";
-import { type DisplayOptions, emit, show } from "./output.ts";
+import { type DisplayOptions, emit, flushAll, show } from "./output.ts";
 import { bundleOf } from "./show.ts";
 
 const text = (value: unknown) => (typeof value === "string" ? value : String(value));
@@ -66,7 +66,10 @@ export const display = Object.assign((value: unknown, options?: DisplayOptions) 
   ...methods((bundle) => show(bundle)),
   handle,
   /** Empties the output of the cell; with `wait`, only when the next output comes. */
-  clear: (wait = false) => emit({ op: "clear", wait }),
+  clear(wait = false) {
+    flushAll();
+    emit({ op: "clear", wait });
+  },
 });
 
 export { handle as newDisplay };

@@ -39,11 +39,12 @@ export function print(name: "stdout" | "stderr", text: string): void {
     writes = 0;
   }
   if (++writes <= burst || buffered.size >= flushBytes) flushText();
-  else
-    timer ??= setTimeout(() => {
+  else if (timer === undefined) {
+    timer = setTimeout(() => {
       timer = undefined;
       flushText();
     }, windowMs).unref();
+  }
 }
 
 /** A new cell: what it prints first is seen at once, whatever the one before it did. */

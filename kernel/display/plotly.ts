@@ -98,7 +98,7 @@ export function activate(id: string, figure: Figure, tries = 0): void {
       const width = (figure.layout?.width as number | undefined) ?? (box.clientWidth || 700);
       plot.style.cssText = `position:absolute;left:-10000px;width:${width}px`;
       box.appendChild(plot);
-      page.Plotly.newPlot(plot, figure.data, figure.layout, {
+      void page.Plotly.newPlot(plot, figure.data, figure.layout, {
         responsive: true,
         displaylogo: false,
         ...figure.config,

@@ -1,11 +1,12 @@
 /** TypeScript's language service over the cells of a session: completion, hover, completeness, type errors. */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import ts from "typescript";
+import type ts from "typescript";
 import type { Diagnostic } from "./diagnostics.ts";
 import { globalsText } from "./globals.ts";
 import type { Completeness, Completions } from "./protocol.ts";
 import { type CellFile, session } from "./session.ts";
+import { typescript } from "./typescript.ts";
 
 /** What is no mistake in a notebook: assigning to a name of an earlier cell; that a cell's last line is "unused"; `await` at the top. */
 const ignored = new Set([
@@ -24,31 +25,31 @@ export function service({ cwd }: { cwd: string }) {
   const host: ts.LanguageServiceHost = {
     getCompilationSettings: () => options,
     getCurrentDirectory: () => folder,
-    getDefaultLibFileName: (settings) => ts.getDefaultLibFilePath(settings),
+    getDefaultLibFileName: (settings) => typescript.getDefaultLibFilePath(settings),
     getScriptFileNames: () => [...active],
     getScriptVersion(path) {
       const cell = cells.files.get(path);
       if (cell) return String(cell.version);
       if (path === globalsPath || path.includes("/node_modules/")) return "1";
       // The user's own files change while the session lives.
-      const mtime = ts.sys.getModifiedTime?.(path)?.getTime() ?? 0;
+      const mtime = typescript.sys.getModifiedTime?.(path)?.getTime() ?? 0;
       const known = versions.get(path);
       if (known?.mtime === mtime) return known.version;
       versions.set(path, { mtime, version: String(mtime) });
       return String(mtime);
     },
     getScriptSnapshot(path) {
-      const content = text(path) ?? ts.sys.readFile(path);
-      return content === undefined ? undefined : ts.ScriptSnapshot.fromString(content);
+      const content = text(path) ?? typescript.sys.readFile(path);
+      return content === undefined ? undefined : typescript.ScriptSnapshot.fromString(content);
     },
-    fileExists: (path) => text(path) !== undefined || ts.sys.fileExists(path),
-    readFile: (path) => text(path) ?? ts.sys.readFile(path),
-    directoryExists: ts.sys.directoryExists,
-    getDirectories: ts.sys.getDirectories,
-    readDirectory: ts.sys.readDirectory,
-    ...(ts.sys.realpath ? { realpath: ts.sys.realpath } : {}),
+    fileExists: (path) => text(path) !== undefined || typescript.sys.fileExists(path),
+    readFile: (path) => text(path) ?? typescript.sys.readFile(path),
+    directoryExists: typescript.sys.directoryExists,
+    getDirectories: typescript.sys.getDirectories,
+    readDirectory: typescript.sys.readDirectory,
+    ...(typescript.sys.realpath ? { realpath: typescript.sys.realpath } : {}),
   };
-  const service = ts.createLanguageService(host, ts.createDocumentRegistry());
+  const service = typescript.createLanguageService(host, typescript.createDocumentRegistry());
 
   function open(file: CellFile): CellFile {
     active.clear();
@@ -83,19 +84,17 @@ export function service({ cwd }: { cwd: string }) {
           (entry) =>
             entry.name.startsWith(typed) &&
             !(typed === "" && entry.name.startsWith("_")) &&
-            entry.kind !== ts.ScriptElementKind.warning,
+            entry.kind !== typescript.ScriptElementKind.warning,
         )
         .sort((a, b) => (a.sortText < b.sortText ? -1 : a.sortText > b.sortText ? 1 : a.name < b.name ? -1 : 1));
-      const matches = entries
-        .slice(0, 500)
-        .map((entry) => ({
-          text:
-            entry.insertText && !entry.insertText.startsWith("[") && !entry.insertText.startsWith("?")
-              ? entry.insertText
-              : entry.name,
-          kind: kindOf(entry.kind),
-          signature: "",
-        }));
+      const matches = entries.slice(0, 500).map((entry) => ({
+        text:
+          entry.insertText && !entry.insertText.startsWith("[") && !entry.insertText.startsWith("?")
+            ? entry.insertText
+            : entry.name,
+        kind: kindOf(entry.kind),
+        signature: "",
+      }));
       return { matches, start, end };
     },
 
@@ -105,12 +104,12 @@ export function service({ cwd }: { cwd: string }) {
       for (const at of [cursor, cursor - 1, callee(code, cursor)]) {
         const info = at >= 0 ? service.getQuickInfoAtPosition(file.path, file.prefix.length + at) : undefined;
         if (!info || isUnknown(info)) continue;
-        const signature = ts
+        const signature = typescript
           .displayPartsToString(info.displayParts)
           .replace(/^\(alias\) /, "")
           .replace(/\nimport [^\n]*$/, "");
-        const documentation = ts.displayPartsToString(info.documentation);
-        const tags = (info.tags ?? []).map((tag) => `@${tag.name} ${ts.displayPartsToString(tag.text)}`);
+        const documentation = typescript.displayPartsToString(info.documentation);
+        const tags = (info.tags ?? []).map((tag) => `@${tag.name} ${typescript.displayPartsToString(tag.text)}`);
         const plain = [signature, documentation, tags.join("\n")].filter((part) => part !== "").join("\n\n");
         const markdown = [
           `\`\`\`typescript\n${signature}\n\`\`\``,
@@ -125,10 +124,10 @@ export function service({ cwd }: { cwd: string }) {
     },
 
     isComplete(code: string): Completeness {
-      const source = ts.createSourceFile(
+      const source = typescript.createSourceFile(
         "cell.ts",
         code,
-        { languageVersion: ts.ScriptTarget.ESNext, impliedNodeFormat: ts.ModuleKind.ESNext },
+        { languageVersion: typescript.ScriptTarget.ESNext, impliedNodeFormat: typescript.ModuleKind.ESNext },
         true,
       );
       const errors = (source as ts.SourceFile & { parseDiagnostics: ts.DiagnosticWithLocation[] }).parseDiagnostics;
@@ -144,13 +143,14 @@ export function service({ cwd }: { cwd: string }) {
   function diagnostic(d: ts.Diagnostic, file: CellFile): Diagnostic[] {
     const start = (d.start ?? 0) - file.prefix.length;
     if (ignored.has(d.code) || start < 0 || start > file.code.length) return [];
-    if (d.category !== ts.DiagnosticCategory.Error && d.category !== ts.DiagnosticCategory.Warning) return [];
+    if (d.category !== typescript.DiagnosticCategory.Error && d.category !== typescript.DiagnosticCategory.Warning)
+      return [];
     const before = file.code.slice(0, start).split("\n");
     return [
       {
-        severity: d.category === ts.DiagnosticCategory.Error ? "error" : "warning",
+        severity: d.category === typescript.DiagnosticCategory.Error ? "error" : "warning",
         code: d.code,
-        message: ts.flattenDiagnosticMessageText(d.messageText, "\n  "),
+        message: typescript.flattenDiagnosticMessageText(d.messageText, "\n  "),
         cell: file.name,
         line: before.length,
         column: before.at(-1)!.length + 1,
@@ -162,7 +162,7 @@ export function service({ cwd }: { cwd: string }) {
 }
 
 function isUnknown(info: ts.QuickInfo): boolean {
-  const text = ts.displayPartsToString(info.displayParts);
+  const text = typescript.displayPartsToString(info.displayParts);
   return text === "any" || text === "" || text === "import any";
 }
 
@@ -197,10 +197,10 @@ function compilerOptions(folder: string): ts.CompilerOptions {
     strict: true,
     noImplicitAny: false,
     ...userOptions(folder),
-    target: ts.ScriptTarget.ESNext,
-    module: ts.ModuleKind.ESNext,
-    moduleResolution: ts.ModuleResolutionKind.Bundler,
-    moduleDetection: ts.ModuleDetectionKind.Force,
+    target: typescript.ScriptTarget.ESNext,
+    module: typescript.ModuleKind.ESNext,
+    moduleResolution: typescript.ModuleResolutionKind.Bundler,
+    moduleDetection: typescript.ModuleDetectionKind.Force,
     lib: ["lib.esnext.d.ts"],
     types: ["node"],
     // Types of Node come with the kernel where the notebook's folder has none.
@@ -235,10 +235,10 @@ const strictness = [
 ];
 
 function userOptions(folder: string): ts.CompilerOptions {
-  const path = ts.findConfigFile(folder, ts.sys.fileExists);
+  const path = typescript.findConfigFile(folder, typescript.sys.fileExists);
   if (!path) return {};
-  const parsed = ts.getParsedCommandLineOfConfigFile(path, {}, {
-    ...ts.sys,
+  const parsed = typescript.getParsedCommandLineOfConfigFile(path, {}, {
+    ...typescript.sys,
     onUnRecoverableConfigFileDiagnostic: () => {},
   } as ts.ParseConfigFileHost);
   const given = parsed?.options ?? {};

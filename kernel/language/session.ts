@@ -2,7 +2,8 @@
  * The session as TypeScript sees it: every cell is a module that exports what it declares and imports what it uses from the last cell
  * (or the preloaded library) that declared it. A name declared again in a later cell is simply that cell's from there on.
  */
-import ts from "typescript";
+import type ts from "typescript";
+import { typescript } from "./typescript.ts";
 
 export interface CellFile {
   run: number;
@@ -105,12 +106,12 @@ function relativeTo(folder: string, path: string): string {
 
 /** `export const x` → `       const x`: the same columns, and no double export. */
 function withoutExports(code: string): string {
-  const source = ts.createSourceFile("x.ts", code, ts.ScriptTarget.ESNext);
+  const source = typescript.createSourceFile("x.ts", code, typescript.ScriptTarget.ESNext);
   let text = code;
   for (const statement of source.statements) {
-    const modifiers = ts.canHaveModifiers(statement) ? (ts.getModifiers(statement) ?? []) : [];
+    const modifiers = typescript.canHaveModifiers(statement) ? (typescript.getModifiers(statement) ?? []) : [];
     for (const modifier of modifiers) {
-      if (modifier.kind !== ts.SyntaxKind.ExportKeyword) continue;
+      if (modifier.kind !== typescript.SyntaxKind.ExportKeyword) continue;
       const start = modifier.getStart(source);
       text = text.slice(0, start) + " ".repeat(modifier.end - start) + text.slice(modifier.end);
     }
@@ -120,26 +121,32 @@ function withoutExports(code: string): string {
 
 /** Names that the code declares at its top level, types included. */
 export function declaredNames(code: string): Map<string, Kind> {
-  const source = ts.createSourceFile("x.ts", code, ts.ScriptTarget.ESNext);
+  const source = typescript.createSourceFile("x.ts", code, typescript.ScriptTarget.ESNext);
   const names = new Map<string, Kind>();
   const binding = (name: ts.BindingName, kind: Kind): void => {
-    if (ts.isIdentifier(name)) names.set(name.text, kind);
-    else for (const element of name.elements) if (!ts.isOmittedExpression(element)) binding(element.name, kind);
+    if (typescript.isIdentifier(name)) names.set(name.text, kind);
+    else for (const element of name.elements) if (!typescript.isOmittedExpression(element)) binding(element.name, kind);
   };
   const variables = (list: ts.VariableDeclarationList): void => {
-    const kind = list.flags & ts.NodeFlags.Const ? "const" : "let";
+    const kind = list.flags & typescript.NodeFlags.Const ? "const" : "let";
     for (const declaration of list.declarations) binding(declaration.name, kind);
   };
   for (const statement of source.statements) {
-    if (ts.isVariableStatement(statement)) variables(statement.declarationList);
-    else if (ts.isImportDeclaration(statement)) importedNames(statement.importClause).forEach((name) => names.set(name, "other"));
-    else if (ts.isForStatement(statement) || ts.isForOfStatement(statement) || ts.isForInStatement(statement)) {
+    if (typescript.isVariableStatement(statement)) variables(statement.declarationList);
+    else if (typescript.isImportDeclaration(statement)) {
+      for (const name of importedNames(statement.importClause)) names.set(name, "other");
+    } else if (
+      typescript.isForStatement(statement) ||
+      typescript.isForOfStatement(statement) ||
+      typescript.isForInStatement(statement)
+    ) {
       const list = statement.initializer;
-      const hoisted = list && ts.isVariableDeclarationList(list) && (list.flags & ts.NodeFlags.BlockScoped) === 0;
+      const hoisted =
+        list && typescript.isVariableDeclarationList(list) && (list.flags & typescript.NodeFlags.BlockScoped) === 0;
       if (hoisted) variables(list);
     } else if ("name" in statement) {
       const name = (statement as ts.DeclarationStatement).name;
-      if (name && ts.isIdentifier(name) && name.text !== "") names.set(name.text, "other");
+      if (name && typescript.isIdentifier(name) && name.text !== "") names.set(name.text, "other");
     }
   }
   return names;
@@ -147,6 +154,10 @@ export function declaredNames(code: string): Map<string, Kind> {
 
 function importedNames(clause: ts.ImportClause | undefined): string[] {
   const bindings = clause?.namedBindings;
-  const named = bindings ? (ts.isNamespaceImport(bindings) ? [bindings.name] : bindings.elements.map((element) => element.name)) : [];
+  const named = bindings
+    ? typescript.isNamespaceImport(bindings)
+      ? [bindings.name]
+      : bindings.elements.map((element) => element.name)
+    : [];
   return [clause?.name, ...named].flatMap((name) => (name ? [name.text] : []));
 }

@@ -15,12 +15,15 @@ describe("interrupting a cell", () => {
     "a synchronous loop after an await": "await null; while (true) ticks++",
     "a loop of timers": "while (true) { ticks++; await new Promise((r) => setTimeout(r, 1)) }",
     "a loop of microtasks": "while (true) { ticks++; await null }",
-    "a chain of promises": "const spin = (): Promise<void> => Promise.resolve().then(() => { ticks++; return spin() }); await spin()",
+    "a chain of promises":
+      "const spin = (): Promise<void> => Promise.resolve().then(() => { ticks++; return spin() }); await spin()",
     "a loop of immediates": "while (true) { ticks++; await new Promise((r) => setImmediate(r)) }",
-    "a loop that swallows every rejection": "while (true) { try { await new Promise((r) => setTimeout(r, 1)); ticks++ } catch {} }",
+    "a loop that swallows every rejection":
+      "while (true) { try { await new Promise((r) => setTimeout(r, 1)); ticks++ } catch {} }",
     "a wait for something that never comes": "await new Promise(() => {})",
     "a synchronous loop inside a timer": "await new Promise(() => setTimeout(() => { while (true) ticks++ }, 1))",
-    "a for await over an endless generator": "async function* g() { while (true) { await null; yield ticks++ } }\nfor await (const t of g()) {}",
+    "a for await over an endless generator":
+      "async function* g() { while (true) { await null; yield ticks++ } }\nfor await (const t of g()) {}",
   };
   for (const [name, code] of Object.entries(loops)) {
     it(`stops ${name} within 100 ms, keeps the state, and nothing of it runs on`, { timeout: 20_000 }, async () => {
@@ -60,7 +63,9 @@ describe("interrupting a cell", () => {
   });
 
   it("runs a function again whose first call was interrupted", async () => {
-    const cell = k.start("async function train(steps: number) { for (let i = 0; i < steps; i++) await new Promise((r) => setTimeout(r, 1)); return steps }\nawait train(1e6)");
+    const cell = k.start(
+      "async function train(steps: number) { for (let i = 0; i < steps; i++) await new Promise((r) => setTimeout(r, 1)); return steps }\nawait train(1e6)",
+    );
     await cell.saw("execute_input");
     await sleep(30);
     await k.interrupt();

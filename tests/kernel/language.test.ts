@@ -1,5 +1,6 @@
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { stripVTControlCharacters as plain } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { temporaryFolder, testKernel } from "./support/kernel.ts";
 
@@ -22,7 +23,9 @@ describe("TypeScript in cells", () => {
   }
 
   it("lets closures see what later cells write", async () => {
-    expect(await run("let counter = 0; function inc() { return ++counter }\ninc()", "counter = 10; inc()", "counter")).toBe("11");
+    expect(
+      await run("let counter = 0; function inc() { return ++counter }\ninc()", "counter = 10; inc()", "counter"),
+    ).toBe("11");
   });
 
   it("redeclares anything by anything", async () => {
@@ -56,9 +59,17 @@ describe("TypeScript in cells", () => {
   });
 
   it("evaluates enums, const enums, namespaces that merge, and parameter properties", async () => {
-    expect(await run("enum Color { Red, Green = 'g' as any }\nconst enum Size { Small = 3 }\n[Color.Red, Color[0], Size.Small]")).toBe("[ 0, 'Red', 3 ]");
-    expect(await run("namespace N { export const a = 1 }\nnamespace N { export const b = a + 1 }", "[N.a, N.b]")).toBe("[ 1, 2 ]");
-    expect(await run("class P { constructor(private readonly x: number) {} get() { return this.x } }\nnew P(4).get()")).toBe("4");
+    expect(
+      await run(
+        "enum Color { Red, Green = 'g' as any }\nconst enum Size { Small = 3 }\n[Color.Red, Color[0], Size.Small]",
+      ),
+    ).toBe("[ 0, 'Red', 3 ]");
+    expect(await run("namespace N { export const a = 1 }\nnamespace N { export const b = a + 1 }", "[N.a, N.b]")).toBe(
+      "[ 1, 2 ]",
+    );
+    expect(
+      await run("class P { constructor(private readonly x: number) {} get() { return this.x } }\nnew P(4).get()"),
+    ).toBe("4");
   });
 
   it("applies decorators, also one that replaces the class, for later cells too", async () => {
@@ -72,18 +83,38 @@ describe("TypeScript in cells", () => {
 
   it("disposes what `using` holds at the end of the cell, keeps the names, and shows the last value", async () => {
     const symbol = "(Symbol as any).dispose ??= Symbol.for('Symbol.dispose');";
-    expect(await run(symbol, "const log: string[] = []; const env = 'mine'", "using file = { [Symbol.dispose]() { log.push('closed') } };\nlog.push('used');\nlog.length")).toBe("1");
+    expect(
+      await run(
+        symbol,
+        "const log: string[] = []; const env = 'mine'",
+        "using file = { [Symbol.dispose]() { log.push('closed') } };\nlog.push('used');\nlog.length",
+      ),
+    ).toBe("1");
     expect(await run("[log, typeof file, env]")).toBe("[ [ 'used', 'closed' ], 'object', 'mine' ]");
   });
 
   it("awaits at the top level, in loops and in declarations", async () => {
-    expect(await run("const a = await Promise.resolve(1); let sum = 0; for await (const x of [a, Promise.resolve(2)]) sum += x;\nsum", "sum")).toBe("3");
-    expect(await run("async function* numbers() { yield 1; yield 2 }\nconst got: number[] = []; for await (const n of numbers()) got.push(n); got")).toBe("[ 1, 2 ]");
+    expect(
+      await run(
+        "const a = await Promise.resolve(1); let sum = 0; for await (const x of [a, Promise.resolve(2)]) sum += x;\nsum",
+        "sum",
+      ),
+    ).toBe("3");
+    expect(
+      await run(
+        "async function* numbers() { yield 1; yield 2 }\nconst got: number[] = []; for await (const n of numbers()) got.push(n); got",
+      ),
+    ).toBe("[ 1, 2 ]");
     expect(await run("const f = async (x: number) => ({ doubled: (await x) * 2 }); await f(4)")).toBe("{ doubled: 8 }");
   });
 
   it("keeps var of blocks and loops, as scripts do", async () => {
-    expect(await run("for (var i = 0, j; i < 3; i++) { var inner = i }\nif (true) { var { x, ...rest } = { x: 1, y: 2 } }", "[i, j, inner, x, rest]")).toBe("[ 3, undefined, 2, 1, { y: 2 } ]");
+    expect(
+      await run(
+        "for (var i = 0, j; i < 3; i++) { var inner = i }\nif (true) { var { x, ...rest } = { x: 1, y: 2 } }",
+        "[i, j, inner, x, rest]",
+      ),
+    ).toBe("[ 3, undefined, 2, 1, { y: 2 } ]");
     expect(await run("for (var key in { a: 1 }); for (var [p] of [[5]]);", "[key, p]")).toBe("[ 'a', 5 ]");
   });
 
@@ -104,17 +135,29 @@ describe("TypeScript in cells", () => {
     };
     write("node_modules/old/package.json", '{"name":"old","main":"m.js"}');
     write("node_modules/old/m.js", "module.exports = { kind: 'cjs', twice: (x) => 2 * x }");
-    write("node_modules/fresh/package.json", '{"name":"fresh","type":"module","exports":{".":{"import":"./m.js"},"./deep":{"import":"./d.js"}}}');
+    write(
+      "node_modules/fresh/package.json",
+      '{"name":"fresh","type":"module","exports":{".":{"import":"./m.js"},"./deep":{"import":"./d.js"}}}',
+    );
     write("node_modules/fresh/m.js", "export const kind = await Promise.resolve('esm with await'); export default 1");
     write("node_modules/fresh/d.js", "export const deep = import.meta.url.endsWith('d.js')");
-    expect(await run("import old from 'old'; import { kind as k1 } from 'old'; import one, { kind } from 'fresh'; import { deep } from 'fresh/deep'", "[old.twice(4), k1, one, kind, deep]")).toBe("[ 8, 'cjs', 1, 'esm with await', true ]");
+    expect(
+      await run(
+        "import old from 'old'; import { kind as k1 } from 'old'; import one, { kind } from 'fresh'; import { deep } from 'fresh/deep'",
+        "[old.twice(4), k1, one, kind, deep]",
+      ),
+    ).toBe("[ 8, 'cjs', 1, 'esm with await', true ]");
     expect(await run("const m = await import('fresh'); m.kind")).toBe("'esm with await'");
     expect(await run("require('old').kind")).toBe("'cjs'");
     expect(await run("import 'not-there-at-all'")).toMatch(/Cannot find package 'not-there-at-all'/);
     expect(await run("import * as fs from 'node:fs'; typeof fs.readFileSync")).toBe("'function'");
     writeFileSync(join(folder, "data.json"), '{"answer":42}');
     expect(await run("import data from './data.json' with { type: 'json' }; data.answer")).toBe("42");
-    expect(await run("[import.meta.dirname === process.cwd(), import.meta.url.startsWith('file:'), __dirname === process.cwd()]")).toBe("[ true, true, true ]");
+    expect(
+      await run(
+        "[import.meta.dirname === process.cwd(), import.meta.url.startsWith('file:'), __dirname === process.cwd()]",
+      ),
+    ).toBe("[ true, true, true ]");
   });
 
   it("reloads local TypeScript files after an edit, and the files that import them, and no others", async () => {
@@ -128,22 +171,31 @@ describe("TypeScript in cells", () => {
     write("other.ts", "export const made = {};");
     const imports = "import { top } from './top.ts'; import { made } from './other'; top";
     expect(await run(imports)).toBe("11");
-    expect(await run("const madeBefore = made; import { top } from './top'; import { made } from './other.ts'; [top, made === madeBefore]")).toBe("[ 11, true ]");
+    expect(
+      await run(
+        "const madeBefore = made; import { top } from './top'; import { made } from './other.ts'; [top, made === madeBefore]",
+      ),
+    ).toBe("[ 11, true ]");
     write("base.ts", "export const base = 2;");
     expect(await run(imports, "[top, made === madeBefore]")).toBe("[ 12, true ]");
   });
 
   it("names cells and lines in stacks, and the lines of local files, as they were written", async () => {
-    await run("interface Padding { a: number }\n\nfunction deep(x: number): never {\n  throw new TypeError(`bad ${x}`)\n}");
+    await run(
+      "interface Padding { a: number }\n\nfunction deep(x: number): never {\n  throw new TypeError(`bad ${x}`)\n}",
+    );
     const { error, reply } = await k.execute("const before: number = 1;\ndeep(before)");
-    const text = error!.traceback.join("\n").replace(/\u001b\[\d+m/g, "");
+    const text = plain(error!.traceback.join("\n"));
     const count = Number(reply.execution_count);
     expect(error).toMatchObject({ ename: "TypeError", evalue: "bad 1" });
     expect(text).toContain(`at deep (cell_${count - 1}.ts:4:9)`);
     expect(text).toContain(`at cell_${count}.ts:2:1`);
     expect(text).toContain("> 4 |   throw new TypeError(`bad ${x}`)");
     expect(text).not.toMatch(/kernel\/child|node:internal|node:inspector/);
-    writeFileSync(join(folder, "thrower.ts"), "type Unused = { a: string };\n\nexport function thrower(x: Unused | 1): never {\n  throw new Error('from a file');\n}\n");
+    writeFileSync(
+      join(folder, "thrower.ts"),
+      "type Unused = { a: string };\n\nexport function thrower(x: Unused | 1): never {\n  throw new Error('from a file');\n}\n",
+    );
     const file = await k.execute("import { thrower } from './thrower.ts'; thrower(1)");
     expect(file.error!.traceback.join("\n")).toContain(`${join(folder, "thrower.ts")}:4:9`);
   });
@@ -151,7 +203,7 @@ describe("TypeScript in cells", () => {
   it("tells where a cell stops being TypeScript", async () => {
     const { error } = await k.execute("const fine = 1;\nlet x = ;\n");
     expect(error).toMatchObject({ ename: "SyntaxError", evalue: "Expression expected" });
-    expect(error!.traceback.join("\n").replace(/\u001b\[\d+m/g, "")).toMatch(/line 2[\s\S]*> 2 \| let x = ;\n\s+\| {9}\^/);
+    expect(plain(error!.traceback.join("\n"))).toMatch(/line 2[\s\S]*> 2 \| let x = ;\n\s+\| {9}\^/);
   });
 
   it("shows causes, aggregate errors and things that are not errors", async () => {
@@ -164,7 +216,9 @@ describe("TypeScript in cells", () => {
   });
 
   it("survives throws in timers and rejections nobody handles, and says so", async () => {
-    const { stderr } = await k.execute("setTimeout(() => { throw new Error('late') }, 1); void Promise.reject(new Error('lost')); await new Promise((r) => setTimeout(r, 30))");
+    const { stderr } = await k.execute(
+      "setTimeout(() => { throw new Error('late') }, 1); void Promise.reject(new Error('lost')); await new Promise((r) => setTimeout(r, 30))",
+    );
     expect(stderr).toMatch(/late/);
     expect(stderr).toMatch(/lost/);
     expect(await run("1 + 1")).toBe("2");

@@ -27,13 +27,19 @@ describe("what cells print", () => {
   });
 
   it("keeps the order of text, displays and errors", async () => {
-    const { messages } = await k.execute("console.log('a'); display.text('b'); console.error('c'); console.log('d'); 'e'");
-    const shown = messages.filter((m) => !/status|input/.test(m.header.msg_type)).map((m) => m.content.text ?? (m.content.data as Record<string, string>)["text/plain"]);
+    const { messages } = await k.execute(
+      "console.log('a'); display.text('b'); console.error('c'); console.log('d'); 'e'",
+    );
+    const shown = messages
+      .filter((m) => !/status|input/.test(m.header.msg_type))
+      .map((m) => m.content.text ?? (m.content.data as Record<string, string>)["text/plain"]);
     expect(shown).toEqual(["a\n", "b", "c\n", "d\n", "'e'"]);
   });
 
   it("includes what native code and child processes write to the file descriptors", async () => {
-    const { stdout, stderr } = await k.execute("import { spawnSync } from 'node:child_process'; import { writeSync } from 'node:fs'; writeSync(1, 'raw\\n'); spawnSync('sh', ['-c', 'echo from child; echo to stderr >&2'], { stdio: 'inherit' }); 1");
+    const { stdout, stderr } = await k.execute(
+      "import { spawnSync } from 'node:child_process'; import { writeSync } from 'node:fs'; writeSync(1, 'raw\\n'); spawnSync('sh', ['-c', 'echo from child; echo to stderr >&2'], { stdio: 'inherit' }); 1",
+    );
     expect(stdout).toBe("raw\nfrom child\n");
     expect(stderr).toBe("to stderr\n");
   });
@@ -53,7 +59,9 @@ describe("what cells print", () => {
     // A slow frontend: each message takes 20 ms. The loop must wait for it, not fill the memory.
     const slow = testKernel();
     const before = process.memoryUsage().rss;
-    const cell = slow.start("let n = 0; const stop = Date.now() + 1500; while (Date.now() < stop) { console.log('x'.repeat(1000)); n++ }\nn");
+    const cell = slow.start(
+      "let n = 0; const stop = Date.now() + 1500; while (Date.now() < stop) { console.log('x'.repeat(1000)); n++ }\nn",
+    );
     const { stdout, result } = await cell.done();
     expect(stdout.length).toBe(Number(result) * 1001);
     expect(process.memoryUsage().rss - before).toBeLessThan(1.5e9);
@@ -67,7 +75,8 @@ describe("a process that dies", () => {
     "process.abort": "process.abort()",
     "a segmentation fault": "process.kill(process.pid, 'SIGSEGV'); while (true);",
     "being killed": "process.kill(process.pid, 'SIGKILL'); await new Promise(() => {})",
-    "running out of memory": "const { setFlagsFromString } = require('node:v8'); setFlagsFromString('--max-old-space-size=60'); const hog: unknown[] = []; while (true) hog.push(new Array(1e5).fill(Math.random()))",
+    "running out of memory":
+      "const { setFlagsFromString } = require('node:v8'); setFlagsFromString('--max-old-space-size=60'); const hog: unknown[] = []; while (true) hog.push(new Array(1e5).fill(Math.random()))",
   };
   let k: ReturnType<typeof testKernel>;
   beforeAll(() => {
@@ -80,7 +89,8 @@ describe("a process that dies", () => {
       const { error, stdout } = await k.execute(code);
       expect(error?.ename).toBe("ProcessEnded");
       expect(error?.evalue).toMatch(/state is lost/);
-      if (name === "process.exit") expect([stdout, error?.evalue]).toEqual(["last words\n", expect.stringContaining("exit code 3")]);
+      if (name === "process.exit")
+        expect([stdout, error?.evalue]).toEqual(["last words\n", expect.stringContaining("exit code 3")]);
       expect((await k.execute("typeof state")).result).toBe("'undefined'");
       expect((await k.execute("1 + 1")).result).toBe("2");
     });
@@ -96,8 +106,11 @@ describe("a process that dies", () => {
 
   it("does not outlive the kernel, idle or in a loop", async () => {
     const { spawn } = await import("node:child_process");
-    const code = "import { testKernel } from './tests/kernel/support/kernel.ts'; const k = testKernel(); await k.execute('0'); k.start('while (true);'); setTimeout(() => console.log(k.kernel.pid), 100)";
-    const host = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", code], { stdio: ["ignore", "pipe", "inherit"] });
+    const code =
+      "import { testKernel } from './tests/kernel/support/kernel.ts'; const k = testKernel(); await k.execute('0'); k.start('while (true);'); setTimeout(() => console.log(k.kernel.pid), 100)";
+    const host = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", code], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const pid = await new Promise<number>((resolve) => host.stdout.once("data", (data) => resolve(Number(data))));
     host.kill("SIGKILL");
     const alive = () => {

@@ -41,7 +41,13 @@ export function testKernel(options: Partial<KernelOptions> & { onInput?: (prompt
       checkMessage(channel, message);
       sent.push({ channel, message, at: performance.now() - start });
       if (message.header.msg_type === "input_request" && options.onInput) {
-        kernel.receive("stdin", messages.childOf(message, "input_reply", { status: "ok", value: options.onInput(String(message.content.prompt)) }));
+        kernel.receive(
+          "stdin",
+          messages.childOf(message, "input_reply", {
+            status: "ok",
+            value: options.onInput(String(message.content.prompt)),
+          }),
+        );
       }
       for (const watcher of [...watchers]) watcher();
     },
@@ -68,7 +74,11 @@ export function testKernel(options: Partial<KernelOptions> & { onInput?: (prompt
 
   const parentOf = (message: Message) => (message.parent_header as { msg_id?: string }).msg_id;
 
-  function request(type: string, content: Content = {}, { channel = "shell" as "shell" | "control", metadata = {} } = {}) {
+  function request(
+    type: string,
+    content: Content = {},
+    { channel = "shell" as "shell" | "control", metadata = {} } = {},
+  ) {
     const message = messages.childOf(undefined, type, content, { metadata });
     kernel.receive(channel, message);
     const id = message.header.msg_id;
@@ -80,9 +90,14 @@ export function testKernel(options: Partial<KernelOptions> & { onInput?: (prompt
     return {
       id,
       iopub,
-      reply: (ms?: number) => until(() => mine().find((s) => s.channel === channel)?.message.content, `reply to ${type}`, ms),
+      reply: (ms?: number) =>
+        until(() => mine().find((s) => s.channel === channel)?.message.content, `reply to ${type}`, ms),
       idle: (ms?: number) =>
-        until(() => iopub().find((m) => m.header.msg_type === "status" && m.content.execution_state === "idle"), `idle after ${type}`, ms),
+        until(
+          () => iopub().find((m) => m.header.msg_type === "status" && m.content.execution_state === "idle"),
+          `idle after ${type}`,
+          ms,
+        ),
       /** Settles when something of this type came for the request. */
       saw: (msgType: string, test: (content: Content) => boolean = () => true, ms?: number) =>
         until(() => iopub().find((m) => m.header.msg_type === msgType && test(m.content)), msgType, ms),
@@ -90,7 +105,15 @@ export function testKernel(options: Partial<KernelOptions> & { onInput?: (prompt
   }
 
   function start_(code: string, content: Content = {}, metadata: Content = {}) {
-    const all = { code, silent: false, store_history: true, user_expressions: {}, allow_stdin: options.onInput !== undefined, stop_on_error: true, ...content };
+    const all = {
+      code,
+      silent: false,
+      store_history: true,
+      user_expressions: {},
+      allow_stdin: options.onInput !== undefined,
+      stop_on_error: true,
+      ...content,
+    };
     const made = request("execute_request", all, { metadata });
     return {
       ...made,
@@ -103,7 +126,8 @@ export function testKernel(options: Partial<KernelOptions> & { onInput?: (prompt
             .filter((m) => m.header.msg_type === "stream" && m.content.name === name)
             .map((m) => m.content.text)
             .join("");
-        const data = (type: string) => got.filter((m) => m.header.msg_type === type).map((m) => m.content.data as Bundle);
+        const data = (type: string) =>
+          got.filter((m) => m.header.msg_type === type).map((m) => m.content.data as Bundle);
         return {
           reply,
           messages: got,

@@ -25,7 +25,9 @@ const optional = (check: Check): Field => ({ check, optional: true });
 /** Keys are MIME types; text types hold text; every bundle has a text form, so that a terminal can show it. */
 const bundle: Check = (v) =>
   record(v) &&
-  Object.entries(v as object).every(([mime, content]) => /^[\w.+-]+\/[\w.+-]+$/.test(mime) && (/json$/.test(mime) || typeof content === "string"));
+  Object.entries(v as object).every(
+    ([mime, content]) => /^[\w.+-]+\/[\w.+-]+$/.test(mime) && (/json$/.test(mime) || typeof content === "string"),
+  );
 const display: Check = (v) => bundle(v) && typeof (v as Record<string, unknown>)["text/plain"] === "string";
 
 const failure: Schema = { ename: string, evalue: string, traceback: list(string) };
@@ -33,7 +35,13 @@ const ok = (fields: Schema): Schema => ({ status: one("ok"), ...fields });
 
 const executeReply: Record<string, Schema> = {
   ok: ok({ execution_count: integer, payload: list(record), user_expressions: record }),
-  error: { status: one("error"), execution_count: integer, ...failure, payload: list(record), user_expressions: record },
+  error: {
+    status: one("error"),
+    execution_count: integer,
+    ...failure,
+    payload: list(record),
+    user_expressions: record,
+  },
   aborted: { status: one("aborted"), execution_count: integer, payload: list(record), user_expressions: record },
 };
 
@@ -42,7 +50,9 @@ const replies: Record<string, Schema> = {
     protocol_version: one("5.4"),
     implementation: string,
     implementation_version: string,
-    language_info: (v) => record(v) && ["name", "version", "mimetype", "file_extension"].every((k) => string((v as Record<string, unknown>)[k])),
+    language_info: (v) =>
+      record(v) &&
+      ["name", "version", "mimetype", "file_extension"].every((k) => string((v as Record<string, unknown>)[k])),
     banner: string,
     debugger: boolean,
     help_links: list((v) => record(v) && string((v as { text: unknown }).text) && string((v as { url: unknown }).url)),
@@ -51,7 +61,11 @@ const replies: Record<string, Schema> = {
   inspect_reply: ok({ found: boolean, data: bundle, metadata: record }),
   is_complete_reply: { status: one("complete", "incomplete", "invalid", "unknown"), indent: optional(string) },
   history_reply: ok({ history: list((v) => Array.isArray(v) && v.length === 3 && integer(v[0]) && integer(v[1])) }),
-  comm_info_reply: ok({ comms: (v) => record(v) && Object.values(v as object).every((c) => record(c) && string((c as { target_name: unknown }).target_name)) }),
+  comm_info_reply: ok({
+    comms: (v) =>
+      record(v) &&
+      Object.values(v as object).every((c) => record(c) && string((c as { target_name: unknown }).target_name)),
+  }),
   connect_reply: ok({}),
   interrupt_reply: ok({}),
   shutdown_reply: ok({ restart: boolean }),
@@ -62,7 +76,11 @@ const published: Record<string, Schema> = {
   execute_input: { code: string, execution_count: integer },
   stream: { name: one("stdout", "stderr"), text: string },
   display_data: { data: display, metadata: record, transient: record },
-  update_display_data: { data: display, metadata: record, transient: (v) => record(v) && string((v as { display_id: unknown }).display_id) },
+  update_display_data: {
+    data: display,
+    metadata: record,
+    transient: (v) => record(v) && string((v as { display_id: unknown }).display_id),
+  },
   execute_result: { data: display, metadata: record, execution_count: integer },
   error: failure,
   clear_output: { wait: boolean },
@@ -72,7 +90,14 @@ const published: Record<string, Schema> = {
   iopub_welcome: { subscription: string },
 };
 
-const header: Schema = { msg_id: string, session: string, username: string, date: (v) => !Number.isNaN(Date.parse(String(v))), msg_type: string, version: one("5.4") };
+const header: Schema = {
+  msg_id: string,
+  session: string,
+  username: string,
+  date: (v) => !Number.isNaN(Date.parse(String(v))),
+  msg_type: string,
+  version: one("5.4"),
+};
 
 /** @throws when the message is not what the protocol allows on its channel. */
 export function checkMessage(channel: Channel, message: Message): void {
@@ -81,7 +106,8 @@ export function checkMessage(channel: Channel, message: Message): void {
   if (!schema) throw new Error(`${type} must not be sent on ${channel}`);
   conform(`${type} header`, message.header as unknown as Record<string, unknown>, header);
   if (!record(message.metadata)) throw new Error(`${type}: metadata must be an object`);
-  if (!["status", "iopub_welcome", "stream"].includes(type) && !("msg_id" in message.parent_header)) throw new Error(`${type}: a parent is required`);
+  if (!["status", "iopub_welcome", "stream"].includes(type) && !("msg_id" in message.parent_header))
+    throw new Error(`${type}: a parent is required`);
   conform(type, message.content, schema);
 }
 
@@ -98,5 +124,6 @@ function conform(what: string, content: Record<string, unknown>, schema: Schema)
     if (content[key] === undefined && may) continue;
     if (!check(content[key])) throw new Error(`${what}: ${key} is ${JSON.stringify(content[key])?.slice(0, 200)}`);
   }
-  for (const key of Object.keys(content)) if (!(key in schema)) throw new Error(`${what}: ${key} is not in the protocol`);
+  for (const key of Object.keys(content))
+    if (!(key in schema)) throw new Error(`${what}: ${key} is not in the protocol`);
 }
