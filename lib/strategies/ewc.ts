@@ -1,5 +1,5 @@
 import { cloneTree, disposeTree, leaves, mapTensors, scoped, type Tree, tf } from "../engine/index.ts";
-import { type Anchor, merged, pull, widened } from "./parts/anchor.ts";
+import { type Anchor, merged, pull, widenedLike } from "./parts/anchor.ts";
 import { type FisherLabels, fisher } from "./parts/fisher.ts";
 import { requireNumber, strategy } from "./strategy.ts";
 
@@ -47,12 +47,12 @@ export const ewc = strategy(
       throw new TypeError(`ewc: fisher must be "all", "sampled", "true" or "batch", got "${labels}"`);
     }
     return {
+      role: "importance",
       init: (): Memory => ({ tensors: undefined }),
-      beforeExperience(memory, _experience, { weights }) {
-        if (memory.tensors === undefined || sameShapes(memory.tensors.center, weights)) return memory;
-        const tensors = widened(memory.tensors, weights);
-        disposeTree(memory.tensors);
-        return { tensors };
+      beforeExperience({ tensors }, _experience, { weights }) {
+        if (tensors === undefined || sameShapes(tensors.center, weights)) return { tensors };
+        const { importance, center } = tensors;
+        return { tensors: { importance: widenedLike(importance, weights), center: widenedLike(center, weights) } };
       },
       loss: ({ tensors }, { weights }) => (tensors === undefined ? tf.scalar(0) : pull(tensors, weights, lambda)),
       afterExperience({ tensors: older }, { train, task }, context) {
@@ -61,7 +61,7 @@ export const ewc = strategy(
         const newer: Anchor = { importance, center: cloneTree(context.weights) };
         if (older === undefined) return { tensors: newer };
         const tensors = online ? running(older, newer, decay) : merged(older, newer);
-        disposeTree([older, newer] as Tree);
+        disposeTree(newer);
         return { tensors };
       },
     };

@@ -26,7 +26,7 @@ export function merged(older: Anchor, newer: Anchor): Anchor {
     const center = mapTensors(
       (c1, f1, c2, f2) => {
         const sum = tf.add(f1!, f2!);
-        const mean = tf.div(tf.add(tf.mul(f1!, c1), tf.mul(f2!, c2!)), tf.maximum(sum, 1e-38));
+        const mean = tf.div(tf.add(tf.mul(f1!, c1), tf.mul(f2!, c2!)), tf.maximum(sum, 1e-30));
         return tf.where(tf.greater(sum, 0), mean, c2!);
       },
       older.center,
@@ -38,17 +38,24 @@ export function merged(older: Anchor, newer: Anchor): Anchor {
   });
 }
 
-/** The same anchor for a network whose head has grown: new weights are pulled nowhere. */
-export function widened(anchor: Anchor, weights: Weights): Anchor {
-  const pad = (tensor: tf.Tensor, like: tf.Tensor): tf.Tensor =>
-    String(tensor.shape) === String(like.shape)
-      ? tensor.clone()
-      : tf.pad(
-          tensor,
-          tensor.shape.map((size, axis) => [0, like.shape[axis]! - size] as [number, number]),
-        );
-  return scoped(() => ({
-    importance: mapTensors((t, w) => pad(t, w!), anchor.importance, weights),
-    center: mapTensors((t, w) => pad(t, w!), anchor.center, weights),
-  }));
+/** A tree for a network whose head has grown: zeros for the new weights. The tensors are new. */
+export function widenedLike(tree: Weights, weights: Weights): Weights {
+  return scoped(() =>
+    mapTensors(
+      (tensor, like) =>
+        String(tensor.shape) === String(like!.shape)
+          ? tensor.clone()
+          : tf.pad(
+              tensor,
+              tensor.shape.map((size, axis) => [0, like!.shape[axis]! - size] as [number, number]),
+            ),
+      tree,
+      weights,
+    ),
+  );
+}
+
+/** A tree of zeros in the shape of the weights. */
+export function zerosFor(weights: Weights): Weights {
+  return mapTensors((w) => tf.zerosLike(w), weights);
 }

@@ -31,7 +31,7 @@ export function placesInput(places: ArrayLike<number>, capacity: number): HostTe
 /** *Traced.* The records with the rows of `values` written to their places. */
 export function written({ values: old }: Records, places: tf.Tensor, values: tf.Tensor): Records {
   const capacity = old.shape[0]!;
-  const onto = tf.cast(tf.oneHot(tf.cast(places, "int32"), capacity), "float32");
+  const onto = tf.cast(tf.equal(tf.expandDims(tf.cast(places, "float32"), 1), tf.range(0, capacity)), "float32");
   const kept = tf.sub(1, tf.sum(onto, 0));
   const fresh = tf.matMul(onto as tf.Tensor2D, values as tf.Tensor2D, true, false);
   return { values: tf.add(tf.mul(old, tf.reshape(kept, [capacity, 1])), fresh) };

@@ -1,0 +1,66 @@
+import { tf } from "../engine/index.ts";
+import { pastColumns, softCrossEntropies } from "./parts/distillation.ts";
+import { currentRows } from "./parts/rows.ts";
+import { recalled, type Snapshot, snapshot, widenedTo } from "./parts/snapshot.ts";
+import { requireNumber, requireOneOf, strategy } from "./strategy.ts";
+
+interface Memory {
+  tensors: { readonly teacher: Snapshot; readonly groups: tf.Tensor } | undefined;
+}
+
+/**
+ * Learning without forgetting: on the new examples the network is held to what it said of them before the experience.
+ *
+ * Adds `lambda · Σ_g mean_x −Σ_{c∈g} p_c log q_c`, with p and q the softmax, over the columns of group g, of the logits of the network
+ * before the experience and now, divided by `temperature`. The groups are the heads of the past tasks; where all tasks share one head there is one
+ * group, of the columns met so far. There is no factor T². With `weighting: "tasks"` a single group counts as often as there are past
+ * experiences.
+ *
+ * Li and Hoiem 2016, arXiv:1606.09282, eq. 2–3. In van de Ven et al. 2022 `weighting` is "tasks" for domain-incremental streams.
+ * Differs from the paper: no warm-up of the new head, no weight decay of its own. With a head per task, the work per step grows with their
+ * number, as the columns do.
+ *
+ * @example
+ * ```ts
+ * import { lwf } from "thalweg";
+ * lwf({ lambda: 1, temperature: 2 });
+ * ```
+ */
+export const lwf = strategy(
+  "lwf",
+  {
+    /** Strength of the distillation. */
+    lambda: 1,
+    /** What logits are divided by. */
+    temperature: 2,
+    /** Whether a single group of past columns counts once, or once per past experience. */
+    weighting: "constant" as "constant" | "tasks",
+  },
+  ({ lambda, temperature, weighting }) => {
+    requireNumber("lwf", "lambda", lambda, 0);
+    requireNumber("lwf", "temperature", temperature, 1e-6);
+    requireOneOf("lwf", "weighting", weighting, ["constant", "tasks"]);
+    return {
+      init: (): Memory => ({ tensors: undefined }),
+      beforeExperience(memory, { index }, context) {
+        const groups = pastColumns(context, index);
+        if (groups === null) return memory;
+        const times = weighting === "tasks" && context.stream.head !== "multi" ? index : 1;
+        const weighted = tf.tidy(() => tf.mul(groups, times));
+        groups.dispose();
+        return { tensors: { teacher: snapshot(context), groups: weighted } };
+      },
+      loss({ tensors }, step) {
+        if (tensors === undefined) return tf.scalar(0);
+        const { x, task, logits } = currentRows(step);
+        const [groups, columns] = tensors.groups.shape as [number, number];
+        const before = widenedTo(recalled(tensors.teacher, step, x, task).logits, columns);
+        const inGroup = tf.reshape(tf.cast(tf.greater(tensors.groups, 0), "float32"), [groups, 1, columns]);
+        const each = softCrossEntropies(tf.expandDims(logits, 0), tf.expandDims(before, 0), temperature, inGroup);
+        const times = tf.max(tensors.groups, 1);
+        return tf.mul(tf.sum(tf.mul(tf.mean(each, 1), times)), lambda) as tf.Scalar;
+      },
+    };
+  },
+  ["boundary"],
+);
