@@ -79,7 +79,7 @@ export function accuracyHeatmap(
     ],
     layout: {
       title: { text: title, subtitle: { text: subtitle(runs.length, rule) } },
-      height: Math.min(560, 130 + 34 * Math.max(4, names.length)),
+      height: Math.min(600, 160 + 34 * Math.max(4, names.length)),
       xaxis: { type: "category", side: "top", title: { text: "evaluated on" } },
       yaxis: { type: "category", autorange: "reversed", title: { text: "experience" } },
     },

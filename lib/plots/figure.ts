@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { extname } from "node:path";
 import { colourAt, neutral, palette, stopsOf } from "./parts/colour.ts";
+import { legendEntries, legendHeight } from "./parts/legend.ts";
 import type { Axis, Layout, Trace } from "./parts/plotly.ts";
 import { svgOf } from "./parts/svg.ts";
 import { textOf } from "./parts/terminal.ts";
@@ -116,14 +117,23 @@ function withLook(layout: Layout, data: readonly Trace[]): Layout {
     font: { color: neutral, size: 13 },
     colorway: palette,
     legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom" },
-    margin: { t: layout.title?.subtitle === undefined ? 70 : 90, r: 24, b: 52, l: 64 },
+    margin: { t: roomAbove(layout, data), r: 24, b: 52, l: 64 },
   };
-  const title = layout.title === undefined ? {} : { title: { x: 0.02, xanchor: "left", ...layout.title } };
+  const place = { x: 0, xref: "paper", xanchor: "left", y: 1, yref: "container", yanchor: "top", pad: { t: 16 } };
+  const title = layout.title === undefined ? {} : { title: { ...place, ...layout.title } };
   const styled = [...axes].map((name): [string, Axis] => {
     const base = { gridcolor: grid, zerolinecolor: grid, linecolor: grid, automargin: true };
     return [name, { ...base, ...layout[name as "xaxis"] }];
   });
   return { ...look, ...layout, ...title, ...Object.fromEntries(styled) } as Layout;
+}
+
+/** The pixels above the plot in plotly: title, subtitle, the rows of the legend on a usual page, and an axis where one is at the top. */
+function roomAbove(layout: Layout, data: readonly Trace[]): number {
+  const heading = layout.title === undefined ? 12 : layout.title.subtitle === undefined ? 44 : 68;
+  const axis = layout.xaxis?.side === "top" ? 50 : 0;
+  const legend = legendHeight(legendEntries(data, layout), 640);
+  return heading + axis + (legend === 0 ? 8 : legend + 14);
 }
 
 function contentFor(made: Figure, path: string): string {
