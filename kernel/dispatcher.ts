@@ -102,7 +102,7 @@ export function createKernel(options: KernelOptions): Kernel {
 
   const context: Context = {
     evaluator: child,
-    language: languageClient({ cwd: options.cwd ?? process.cwd() }),
+    language: languageClient({ cwd: options.cwd ?? process.cwd(), preloading: options.preload !== undefined }),
     history: history(),
     typeErrors: options.typeErrors ?? "warn",
     awaitTypes: options.awaitTypes ?? false,

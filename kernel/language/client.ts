@@ -20,9 +20,13 @@ export interface Language {
 
 export interface LanguageOptions {
   cwd: string;
+  /** Whether a library is being preloaded: cells are not checked before its names are known. */
+  preloading?: boolean;
 }
 
-export function languageClient(options: LanguageOptions): Language {
+export function languageClient({ preloading = false, ...options }: LanguageOptions): Language {
+  let settle = (): void => {};
+  const namesKnown = preloading ? new Promise<void>((resolve) => (settle = resolve)) : Promise.resolve();
   let worker: Worker | undefined;
   let closed = false;
   let ids = 0;
@@ -75,19 +79,24 @@ export function languageClient(options: LanguageOptions): Language {
     isComplete: async (code) => (await ask("isComplete", { code })) ?? { status: "unknown" },
     async check(run, name, code, keep) {
       const question = { run, name, code, keep };
+      await namesKnown;
       const found = await ask("check", question);
       if (keep) told.push({ op: "check", question });
       return found ?? [];
     },
     failed(run, error) {
-      if (error.ename === "SyntaxError" || error.ename === "ProcessEnded") void ask("forget", { run });
+      if (error.ename === "SyntaxError" || error.ename === "ProcessEnded") {
+        void namesKnown.then(() => ask("forget", { run }));
+      }
     },
     preloaded(names, url) {
       told.push({ op: "preloaded", question: { names, url } });
       worker?.postMessage({ id: 0, op: "preloaded", names, url });
+      settle();
     },
     async close() {
       closed = true;
+      settle();
       const last = worker;
       worker = undefined;
       for (const resolve of waiting.values()) resolve(undefined);

@@ -27,7 +27,9 @@ const codeCells = (n: Notebook) => n.cells.filter((cell): cell is CodeCell => ce
 const everything = () =>
   notebook(
     text("# All kinds\n<script>alert(1)</script>"),
-    code("console.log('line'); console.error('warn'); process.stdout.write('10%\\r'); process.stdout.write('100%\\n'); undefined"),
+    code(
+      "console.log('line'); console.error('warn'); process.stdout.write('10%\\r'); process.stdout.write('100%\\n'); undefined",
+    ),
     code("display.html('<b>html</b>'); display.json({ a: [1] }); display.png('aGk='); [{ a: 1 }]"),
     code(
       "const show = (globalThis as any)[Symbol.for('Jupyter.display')]; show({ 'text/plain': 'one' }, { displayId: 'x' }); show({ 'text/plain': 'two' }, { displayId: 'x', update: true })",
