@@ -2,11 +2,16 @@
  * The setting registry without code generation. JupyterLab's own validator compiles every schema to a function, which a page that
  * forbids `eval` cannot do. The schemas are ours and trusted; what is checked is the user's text.
  */
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
-import { ISettingConnector, ISettingRegistry, SettingRegistry } from "@jupyterlab/settingregistry";
+import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
+import {
+  type ISchemaValidator,
+  ISettingConnector,
+  ISettingRegistry,
+  SettingRegistry,
+} from "@jupyterlab/settingregistry";
 import type { JSONValue, PartialJSONObject } from "@lumino/coreutils";
 import { JSONExt } from "@lumino/coreutils";
-import * as json5 from "json5";
+import json5 from "json5";
 
 type Schema = {
   type?: string | string[];
@@ -44,8 +49,8 @@ export function withDefaults(schema: Schema, user: Record<string, unknown>): Rec
   return composite;
 }
 
-const validator = {
-  validateData(plugin: ISettingRegistry.IPlugin, populate = true): ISettingRegistry.ISchemaValidator.IError[] | null {
+const validator: ISchemaValidator = {
+  validateData(plugin: ISettingRegistry.IPlugin, populate = true): ISchemaValidator.IError[] | null {
     const schema = plugin.schema as unknown as Schema;
     const failure = (instancePath: string, keyword: string, message: string) => [
       { instancePath, keyword, message, schemaPath: "" },
@@ -70,7 +75,7 @@ const validator = {
   },
 };
 
-export const settingsPlugin: JupyterFrontEndPlugin<ISettingRegistry, JupyterFrontEnd.IShell> = {
+export const settingsPlugin: JupyterFrontEndPlugin<ISettingRegistry> = {
   id: "thalweg:settings",
   description: "Settings, validated without eval.",
   autoStart: true,
@@ -80,7 +85,7 @@ export const settingsPlugin: JupyterFrontEndPlugin<ISettingRegistry, JupyterFron
     const listed = await connector.list("active");
     return new SettingRegistry({
       connector,
-      validator: validator as ISettingRegistry.IValidator,
+      validator,
       plugins: listed.values.filter((plugin) => app.hasPlugin(plugin.id)),
     });
   },

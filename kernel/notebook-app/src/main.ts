@@ -1,0 +1,69 @@
+/** The page: JupyterLab's own parts, chosen, and the few of ours that connect them to Thalweg's server. */
+import { type JupyterFrontEndPlugin, JupyterLab } from "@jupyterlab/application";
+import { IConnectionStatus, IServiceManager } from "@jupyterlab/services";
+import { PluginRegistry } from "@lumino/coreutils";
+import { extensions, mimeExtensions } from "./extensions.ts";
+import { plotlyRenderer } from "./plotly.ts";
+import { settingsPlugin } from "./settings.ts";
+import { serverSettingsPlugin } from "./socket.ts";
+import { titlePlugin } from "./title.ts";
+import { translatorPlugin } from "./translator.ts";
+import "./page.css";
+
+/** Plugins of JupyterLab that are replaced by ours, or ask a server for what this one does not have. */
+const left = new Set([
+  "@jupyterlab/apputils-extension:settings",
+  "@jupyterlab/services-extension:server-settings",
+  "@jupyterlab/apputils-extension:announcements",
+  "@jupyterlab/apputils-extension:licenses-client",
+  "@jupyterlab/apputils-extension:licenses-plugin",
+  "@jupyterlab/apputils-extension:splash",
+  "@jupyterlab/apputils-extension:subshell-settings",
+  "@jupyterlab/application-extension:logo",
+  "@jupyterlab/application-extension:property-inspector",
+  "@jupyterlab/filebrowser-extension:share-file",
+  "@jupyterlab/filebrowser-extension:open-url",
+  "@jupyterlab/notebook-extension:code-console",
+  "@jupyterlab/notebook-extension:export",
+  "@jupyterlab/notebook-extension:language-server",
+  "@jupyterlab/notebook-extension:log-output",
+  "@jupyterlab/fileeditor-extension:language-server",
+  "@jupyterlab/tooltip-extension:consoles",
+]);
+
+type Plugin = JupyterFrontEndPlugin<unknown>;
+
+async function start(): Promise<void> {
+  const ours = [settingsPlugin, serverSettingsPlugin, translatorPlugin, titlePlugin] as Plugin[];
+  const plugins = [...extensions.flat().filter((plugin) => !left.has(plugin.id)), ...ours];
+  const pluginRegistry = new PluginRegistry();
+  pluginRegistry.registerPlugins(plugins as never);
+  const [serviceManager, connectionStatus] = await Promise.all([
+    pluginRegistry.resolveRequiredService(IServiceManager),
+    pluginRegistry.resolveRequiredService(IConnectionStatus),
+  ]);
+  const lab = new JupyterLab({
+    pluginRegistry: pluginRegistry as never,
+    serviceManager,
+    connectionStatus,
+    mimeExtensions: [...mimeExtensions, { default: plotlyRenderer }] as never,
+    availablePlugins: plugins.map(({ id }) => ({
+      id,
+      description: "",
+      requires: [],
+      optional: [],
+      enabled: true,
+    })) as never,
+    disabled: { patterns: [], matches: [] },
+    deferred: { patterns: [], matches: [] },
+  });
+  await lab.start({ hostID: "main", bubblingKeydown: true });
+  await lab.restored;
+  document.body.dataset.ready = "true";
+}
+
+start().catch((error: unknown) => {
+  const text = error instanceof Error ? error.message : String(error);
+  document.body.textContent = `The notebook could not be started: ${text}. Reload the page; if that does not help, start the server again.`;
+  console.error(error);
+});
