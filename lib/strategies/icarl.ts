@@ -1,10 +1,18 @@
-import { joined, select } from "../data/dataset.ts";
+import { joined } from "../data/dataset.ts";
 import { tf } from "../engine/index.ts";
 import { excluded } from "../models/network.ts";
+import { classMeans } from "./parts/closed-form.ts";
 import { normalised } from "./parts/distillation.ts";
-import { type Choice, constantClass, type Exemplars, exemplarTable, herded, withClass } from "./parts/exemplars.ts";
+import {
+  type Choice,
+  constantClass,
+  type Exemplars,
+  exemplarTable,
+  unitRows,
+  withExperience,
+} from "./parts/exemplars.ts";
 import { recalled, type Snapshot, snapshot, widenedTo } from "./parts/snapshot.ts";
-import { requireOneOf, requireWhole, strategy } from "./strategy.ts";
+import { type Context, requireOneOf, requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
   readonly exemplars: Exemplars | null;
@@ -87,21 +95,7 @@ export const icarl = strategy(
         return tf.mean(tf.sum(tf.mul(losses, open!), -1)) as tf.Scalar;
       },
       afterExperience({ exemplars, tensors }: Memory, { index, classes }, context) {
-        const { train } = context.stream.experience(index);
-        const known = new Set([...(exemplars?.classes.keys() ?? []), ...classes]);
-        const share = Math.max(1, Math.floor(capacity / known.size));
-        let next = exemplars;
-        for (const label of classes) {
-          const rows = Uint32Array.from([...train.labels.keys()].filter((i) => train.labels[i] === label));
-          if (rows.length === 0) continue;
-          const own = select(train, rows);
-          const vectors = unit(context.outputs(own).features, rows.length);
-          const order =
-            choose === "herding"
-              ? herded(vectors, vectors.length / rows.length, share)
-              : context.rng.at("exemplars", label).sample(rows.length, Math.min(share, rows.length));
-          next = withClass(next, label, own, order, share);
-        }
+        const next = withExperience(exemplars, index, classes, capacity, choose, context);
         if (next === null) return { exemplars: next, tensors };
         const constant = constantClass(next);
         return {
@@ -141,33 +135,17 @@ export const icarl = strategy(
   ["boundary", "labels"],
 );
 
-/** Rows of length 1. */
-function unit(vectors: Float32Array, rows: number): Float32Array {
-  const width = vectors.length / rows;
-  const out = vectors.slice();
-  for (let i = 0; i < rows; i++) {
-    const row = out.subarray(i * width, (i + 1) * width);
-    const length = Math.hypot(...row) || 1;
-    for (let j = 0; j < width; j++) row[j]! /= length;
-  }
-  return out;
-}
-
-function meansOf(
-  exemplars: Exemplars,
-  context: Parameters<typeof snapshot>[0] & {
-    columns: number;
-    outputs: (e: ReturnType<typeof exemplarTable>) => { features: Float32Array };
-  },
-): { means: tf.Tensor; seen: tf.Tensor } {
+/** The mean of the normalised features of each class's exemplars. */
+function meansOf(exemplars: Exemplars, context: Context): { means: tf.Tensor; seen: tf.Tensor } {
   const all = exemplarTable(exemplars);
-  const vectors = unit(context.outputs(all).features, all.length);
+  const vectors = unitRows(context.outputs(all).features, all.length);
   const width = vectors.length / all.length;
-  const means = new Float32Array(context.columns * width);
-  const counts = new Float32Array(context.columns);
-  for (let i = 0; i < all.length; i++) counts[all.labels[i]!]! += 1;
-  for (let i = 0; i < all.length; i++)
-    for (let j = 0; j < width; j++)
-      means[all.labels[i]! * width + j]! += vectors[i * width + j]! / counts[all.labels[i]!]!;
-  return { means: tf.tensor2d(means, [context.columns, width]), seen: tf.tensor1d(counts) };
+  const counts = new Float64Array(context.columns);
+  const sums = new Float64Array(context.columns * width);
+  all.labels.forEach((label, i) => {
+    counts[label]! += 1;
+    for (let j = 0; j < width; j++) sums[label * width + j]! += vectors[i * width + j]!;
+  });
+  const means = Float32Array.from(classMeans({ sums, counts, width }));
+  return { means: tf.tensor2d(means, [context.columns, width]), seen: tf.tensor1d(Float32Array.from(counts)) };
 }

@@ -1,5 +1,6 @@
 /** Chosen examples of each class, in the order in which they were chosen. */
-import { type Examples, type Raw, type Shape, sizeOf, table } from "../../data/dataset.ts";
+import { type Examples, type Raw, type Shape, select, sizeOf, table } from "../../data/dataset.ts";
+import type { Context } from "../strategy.ts";
 
 /** Exemplars: raw rows of each class, the most important first. */
 export interface Exemplars {
@@ -81,4 +82,45 @@ export function constantClass({ classes, shape }: Exemplars): number | null {
   for (const [label, rows] of classes)
     if (size > 1 && rows.length > size && rows.every((value) => value === rows[0])) return label;
   return null;
+}
+
+/** Rows of length 1. */
+export function unitRows(vectors: Float32Array, rows: number): Float32Array {
+  const width = vectors.length / rows;
+  const out = vectors.slice();
+  for (let i = 0; i < rows; i++) {
+    const row = out.subarray(i * width, (i + 1) * width);
+    const length = Math.hypot(...row) || 1;
+    for (let j = 0; j < width; j++) row[j]! /= length;
+  }
+  return out;
+}
+
+/**
+ * The exemplars after an experience: its classes get `capacity` divided by the number of all classes so far, in the order of their
+ * choice; the others keep the first so many of theirs.
+ */
+export function withExperience(
+  exemplars: Exemplars | null,
+  index: number,
+  classes: readonly number[],
+  capacity: number,
+  choose: Choice,
+  context: Context,
+): Exemplars | null {
+  const { train } = context.stream.experience(index);
+  const known = new Set([...(exemplars?.classes.keys() ?? []), ...classes]);
+  const share = Math.max(1, Math.floor(capacity / known.size));
+  let next = exemplars;
+  for (const label of classes) {
+    const rows = Uint32Array.from([...train.labels.keys()].filter((i) => train.labels[i] === label));
+    if (rows.length === 0) continue;
+    const own = select(train, rows);
+    const order =
+      choose === "random"
+        ? context.rng.at("exemplars", label).sample(rows.length, Math.min(share, rows.length))
+        : herded(unitRows(context.outputs(own).features, rows.length), context.network.width[0]!, share);
+    next = withClass(next, label, own, order, share);
+  }
+  return next;
 }
