@@ -1,7 +1,7 @@
 /** One run as a machine that does one unit of work at a time, and whose whole state between units is one value. */
 
 import type { Examples } from "../data/dataset.ts";
-import { decode, disposeTree, encode, type Rng, random, scoped, type Tree } from "../engine/index.ts";
+import { disposeTree, encode, type Rng, random, scoped, type Tree } from "../engine/index.ts";
 import { countParameters, type Params } from "../models/model.ts";
 import { type Network, network } from "../models/network.ts";
 import type { Batch, Context, State, Strategy } from "../strategies/strategy.ts";
@@ -12,8 +12,11 @@ import { type Evaluator, evaluator, type Frozen } from "./evaluate.ts";
 import type { Evaluated, TrainEvent } from "./events.ts";
 import { hold as held, type States, stateOf as stateFrom } from "./held.ts";
 import { type Plan, plan } from "./plan.ts";
+import { type Cadence, cadence } from "./probes/cadence.ts";
+import { scored } from "./score.ts";
 import { type RunSpec, requireSound, specHash } from "./spec.ts";
 import { stacked } from "./stacked.ts";
+import { type Cursor, outset, readState, type Saved } from "./state.ts";
 import { type Learner, type TrainStep, termNames, trainStep } from "./step.ts";
 import { stepEvents } from "./stepped.ts";
 import { widenedState } from "./widen.ts";
@@ -21,29 +24,9 @@ import { widenedState } from "./widen.ts";
 /** Steps taken in one program run, where no strategy needs the host between steps. */
 const chunk = 16;
 
-/** Where a run is. */
-export interface Cursor {
-  readonly phase: "start" | "before" | "train" | "after" | "evaluate" | "done";
-  readonly experience: number;
-  /** Steps taken on this experience, and in the run. */
-  readonly local: number;
-  readonly step: number;
-  /** Evaluations still to do in this round, and why they are done. */
-  readonly pending: readonly number[];
-  readonly at: Evaluated["at"];
-}
-
-/** Everything a run needs to go on. */
-interface Saved {
-  readonly format: 1;
-  readonly spec: string;
-  readonly seed: number;
-  readonly cursor: Cursor;
-  readonly queue: readonly TrainEvent[];
-  readonly learner: Learner;
-  readonly states: States;
-  readonly columns: number;
-  readonly met: readonly number[];
+/** The evaluations within one experience, and which tasks they cover. */
+interface Looks extends Cadence {
+  readonly tasks: readonly number[];
 }
 
 /** A run under way. */
@@ -51,9 +34,9 @@ export interface Session {
   readonly cursor: Cursor;
   /** Events that happened but were not taken yet. */
   readonly queue: TrainEvent[];
-  /** Does the next unit of work and puts its events into the queue; false when the run is over. */
-  advance(): boolean;
-  /** The whole state, untaken events included, as bytes. */
+  /** Does the next unit of work, taking no more than `until` steps in the run, and puts its events into the queue; false when the run is over. */
+  advance(until?: number): boolean;
+  /** The whole state, untaken events included, as bytes. Throws when a unit of work failed halfway. */
   save(): Uint8Array;
   /** The trained network as it is now; the tensors belong to the session. */
   readonly learner: Learner;
@@ -70,16 +53,10 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   const { strategies, optimizer, schedule, training, evaluation } = spec;
   const root = random(seed);
   const net = network(spec.model, stream.shape);
-  const hash = specHash(given);
 
-  const saved = from === undefined ? undefined : (decode(from) as Saved);
-  if (saved !== undefined && (saved.format !== 1 || saved.spec !== hash || saved.seed !== seed)) {
-    throw new Error(
-      `resume: the state of this experiment with seed ${seed} is required, got that of another (seed ${saved.seed}); start anew or restore its own`,
-    );
-  }
-
-  let cursor: Cursor = saved?.cursor ?? { phase: "start", experience: 0, local: 0, step: 0, pending: [], at: "start" };
+  const saved = from === undefined ? undefined : readState(from, given, seed);
+  let cursor: Cursor = saved?.cursor ?? outset;
+  let broken = false;
   const queue: TrainEvent[] = [...(saved?.queue ?? [])];
   const columns = allColumns(
     stream,
@@ -87,10 +64,12 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     saved?.met ?? [],
   );
   let states: States = saved?.states ?? {};
-  let learner: Learner = saved?.learner ?? fresh();
+  let learner: Learner = saved === undefined ? fresh() : withOptimizer(saved.learner);
   const step: TrainStep = trainStep(net, optimizer, strategies);
   const judge: Evaluator = evaluator(net, strategies);
-  let now: { readonly experience: Experience; readonly plan: Plan | null; seconds: number } | undefined;
+  let now:
+    | { readonly experience: Experience; readonly plan: Plan | null; readonly looks: Looks; seconds: number }
+    | undefined;
 
   function fresh(): Learner {
     const weights = net.init(root.at("init"), columns.count);
@@ -100,6 +79,10 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       optimizer: scoped(() => optimizer.init(weights as Tree)),
       carried: {},
     };
+  }
+
+  function withOptimizer(had: Saved["learner"]): Learner {
+    return { ...had, optimizer: had.optimizer ?? scoped(() => optimizer.init(had.weights as unknown as Tree)) };
   }
 
   function frozen(weights = learner.weights): Frozen {
@@ -141,8 +124,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
 
   const stateOf = ({ spec: { name } }: Strategy): State => stateFrom(name, states, learner);
 
-  function each(hook: "beforeExperience" | "afterExperience", experience: Experience): void {
-    for (const s of strategies) {
+  function each(hook: "beforeExperience" | "afterExperience", experience: Experience, which = strategies): void {
+    for (const s of which) {
       const run = s.hooks[hook];
       if (run !== undefined) hold(s, run(stateOf(s), experience, context(s)));
     }
@@ -153,16 +136,29 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     at,
   });
 
-  function begin(): void {
-    const added = strategies.flatMap((s) =>
+  /** Begins strategies: their parameters are trained from now on, their state is made. */
+  function enrol(which: readonly Strategy[]): void {
+    const added = which.flatMap((s) =>
       s.hooks.parameters === undefined ? [] : [[s.spec.name, s.hooks.parameters(context(s))] as const],
     );
     if (added.length > 0) {
       disposeTree(learner.optimizer);
-      const weights = { ...learner.weights, added: Object.fromEntries(added) };
+      const weights = { ...learner.weights, added: { ...learner.weights.added, ...Object.fromEntries(added) } };
       learner = { ...learner, weights, optimizer: scoped(() => optimizer.init(weights as Tree)) };
     }
-    for (const s of strategies) hold(s, s.hooks.init?.(context(s)) ?? {});
+    for (const s of which) hold(s, s.hooks.init?.(context(s)) ?? {});
+  }
+
+  /** Strategies that a saved state does not know begin in the middle of the run, and of the experience where there is one. */
+  function join(): void {
+    const late = strategies.filter((s) => states[s.spec.name] === undefined);
+    enrol(late);
+    const within = cursor.phase === "train" || cursor.phase === "after" || cursor.at === "step";
+    if (within) each("beforeExperience", stream.experience(cursor.experience), late);
+  }
+
+  function begin(): void {
+    enrol(strategies);
     queue.push({
       type: "started",
       seed,
@@ -196,7 +192,13 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     const chooser = strategies.find((s) => s.hooks.data !== undefined);
     const examples =
       chooser === undefined ? experience.train : chooser.hooks.data!(stateOf(chooser), experience, context(chooser));
-    now = { experience, plan: examples === null ? null : laid(examples, experience.task), seconds: 0 };
+    const steps = examples === null ? null : laid(examples, experience.task);
+    now = {
+      experience,
+      plan: steps,
+      looks: steps === null ? { at: [], examples: 0, tasks: [] } : looks(steps),
+      seconds: 0,
+    };
     return now;
   }
 
@@ -223,7 +225,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     cursor = { ...cursor, phase: "train", local: 0 };
   }
 
-  function train(): void {
+  function train(until: number): void {
     const current = enter();
     const started = performance.now();
     const learning = strategies.find((s) => s.hooks.learn !== undefined);
@@ -231,7 +233,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       const table = { ...current.experience, train: current.plan.examples };
       hold(learning, learning.hooks.learn!(stateOf(learning), table, context(learning)));
     } else if (current.plan !== null && cursor.local < current.plan.steps) {
-      descend(current.plan);
+      descend(current.plan, current.looks, until);
       current.seconds += (performance.now() - started) / 1000;
       return;
     }
@@ -239,16 +241,27 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     cursor = { ...cursor, phase: "after" };
   }
 
-  /** Steps until the next point where something else has to happen. */
-  function stretch({ steps }: Plan): number {
-    const host = strategies.some((s) => s.hooks.afterStep !== undefined);
-    const every = evaluation.everySteps;
-    const untilEvaluation = every === 0 ? chunk : every - (cursor.step % every);
-    return Math.min(host ? 1 : chunk, steps - cursor.local, untilEvaluation);
+  /** Steps in one program: one where a strategy needs the host between steps. */
+  const together = strategies.some((s) => s.hooks.afterStep !== undefined) ? 1 : chunk;
+
+  /** The evaluations within an experience. */
+  function looks({ steps }: Plan): Looks {
+    const tasks = tasksDue(stream, evaluation, "step", cursor.experience);
+    if (evaluation.everySteps > 0) return { at: [], examples: evaluation.examples, tasks };
+    const work = { steps, batch: training.batch, tasks: tasks.length, chunk: together, share: evaluation.share };
+    return { ...cadence(work), tasks };
   }
 
-  function descend(steps: Plan): void {
-    const count = stretch(steps);
+  /** Steps until the next point where something else has to happen. */
+  function stretch({ steps }: Plan, { at }: Cadence, until: number): number {
+    const every = evaluation.everySteps;
+    const untilEvaluation = every === 0 ? chunk : every - (cursor.step % every);
+    const look = at.find((local) => local > cursor.local) ?? steps;
+    return Math.min(together, look - cursor.local, steps - cursor.local, untilEvaluation, until - cursor.step);
+  }
+
+  function descend(steps: Plan, planned: Looks, until: number): void {
+    const count = stretch(steps, planned, until);
     const first = cursor;
     const prepared: Batch[] = [];
     for (let k = 0; k < count; k++) {
@@ -272,8 +285,9 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     const tasks = stream.facts.includes("task") && strategies.some((s) => s.hooks.forward !== undefined);
     for (const group of stacked(prepared, rates, columns.mask, stream.shape, chunk, tasks))
       run(group.batches, group.inputs, steps);
-    if (evaluation.everySteps > 0 && cursor.step % evaluation.everySteps === 0) {
-      cursor = { ...cursor, phase: "evaluate", ...evaluations("step") };
+    const { everySteps } = evaluation;
+    if (everySteps > 0 ? cursor.step % everySteps === 0 : planned.at.includes(cursor.local)) {
+      cursor = { ...cursor, phase: "evaluate", pending: planned.tasks, at: "step" };
     }
   }
 
@@ -333,32 +347,15 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   function evaluate(): void {
     const [task, ...left] = cursor.pending;
     if (task !== undefined) {
-      const { examples, classes } = stream.test(task);
-      const limit = cursor.at === "step" && evaluation.examples > 0 ? evaluation.examples : examples.length;
-      const ruled = stream.head === "multi" ? "aware" : "agnostic";
-      const score = judge.score(
-        frozen(),
-        head(examples, limit),
-        columns.aware(classes),
-        columns.agnostic(),
-        ruled,
-        told(task),
-      );
-      queue.push({
-        type: "evaluated",
-        step: cursor.step,
-        at: cursor.at,
-        after: cursor.at === "start" ? -1 : cursor.experience,
-        on: task,
-        accuracy: ruled === "aware" ? score.taskAware : score.taskAgnostic,
-        ...score,
-      });
+      const limit = cursor.at === "step" ? enter().looks.examples : 0;
+      queue.push(scored(judge, frozen(), stream, columns, cursor, task, limit || Number.POSITIVE_INFINITY));
     }
     if (left.length > 0) cursor = { ...cursor, pending: left };
     else if (cursor.at === "experience") cursor = onward();
     else cursor = { ...cursor, phase: cursor.at === "start" ? "before" : "train", pending: [] };
   }
 
+  if (saved !== undefined && cursor.phase !== "start") join();
   const units = { start: begin, before, train, after, evaluate };
   return {
     get cursor() {
@@ -369,15 +366,18 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       return learner;
     },
     network: net,
-    advance() {
-      if (cursor.phase === "done") return false;
-      units[cursor.phase]();
+    advance(until = Number.POSITIVE_INFINITY) {
+      if (cursor.phase === "done" || (cursor.phase === "train" && cursor.step >= until)) return false;
+      broken = true;
+      units[cursor.phase](until);
+      broken = false;
       return true;
     },
-    save: () =>
-      encode({
+    save() {
+      if (broken) throw new Error("save: a run that did not fail is required; go on from its last checkpoint");
+      return encode({
         format: 1,
-        spec: hash,
+        spec: specHash(given),
         seed,
         cursor,
         queue,
@@ -385,15 +385,10 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
         states,
         columns: columns.count,
         met: [...columns.met],
-      } satisfies Saved),
+      } satisfies Saved);
+    },
     dispose() {
       disposeTree([learner, states] as unknown as Tree);
     },
   };
-}
-
-function head(examples: Examples, count: number): Examples {
-  return count >= examples.length
-    ? examples
-    : { ...examples, length: count, labels: examples.labels.subarray(0, count) };
 }

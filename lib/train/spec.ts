@@ -1,7 +1,7 @@
 /** The whole of an experiment as one plain value, checked before anything is trained. */
 import { createHash } from "node:crypto";
 import type { Json } from "../data/dataset.ts";
-import { checked } from "../data/options.ts";
+import { checked, needShare } from "../data/options.ts";
 import type { Model } from "../models/model.ts";
 import { network } from "../models/network.ts";
 import type { Optimizer, Schedule } from "../optim/optimizer.ts";
@@ -26,9 +26,15 @@ export type Training = {
 export type Evaluation = {
   /** After every experience, or only at the end of the stream. Default "experience". */
   readonly every: "experience" | "end";
-  /** Also every so many steps; 0 (the default) never. */
+  /** Also every so many steps, on all tasks; 0 (the default) leaves it to `share`. */
   readonly everySteps: number;
-  /** Test examples per task for evaluations between experiences: the first so many; 0 takes all. Default 500. */
+  /**
+   * The share of a run's work that may go into looking at the tasks within experiences, when `everySteps` is 0: learning curves and the
+   * stability gap come from these looks. They are planned from counted work, so that equal runs look at equal steps. 0 never looks.
+   * Default 0.05.
+   */
+  readonly share: number;
+  /** Test examples per task for evaluations every so many steps, spread evenly over the task's; 0 takes all. Default 500. */
   readonly examples: number;
   /** Which tasks: all of the stream, or those met so far. Default "all"; an endless stream evaluates those met. */
   readonly tasks: "all" | "seen";
@@ -40,6 +46,7 @@ export const trainingDefaults: Training = { batch: 10, epochs: 1, steps: 0, shuf
 export const evaluationDefaults: Evaluation = {
   every: "experience",
   everySteps: 0,
+  share: 0.05,
   examples: 500,
   tasks: "all",
   atStart: true,
@@ -78,6 +85,7 @@ export function evaluation(given: Partial<Evaluation>): Evaluation {
     throw new TypeError(`evaluate: every must be "experience" or "end", got "${all.every}"`);
   if (all.tasks !== "all" && all.tasks !== "seen")
     throw new TypeError(`evaluate: tasks must be "all" or "seen", got "${all.tasks}"`);
+  needShare("evaluate", "share", all.share);
   for (const name of ["everySteps", "examples"] as const) {
     if (!Number.isInteger(all[name]) || all[name] < 0)
       throw new RangeError(`evaluate: ${name} must be a whole number of at least 0, got ${all[name]}`);

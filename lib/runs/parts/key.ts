@@ -1,0 +1,131 @@
+/** What makes a result reusable: the experiment, the seed, the code, the data and the kind of device it came from. */
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { arch, cpus, platform, release, totalmem } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Json } from "../../data/dataset.ts";
+import { tf } from "../../engine/index.ts";
+import * as optimizers from "../../optim/optimizers/index.ts";
+import * as schedules from "../../optim/schedules/index.ts";
+import * as strategies from "../../strategies/index.ts";
+import { type RunSpec, specHash } from "../../train/spec.ts";
+
+/** Where a run was forked from. */
+export type Origin = { readonly key: string; readonly step: number };
+
+/** The key of a run, and the name of its folder. */
+export interface RunKey {
+  readonly key: string;
+  readonly folder: string;
+  readonly code: string;
+  readonly device: string;
+}
+
+/** The key of an experiment with a seed on this machine's kind of device. The data are part of the experiment: their checksums are. */
+export function runKey(spec: RunSpec, seed: number, origin?: Origin): RunKey {
+  const [code, device] = [codeVersion(), `${tf.getBackend()}-${platform()}-${arch()}`];
+  const parts = [specHash(spec), seed, code, device, ownText(spec), origin ?? null];
+  const key = createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16);
+  const name = spec.strategies.map((s) => s.spec.name).join("+") || "naive";
+  const safe = name.replace(/[^\w+-]/g, "_").slice(0, 60);
+  return { key, folder: `${safe}-seed${seed}-${key}`, code, device };
+}
+
+let version: string | undefined;
+
+/** The folders whose code makes the numbers of a run. */
+const makers = ["engine", "data", "streams", "models", "optim", "strategies", "train"];
+
+/** A fingerprint of the code that makes numbers, and of the libraries that compute them. */
+export function codeVersion(): string {
+  if (version !== undefined) return version;
+  const lib = fileURLToPath(new URL("../../", import.meta.url));
+  const hash = createHash("sha256");
+  for (const folder of makers) {
+    const files = readdirSync(join(lib, folder), { recursive: true })
+      .map(String)
+      .filter((name) => /(?<!\.d)\.(ts|js)$/.test(name));
+    for (const name of files.sort()) hash.update(name).update(readFileSync(join(lib, folder, name)));
+  }
+  for (const [name, number] of Object.entries(libraries())) hash.update(`${name}@${number}`);
+  version = hash.digest("hex").slice(0, 12);
+  return version;
+}
+
+function libraries(): Record<string, string> {
+  const load = createRequire(import.meta.url);
+  const versions = ["onnxruntime-node", "@tensorflow/tfjs-core"].map((name) => {
+    try {
+      return [name, (load(`${name}/package.json`) as { version: string }).version];
+    } catch {
+      return [name, "unknown"];
+    }
+  });
+  return Object.fromEntries(versions);
+}
+
+/**
+ * The text of the strategies, optimizers and schedules that are not the library's own, so that one that was edited under its old name
+ * has other keys. What their functions close over is not seen: a value that matters belongs into the options.
+ */
+function ownText({ strategies: chosen, optimizer, schedule }: RunSpec): string[] {
+  const parts: readonly (readonly [object, unknown, { readonly spec: { name: string; options: Json } }])[] = [
+    ...chosen.map((s) => [strategies, s.hooks, s] as const),
+    [optimizers, optimizer, optimizer],
+    [schedules, schedule, schedule],
+  ];
+  return parts.flatMap(([library, functions, { spec }]) => {
+    const text = textOf(functions);
+    return text === textOf(madeBy(library, spec)) ? [] : [text];
+  });
+}
+
+function madeBy(library: object, { name, options }: { name: string; options: Json }): unknown {
+  const make = (library as Record<string, unknown>)[name];
+  if (typeof make !== "function") return undefined;
+  try {
+    const made = make(options) as { hooks?: unknown };
+    return made.hooks ?? made;
+  } catch {
+    return undefined;
+  }
+}
+
+function textOf(functions: unknown): string {
+  if (functions === undefined) return "";
+  return Object.entries(functions as object)
+    .map(([name, value]) => `${name}: ${typeof value === "function" ? Function.prototype.toString.call(value) : ""}`)
+    .join("\n");
+}
+
+/** The machine and the versions a run was made with: for people; only code and device are part of the key. */
+export function environment(device: string, code: string): Json {
+  const processors = cpus();
+  return {
+    date: new Date().toISOString(),
+    node: process.version,
+    platform: `${platform()} ${release()} ${arch()}`,
+    processor: processors[0]?.model ?? "unknown",
+    processors: processors.length,
+    memoryBytes: totalmem(),
+    device,
+    code,
+    libraries: libraries(),
+  };
+}
+
+/** How much a folder holds, in bytes. */
+export function folderBytes(folder: string): number {
+  let bytes = 0;
+  for (const name of readdirSync(folder, { recursive: true })) {
+    try {
+      const found = statSync(join(folder, String(name)));
+      if (found.isFile()) bytes += found.size;
+    } catch {
+      // Removed meanwhile.
+    }
+  }
+  return bytes;
+}

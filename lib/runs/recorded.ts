@@ -1,0 +1,143 @@
+/** A run that is written down as it happens, goes on from where its record ends, and is not done again when it is done. */
+import { join } from "node:path";
+import type { TrainEvent } from "../train/events.ts";
+import { type Fitting, fit, Interrupted } from "../train/fit.ts";
+import type { RunSpec } from "../train/spec.ts";
+import type { RunKey } from "./parts/key.ts";
+import { readLog } from "./parts/log-file.ts";
+import {
+  isFinished,
+  latestCheckpoint,
+  lockRun,
+  openWriter,
+  prepare,
+  readEvents,
+  type Writer,
+  writerOf,
+} from "./record.ts";
+
+/** How a run is recorded. */
+export interface Recording {
+  /** The folder of the run. */
+  readonly folder: string;
+  readonly key: RunKey;
+  readonly name: string;
+  readonly tasks: readonly string[];
+  /** Seconds between checkpoints within an experience. Default 30. */
+  readonly checkpointSeconds?: number;
+  /** Trains anew what is recorded already. Default false. */
+  readonly again?: boolean;
+}
+
+/** Milliseconds between writes of events, and between looks at a run that another process writes. */
+const flushing = 500;
+const looking = 200;
+/** A checkpoint at the end of an experience waits until so many times its cost has been trained. */
+const worth = 20;
+
+/** The events of a run, from its record as far as they are there, then as they happen. */
+export async function* recorded(
+  spec: RunSpec,
+  seed: number,
+  recording: Recording,
+  signal?: AbortSignal,
+): AsyncGenerator<TrainEvent> {
+  const { folder, again = false } = recording;
+  const path = join(folder, "events.jsonl");
+  if (!again) {
+    const done = readEvents(folder);
+    if (isFinished(done)) return yield* done;
+  }
+  prepare(folder, spec, seed, recording);
+  const lock = await ownLock(folder, signal);
+  const log = again ? { events: [], length: 0 } : readLog(path);
+  if (isFinished(log.events)) {
+    lock.release();
+    return yield* log.events; // somebody else finished it while we waited
+  }
+  const from = again ? undefined : latestCheckpoint(folder, log.length);
+  const kept = from === undefined ? { events: [], length: 0 } : readLog(path, from.log);
+  const writer = openWriter(folder, lock, kept.length);
+  let fitting: Fitting | undefined;
+  let saved = true; // whether the state after the events so far is on disk
+  try {
+    yield* kept.events;
+    fitting = fit(spec, {
+      seed,
+      ...(from === undefined ? {} : { from: from.state }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const save = saver(writer, fitting, recording);
+    for await (const event of fitting) {
+      writer.append(event);
+      saved = event.type === "finished";
+      save(event);
+      yield event;
+    }
+  } catch (error) {
+    const stopped = error instanceof Interrupted;
+    if (stopped && fitting !== undefined)
+      saved = attempt(() => writer.checkpoint(fitting!.session.cursor.step, fitting!.save()));
+    throw told(error as Error, folder, stopped);
+  } finally {
+    if (!saved && fitting !== undefined)
+      attempt(() => writer.checkpoint(fitting!.session.cursor.step, fitting!.save()));
+    attempt(() => writer.close());
+    lock.release();
+    fitting?.dispose();
+  }
+}
+
+/** Decides after every event whether events are written and the state is saved. The clock decides when, never what is trained. */
+function saver(writer: Writer, fitting: Fitting, { checkpointSeconds = 30 }: Recording): (event: TrainEvent) => void {
+  let flushed = performance.now();
+  let rested = flushed;
+  let cost = 0;
+  return (event) => {
+    const { session } = fitting;
+    const now = performance.now();
+    if (event.type === "finished") return writer.checkpoint(event.step, fitting.save(), true);
+    if (now - flushed > flushing) {
+      writer.flush();
+      flushed = now;
+    }
+    if (session.queue.length > 0) return; // in the middle of what one unit of work did
+    const between = session.cursor.phase === "before" && session.cursor.step > 0;
+    const due = now - rested > (between ? worth * cost : 1000 * checkpointSeconds);
+    if (!due) return;
+    writer.checkpoint(session.cursor.step, fitting.save(), between);
+    rested = performance.now();
+    cost = rested - now;
+  };
+}
+
+/** Waits until no other process writes the run. */
+async function ownLock(folder: string, signal?: AbortSignal) {
+  for (;;) {
+    const lock = lockRun(folder);
+    if (lock !== undefined) return lock;
+    if (signal?.aborted === true)
+      throw new Interrupted(
+        `run: stopped while waiting for ${writerOf(folder) ?? "another process"}, which trains this run now`,
+      );
+    await new Promise((resolve) => setTimeout(resolve, looking));
+  }
+}
+
+/** The same error, saying where the run is kept and how it goes on. */
+function told(error: Error, folder: string, stopped: boolean): Error {
+  const kept = stopped
+    ? `it is recorded in ${folder}, and study.resume() goes on from here`
+    : `its log is kept in ${folder}; study.resume() goes on from its last checkpoint`;
+  error.message = `${error.message.replace(/; the events until then are kept.*$/, "")}; ${kept}`;
+  return error;
+}
+
+function attempt(work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,93 @@
+/** Makes an experiment again from its record, where every part of it is the library's own. */
+import type { Dataset, Json } from "../data/dataset.ts";
+import * as backbones from "../models/backbones/index.ts";
+import type { Layer } from "../models/layer.ts";
+import * as layers from "../models/layers/index.ts";
+import type { Model, ModelSpec } from "../models/model.ts";
+import { net } from "../models/net.ts";
+import type { Optimizer, OptimSpec, Schedule } from "../optim/optimizer.ts";
+import * as optimizers from "../optim/optimizers/index.ts";
+import * as schedules from "../optim/schedules/index.ts";
+import * as strategies from "../strategies/index.ts";
+import type { Strategy, StrategySpec } from "../strategies/strategy.ts";
+import { streamFromJson } from "../streams/from-json.ts";
+import type { StreamSpec } from "../streams/stream.ts";
+import { type Evaluation, evaluation, type RunSpec, type Training, training } from "./spec.ts";
+
+/** An experiment as `specJson` writes it. */
+export interface SpecJson {
+  readonly stream: StreamSpec;
+  readonly model: ModelSpec;
+  readonly strategies: readonly StrategySpec[];
+  readonly optimizer: OptimSpec;
+  readonly schedule: OptimSpec;
+  readonly training: Training;
+  readonly evaluation: Evaluation;
+}
+
+/** A part that is made by name from a record: a strategy, an optimizer, a schedule, a layer. */
+interface Part {
+  toJSON(): unknown;
+}
+
+/**
+ * The experiment that a record describes. Data sets are found by name and checksum among those given.
+ *
+ * @throws TypeError for a part that is not the library's own: it must be given as a value, and cannot be made of its name.
+ */
+export function specFromJson(json: Json, data: readonly Dataset[]): RunSpec {
+  const spec = json as unknown as SpecJson;
+  return {
+    stream: streamFromJson(spec.stream, data),
+    model: modelFromJson(spec.model),
+    strategies: spec.strategies.map((each) => named<Strategy>("strategy", strategies, each)),
+    optimizer: named<Optimizer>("optimizer", optimizers, spec.optimizer),
+    schedule: named<Schedule>("schedule", schedules, spec.schedule),
+    training: training(spec.training),
+    evaluation: evaluation(spec.evaluation),
+  };
+}
+
+/** The model that a record describes. */
+export function modelFromJson(spec: ModelSpec): Model {
+  if (spec.name !== "net") return named<Model>("model", backbones, { name: spec.name, options: spec.options ?? {} });
+  const made = (spec.layers ?? []).reduce<Model>((model, layer) => {
+    const add = (model as unknown as Record<string, (...args: unknown[]) => Model>)[layer.name];
+    return add === undefined ? notOurs("layer", layer.name) : add.apply(model, argumentsOf(layer));
+  }, net());
+  return same(made, spec) ? made : notOurs("model", spec.name);
+}
+
+/** The arguments that give a layer the options of its record: the first so many by position, the others by name. */
+function argumentsOf({ name, options }: ModelSpec): unknown[] {
+  const make = (layers as unknown as Record<string, (...args: unknown[]) => Layer>)[name]!;
+  const entries = Object.entries((options ?? {}) as { readonly [key: string]: Json });
+  for (let positional = 0; positional <= entries.length; positional++) {
+    const rest = entries.slice(positional);
+    const first = entries.slice(0, positional).map(([, value]) => value);
+    const args: unknown[] = rest.length === 0 ? first : [...first, Object.fromEntries(rest)];
+    try {
+      if (JSON.stringify(make(...args).options) === JSON.stringify(options)) return args;
+    } catch {
+      // Not these: the next way of giving them.
+    }
+  }
+  return notOurs("layer", name);
+}
+
+function named<P extends Part>(kind: string, from: object, spec: { readonly name: string; readonly options: Json }): P {
+  const make = (from as Record<string, unknown>)[spec.name];
+  if (typeof make !== "function") return notOurs(kind, spec.name);
+  const part = make(spec.options) as P;
+  return typeof part?.toJSON === "function" && same(part, spec) ? part : notOurs(kind, spec.name);
+}
+
+function same(part: Part, spec: unknown): boolean {
+  return JSON.stringify(part.toJSON()) === JSON.stringify(spec);
+}
+
+function notOurs(kind: string, name: string): never {
+  throw new TypeError(
+    `specFromJson: a ${kind} of the library is required, got "${name}"; a ${kind} of your own cannot be made of its name`,
+  );
+}

@@ -1,0 +1,89 @@
+/** The state of a run as one value: what is saved, read again, and carried over into a run with other parts. */
+import { decode, disposeTree, encode, type Tree } from "../engine/index.ts";
+import type { Weights } from "../models/network.ts";
+import type { Evaluated, TrainEvent } from "./events.ts";
+import type { States } from "./held.ts";
+import { type RunSpec, specHash } from "./spec.ts";
+import type { Learner } from "./step.ts";
+
+/** Where a run is. */
+export interface Cursor {
+  readonly phase: "start" | "before" | "train" | "after" | "evaluate" | "done";
+  readonly experience: number;
+  /** Steps taken on this experience, and in the run. */
+  readonly local: number;
+  readonly step: number;
+  /** Evaluations still to do in this round, and why they are done. */
+  readonly pending: readonly number[];
+  readonly at: Evaluated["at"];
+}
+
+/** Everything a run needs to go on. */
+export interface Saved {
+  readonly format: 1;
+  readonly spec: string;
+  readonly seed: number;
+  readonly cursor: Cursor;
+  readonly queue: readonly TrainEvent[];
+  readonly learner: Omit<Learner, "optimizer"> & {
+    /** Null where the run goes on with another optimizer, whose state begins anew. */
+    readonly optimizer: Tree | null;
+  };
+  readonly states: States;
+  readonly columns: number;
+  readonly met: readonly number[];
+}
+
+/** Where a run begins. */
+export const outset: Cursor = { phase: "start", experience: 0, local: 0, step: 0, pending: [], at: "start" };
+
+/** Reads saved bytes; throws when they are of another experiment or seed. */
+export function readState(bytes: Uint8Array, spec: RunSpec, seed: number): Saved {
+  const saved = decode(bytes) as Saved;
+  if (saved.format !== 1 || saved.spec !== specHash(spec) || saved.seed !== seed) {
+    throw new Error(
+      `resume: the state of this experiment with seed ${seed} is required, got that of another (seed ${saved.seed}); start anew or restore its own`,
+    );
+  }
+  return saved;
+}
+
+/**
+ * The state of a run as the state of another that differs in strategies, optimizer, schedule, training or evaluation: what both have goes
+ * on, strategies that are new begin here, those that are gone are forgotten with the tensors they trained.
+ *
+ * @throws Error when stream or model differ: their state has nowhere to go.
+ */
+export function carriedOver(bytes: Uint8Array, from: RunSpec, to: RunSpec, seed: number): Uint8Array {
+  for (const part of ["stream", "model"] as const) {
+    if (JSON.stringify(from[part].toJSON()) !== JSON.stringify(to[part].toJSON()))
+      throw new Error(`fork: the ${part} of the run is required, got another; fork may change everything else`);
+  }
+  const saved = readState(bytes, from, seed);
+  const key = (part: { toJSON(): unknown }): string => JSON.stringify(part.toJSON());
+  const before = new Set(from.strategies.map(key));
+  const stay = to.strategies.filter((s) => before.has(key(s))).map((s) => s.spec.name);
+  const { added, ...plain } = saved.learner.weights;
+  const trained = of(added ?? {}, stay);
+  const weights = (Object.keys(trained).length > 0 ? { ...plain, added: trained } : plain) as Weights;
+  const same =
+    key(from.optimizer) === key(to.optimizer) && Object.keys(trained).length === Object.keys(added ?? {}).length;
+  const next: Saved = {
+    ...saved,
+    spec: specHash(to),
+    learner: {
+      ...saved.learner,
+      weights,
+      optimizer: same ? saved.learner.optimizer : null,
+      carried: of(saved.learner.carried, stay),
+    },
+    states: of(saved.states, stay),
+  };
+  const out = encode(next);
+  disposeTree([saved.learner, saved.states] as unknown as Tree);
+  return out;
+}
+
+function of<T>(values: { readonly [name: string]: T }, names: readonly string[]): { readonly [name: string]: T } {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => names.includes(name)));
+}
