@@ -170,6 +170,9 @@ function record(
   body: (args: unknown) => unknown,
   shapes: readonly (readonly number[])[] = found.tensors.map(({ shape }) => shape),
 ): Arr[] {
+  const limit = Error.stackTraceLimit;
+  // Deep enough that errors from within TensorFlow.js still show the user's line.
+  Error.stackTraceLimit = 60;
   try {
     return trace.run(() =>
       detachedScope(() => {
@@ -186,6 +189,8 @@ function record(
     const line = userLine(error);
     error.message = `${name}: ${error.message}${line ? ` (at ${line})` : ""}`;
     throw error;
+  } finally {
+    Error.stackTraceLimit = limit;
   }
 }
 

@@ -6,6 +6,7 @@
 import { oihw, permute, reshapeValue, transposeValue } from "./arr.ts";
 import { constantNumber, Graph, type Node, sameShape, sizeOf, type Value } from "./graph.ts";
 import { reach } from "./lower.ts";
+import { positive, positiveOf, unpool, unpooled } from "./pooling.ts";
 
 /** What a graph becomes. */
 export interface Rewritten {
@@ -59,7 +60,9 @@ export function rewrite(outputs: readonly Value[], filters: ReadonlySet<Value>, 
       to.set(node.outputs[0]!, reshapeValue(g, inputs[0]!, node.outputs[0]!.shape));
     } else {
       const made = g.ops(node.op, inputs, node.outputs, node.attributes, node.domain);
-      node.outputs.forEach((output, i) => to.set(output, made[i]!));
+      node.outputs.forEach((output, i) => {
+        to.set(output, made[i]!);
+      });
     }
   }
   return { outputs: outputs.map(at), leaves: fed };
@@ -99,8 +102,12 @@ function fused(g: Graph, node: Node, facts: Facts, at: (value: Value) => Value):
       );
     case "Sub":
       return sumOfProduct(g, node, node.inputs[0]!, node.inputs[1]!, facts, at, true);
-    case "Cast":
+    case "HardSigmoid":
       return rectifierSlope(g, node, facts, at);
+    case "MaxPool":
+      return pooledRectifier(g, node, at);
+    case "Mul":
+      return pooledRectifierGradient(g, node, facts, at);
     default:
       return null;
   }
@@ -181,12 +188,35 @@ function biased(g: Graph, node: Node, facts: Facts, at: (value: Value) => Value)
   return null;
 }
 
-/** The slope of a rectifier is the sign of what it gave: one operation for two, and its input is not needed again. */
+/** The slope of a rectifier is read from what it gave, so that its input is not needed again. */
 function rectifierSlope(g: Graph, node: Node, facts: Facts, at: (value: Value) => Value): Value | null {
-  const greater = node.inputs[0]!.node;
-  if (greater?.op !== "Greater" || node.outputs[0]!.type !== "float32") return null;
-  const [x, zero] = greater.inputs as [Value, Value];
-  if (constantNumber(zero) !== 0) return null;
-  const y = x.node?.op === "Relu" ? x : facts.rectified.get(x);
-  return y ? g.op("Sign", [at(y)], y.shape, y.type) : null;
+  const x = positiveOf(node.outputs[0]!);
+  const y = x && facts.rectified.get(x);
+  return y ? positive(g, at(y)) : null;
+}
+
+/** Rectifying the maxima is the same as taking the maxima of what is rectified, and a quarter of the work. */
+function pooledRectifier(g: Graph, node: Node, at: (value: Value) => Value): Value | null {
+  const relu = node.inputs[0]!.node;
+  if (relu?.op !== "Relu" || node.outputs.length !== 1) return null;
+  const out = node.outputs[0]!;
+  const pooled = g.op("MaxPool", [at(relu.inputs[0]!)], out.shape, out.type, node.attributes);
+  return g.op("Relu", [pooled], out.shape, out.type);
+}
+
+/** The gradient of both: places where the maximum is not positive get none, so ties among zeros do not matter. */
+function pooledRectifierGradient(g: Graph, node: Node, facts: Facts, at: (value: Value) => Value): Value | null {
+  for (const [gradient, slope] of [node.inputs, [...node.inputs].reverse()] as [Value, Value][]) {
+    const of = positiveOf(slope);
+    const pool = unpooled(gradient);
+    if (!of || !pool || facts.uses.get(gradient) !== 1 || pool.x.node?.op !== "Relu") continue;
+    if (of !== pool.x && facts.rectified.get(of) !== pool.x) continue;
+    const x = at(pool.x.node.inputs[0]!);
+    const { shape } = pool.dy;
+    const k = shape.slice(2).map((dim, i) => x.shape[i + 2]! / dim);
+    const y = g.op("MaxPool", [x], shape, "float32", { kernel_shape: k, strides: k, pads: [0, 0, 0, 0] });
+    const dy = g.op("Mul", [at(pool.dy), positive(g, y)], shape, "float32");
+    return unpool(g, x, y, dy);
+  }
+  return null;
 }

@@ -2,6 +2,7 @@
 import type { CastAttrs, ClipByValueAttrs, LeakyReluAttrs, StepAttrs } from "@tensorflow/tfjs-core";
 import { type Arr, arr, broadcast, elementwise, filledWith, reshape } from "../graph/arr.ts";
 import { type Graph, sameShape } from "../graph/graph.ts";
+import { positive } from "../graph/pooling.ts";
 import type { ElementType } from "../onnx/writer.ts";
 import { define } from "./registry.ts";
 
@@ -86,13 +87,13 @@ define("Square", (g, { x }) => arithmetic(g, "Mul", x, x));
 define("Sign", (g, { x }) => {
   if (x.value.type !== "float32") return elementwise(g, "Sign", [cast(g, x, "int32")], "int32");
   const sign = elementwise(g, "Sign", [x], "float32");
-  return where(g, elementwise(g, "IsNaN", [x], "bool"), x, sign);
+  return where(g, elementwise(g, "IsNaN", [x], "bool"), scalar(g, 0), sign);
 });
 define("Relu", (g, { x }) => {
   if (x.value.type !== "float32") return elementwise(g, "Max", [cast(g, x, "int32"), scalar(g, 0, "int32")], "int32");
   return elementwise(g, "Relu", [x], "float32");
 });
-define("Relu6", (g, { x }) => clip(g, float(g, x), 0, 6));
+define("Relu6", (g, { x }) => cast(g, clip(g, float(g, x), 0, 6), x.value.type));
 define("Elu", (g, { x }) => elementwise(g, "Elu", [float(g, x)], "float32"));
 define("EluGrad", (g, { dy, y }) => {
   const negative = elementwise(g, "Min", [y, scalar(g, 0)], "float32");
@@ -109,15 +110,16 @@ define<LeakyReluAttrs>("LeakyRelu", (g, { x }, { alpha }) =>
 );
 export function prelu(g: Graph, x: Arr, alpha: Arr): Arr {
   const zero = scalar(g, 0);
-  const positive = elementwise(g, "Relu", [x], "float32");
-  return add(g, positive, mul(g, alpha, elementwise(g, "Min", [x, zero], "float32")));
+  const above = elementwise(g, "Relu", [x], "float32");
+  return add(g, above, mul(g, alpha, elementwise(g, "Min", [x, zero], "float32")));
 }
 define("Prelu", (g, { x, alpha }) => prelu(g, float(g, x), float(g, alpha)));
 define<StepAttrs>("Step", (g, { x }, { alpha }) => {
   const real = float(g, x);
-  const positive = cast(g, elementwise(g, "Greater", [real, scalar(g, 0)], "bool"), "float32");
+  const slope = arr(positive(g, real.value), real.shape, real.perm);
   // 1 where positive, alpha elsewhere.
-  return alpha ? add(g, mul(g, positive, scalar(g, 1 - alpha)), scalar(g, alpha)) : positive;
+  const values = alpha ? add(g, mul(g, slope, scalar(g, 1 - alpha)), scalar(g, alpha)) : slope;
+  return cast(g, values, x.value.type);
 });
 define("Expm1", (g, { x }) => sub(g, elementwise(g, "Exp", [float(g, x)], "float32"), scalar(g, 1)));
 define("Log1p", (g, { x }) => elementwise(g, "Log", [add(g, float(g, x), scalar(g, 1))], "float32"));

@@ -8,12 +8,13 @@ import type {
   ScatterNdAttrs,
   UnsortedSegmentSumAttrs,
 } from "@tensorflow/tfjs-core";
-import { util } from "@tensorflow/tfjs-core";
+import { backend_util, gather_util, util } from "@tensorflow/tfjs-core";
 import { type Arr, arr, elementwise, full, reshape } from "../graph/arr.ts";
 import { type Graph, sizeOf } from "../graph/graph.ts";
 import { elementType } from "../runtime/storage.ts";
 import { cast, scalar, where } from "./elementwise.ts";
 import { define } from "./registry.ts";
+import { slice } from "./shape.ts";
 
 export function filled(g: Graph, shape: readonly number[], x: number, dtype: string): Arr {
   return arr(reshape(g, scalar(g, x, elementType(dtype)), new Array(shape.length).fill(1)).value, shape);
@@ -41,12 +42,16 @@ define<LinSpaceAttrs>("LinSpace", (g, _, { start, stop, num }) => {
 });
 
 define<GatherV2Attrs>("GatherV2", (g, { x, indices }, { axis, batchDims }) => {
+  const info = (a: Arr) => ({ shape: a.shape, dtype: a.value.type, dataId: {} }) as never;
+  backend_util.segment_util.collectGatherOpShapeInfo(info(x), info(indices), axis, batchDims);
   if (batchDims !== 0 || sizeOf(x.shape) === 0 || sizeOf(indices.shape) === 0) return null;
   const at = util.parseAxisParam(axis, x.shape as number[])[0]!;
   const shape = [...x.shape.slice(0, at), ...indices.shape, ...x.shape.slice(at + 1)];
   return arr(g.op("Gather", [full(g, x), full(g, cast(g, indices, "int32"))], shape, x.value.type, { axis: at }));
 });
 define("GatherNd", (g, { params, indices }) => {
+  const info = (a: Arr) => ({ shape: a.shape, dtype: a.value.type }) as never;
+  gather_util.prepareAndValidate(info(params), info(indices));
   if (sizeOf(params.shape) === 0 || sizeOf(indices.shape) === 0) return null;
   const depth = indices.shape.at(-1)!;
   const shape = [...indices.shape.slice(0, -1), ...params.shape.slice(depth)];
@@ -75,8 +80,14 @@ define("TensorScatterUpdate", (g, { tensor, indices, updates }) => {
 define<UnsortedSegmentSumAttrs>("UnsortedSegmentSum", (g, { x, segmentIds }, { numSegments }) => {
   if (sizeOf(x.shape) === 0 || x.value.type === "bool") return null;
   const rank = segmentIds.shape.length;
-  const zeros = filled(g, [numSegments, ...x.shape.slice(rank)], 0, x.value.type);
-  return scatter(g, zeros, reshape(g, segmentIds, [...segmentIds.shape, 1]), x, "add");
+  // Negative ids belong to no segment; their sum goes to a row that is cut off.
+  const ids = cast(g, segmentIds, "int32");
+  const outside = elementwise(g, "Less", [ids, scalar(g, 0, "int32")], "bool");
+  const at = where(g, outside, scalar(g, numSegments, "int32"), ids);
+  const row = x.shape.slice(rank);
+  const zeros = filled(g, [numSegments + 1, ...row], 0, x.value.type);
+  const sums = scatter(g, zeros, reshape(g, at, [...segmentIds.shape, 1]), x, "add");
+  return slice(g, sums, [0, ...row.map(() => 0)], [numSegments, ...row]);
 });
 
 define<OneHotAttrs>("OneHot", (g, { indices }, { depth, onValue, offValue, dtype }) => {

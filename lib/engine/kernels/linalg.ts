@@ -7,6 +7,7 @@ import type {
   LogSoftmaxAttrs,
   SoftmaxAttrs,
 } from "@tensorflow/tfjs-core";
+import { backend_util } from "@tensorflow/tfjs-core";
 import { type Arr, arr, broadcast, elementwise, full, fullAs, nchw, reshape } from "../graph/arr.ts";
 import { type Graph, sizeOf, type Value } from "../graph/graph.ts";
 import { add, cast, clip, float, mul, prelu, scalar, sub } from "./elementwise.ts";
@@ -30,6 +31,11 @@ export function matMul(g: Graph, a: Arr, b: Arr, transposeA: boolean, transposeB
   const rows = a.shape.at(transposeA ? -1 : -2)!;
   const inner = a.shape.at(transposeA ? -2 : -1)!;
   const columns = b.shape.at(transposeB ? -2 : -1)!;
+  if (inner !== b.shape.at(transposeB ? -1 : -2)) {
+    throw new Error(
+      `Error in matMul: inner shapes (${inner}) and (${b.shape.at(transposeB ? -1 : -2)}) of Tensors with shapes ${a.shape} and ${b.shape} and transposeA=${transposeA} and transposeB=${transposeB} must match.`,
+    );
+  }
   const batch = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2));
   const shape = [...batch, rows, columns];
   if (sizeOf(batch) === 1) {
@@ -91,6 +97,8 @@ define<_FusedMatMulAttrs>("_FusedMatMul", (g, inputs, { transposeA, transposeB, 
 
 define<EinsumAttrs>("Einsum", (g, inputs, { equation }) => {
   const arrays = Object.values(inputs) as Arr[];
+  const { allDims, idDims } = backend_util.decodeEinsumEquation(equation, arrays.length);
+  backend_util.checkEinsumDimSizes(allDims.length, idDims, arrays.map(({ shape }) => ({ shape })) as never);
   if (arrays.some((a) => a.value.type !== "float32" || sizeOf(a.shape) === 0)) return null;
   const [left, right] = equation.replaceAll(" ", "").split("->") as [string, string];
   const dims = new Map<string, number>();

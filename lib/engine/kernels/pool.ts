@@ -8,6 +8,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { type Arr, arr, fullAs, nchw } from "../graph/arr.ts";
 import { type Graph, sizeOf, type Value } from "../graph/graph.ts";
+import { unpool, upsample } from "../graph/pooling.ts";
 import { define } from "./registry.ts";
 
 type Info = backend_util.Conv2DInfo;
@@ -54,43 +55,15 @@ const tiles = (info: Info): boolean =>
   info.outHeight * info.strideHeight === info.inHeight &&
   info.outWidth * info.strideWidth === info.inWidth;
 
-/**
- * Sends each window's gradient to the first of its largest elements, as a scan of the window finds it.
- *
- * For windows that tile the input the elements at one place of every window form an image of the pooled size; each is compared
- * with the maxima in turn. Ties matter: on images with constant borders most windows are tied.
- */
+/** Sends each window's gradient to the first of its largest elements, as a scan of the window finds it. */
 define<MaxPoolGradAttrs>("MaxPoolGrad", (g, { dy, input }, a) => {
   const info = infoOf(input.shape, a);
   if (sizeOf(input.shape) === 0 || sizeOf(dy.shape) === 0) return null;
   const x = fullAs(g, input, nchw);
   const gradient = fullAs(g, dy, nchw);
   if (!tiles(info)) return scattered(g, x, gradient, info, input.shape);
-  const { stored } = shapes(info);
-  const y = g.op("MaxPool", [x], stored, "float32", window(info));
-  const [n, c, h, w] = stored as [number, number, number, number];
-  const k = info.filterHeight;
-  const images = g.ops(
-    "Split",
-    [g.op("SpaceToDepth", [x], [n, c * k * k, h, w], "float32", { blocksize: k }), g.int64(new Array(k * k).fill(c))],
-    new Array(k * k).fill({ shape: stored, type: "float32" }),
-    { axis: 1 },
-  );
-  // `left` is the gradient still to be given away; the last place takes what is left.
-  let left = gradient;
-  const given = images.map((image, i) => {
-    if (i === images.length - 1) return left;
-    const hit = g.op("Equal", [image, y], stored, "bool");
-    const share = g.op("Mul", [left, g.op("Cast", [hit], stored, "float32", { to: 1 })], stored, "float32");
-    left = g.op("Sub", [left, share], stored, "float32");
-    return share;
-  });
-  const joined = g.op("Concat", given, [n, c * k * k, h, w], "float32", { axis: 1 });
-  const value = g.op("DepthToSpace", [joined], [n, c, info.inHeight, info.inWidth], "float32", {
-    blocksize: k,
-    mode: "DCR",
-  });
-  return arr(value, input.shape, nchw);
+  const y = g.op("MaxPool", [x], shapes(info).stored, "float32", window(info));
+  return arr(unpool(g, x, y, gradient), input.shape, nchw);
 });
 
 /** The same for windows of any kind, by the index of each maximum. */
@@ -133,9 +106,7 @@ define<AvgPoolGradAttrs>("AvgPoolGrad", (g, { dy, input }, a) => {
   const gradient = g.op("Mul", [fullAs(g, dy, nchw), shares], stored, "float32");
   const shape = [info.batchSize, info.inChannels, info.inHeight, info.inWidth];
   if (tiles(info)) {
-    const scales = g.constant(Float32Array.of(1, 1, kh, kw), [4], "float32");
-    const attributes = { mode: "nearest", nearest_mode: "floor", coordinate_transformation_mode: "asymmetric" };
-    return arr(g.op("Resize", [gradient, null, scales], shape, "float32", attributes), input.shape, nchw);
+    return arr(upsample(g, gradient, shape), input.shape, nchw);
   }
   const missing = [
     info.inHeight + top + bottom - ((info.outHeight - 1) * sh + kh),

@@ -78,7 +78,7 @@ define<CumsumAttrs>("Cumsum", (g, { x }, { axis, exclusive, reverse }) => {
   return arr(g.op("CumSum", [full(g, numbers), at], x.shape, numbers.value.type, attributes));
 });
 
-define<TopKAttrs>("TopK", (g, { x }, { k, sorted }) => {
+define<TopKAttrs>("TopK", (g, { x }, { k }) => {
   if (x.shape.length === 0 || k === 0 || sizeOf(x.shape) === 0) return null;
   const numbers = x.value.type === "bool" ? cast(g, x, "int32") : x;
   const shape = [...x.shape.slice(0, -1), k];
@@ -89,7 +89,7 @@ define<TopKAttrs>("TopK", (g, { x }, { k, sorted }) => {
       { shape, type: numbers.value.type },
       { shape, type: "int64" },
     ],
-    { sorted: Number(sorted) },
+    { sorted: 1 },
   );
   return [cast(g, arr(values!), x.value.type), cast(g, arr(at!), "int32")];
 });

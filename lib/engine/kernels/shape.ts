@@ -55,12 +55,19 @@ export function concat(g: Graph, arrays: readonly Arr[], axis: number): Arr {
 define<ConcatAttrs>("Concat", (g, inputs, { axis }) => {
   const arrays = Object.values(inputs) as Arr[];
   const at = util.parseAxisParam(axis, arrays[0]!.shape as number[])[0]!;
+  const shapes = arrays.map(({ shape }) => shape as number[]);
+  backend_util.assertParamsConsistent(shapes, at);
   if (arrays.every((a) => sizeOf(a.shape) === 0)) return null;
   return concat(g, arrays, at);
 });
 define<PackAttrs>("Pack", (g, inputs, { axis }) => {
   const arrays = Object.values(inputs) as Arr[];
   const at = axis < 0 ? axis + arrays[0]!.shape.length + 1 : axis;
+  for (const { shape, value } of arrays) {
+    const message = "All tensors passed to stack must have matching";
+    util.assertShapesMatch(arrays[0]!.shape as number[], shape as number[], `${message} shapes`);
+    util.assert(value.type === arrays[0]!.value.type, () => `${message} dtypes`);
+  }
   const shape = [...arrays[0]!.shape];
   shape.splice(at, 0, 1);
   return concat(

@@ -1,4 +1,5 @@
 /** Kernels that are not recorded run on tfjs-cpu, on copies of the numbers. */
+import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { backend, TraceError } from "./backend.ts";
 
@@ -9,11 +10,15 @@ interface ReferenceBackend extends tf.KernelBackend {
   };
 }
 
-/** The tfjs-cpu backend, without its advertisement for another one. */
+let own: ReferenceBackend | null = null;
+
+/** A tfjs-cpu backend of our own, without its advertisement for another one. */
 function reference(): ReferenceBackend {
-  const cpu = tf.engine().findBackend("cpu") as unknown as ReferenceBackend;
-  cpu.firstUse = false;
-  return cpu;
+  if (own === null) {
+    own = new MathBackendCPU() as unknown as ReferenceBackend;
+    own.firstUse = false;
+  }
+  return own;
 }
 
 function toReference(cpu: ReferenceBackend, info: tf.TensorInfo): tf.TensorInfo {
@@ -26,8 +31,15 @@ function toReference(cpu: ReferenceBackend, info: tf.TensorInfo): tf.TensorInfo 
   }
   // A copy: some of the reference's kernels write to their inputs.
   const values = backend.readSync(info.dataId);
-  const own = info.dtype === "string" ? [...(values as Uint8Array[])] : (values as Float32Array).slice();
-  return { dataId: cpu.write(own as tf.BackendValues, info.shape, info.dtype), shape: info.shape, dtype: info.dtype };
+  const copy = info.dtype === "string" ? [...(values as Uint8Array[])] : (values as Float32Array).slice();
+  const { shape, dtype } = info;
+  // Some of the reference's kernels ask for the rank that only tensors have.
+  return {
+    dataId: cpu.write(copy as tf.BackendValues, shape, dtype),
+    shape,
+    dtype,
+    rank: shape.length,
+  } as tf.TensorInfo;
 }
 
 function fromReference(cpu: ReferenceBackend, info: tf.TensorInfo): tf.TensorInfo {
@@ -55,11 +67,11 @@ export function fallback(
     given.push(copy);
     return copy;
   };
-  const own: Record<string, unknown> = {};
+  const args: Record<string, unknown> = {};
   try {
     for (const [name, info] of Object.entries(inputs)) {
-      if (Array.isArray(info)) own[name] = info.map(give);
-      else if (info) own[name] = give(info);
+      if (Array.isArray(info)) args[name] = info.map(give);
+      else if (info) args[name] = give(info);
     }
   } catch (error) {
     if (!(error instanceof TraceError)) throw error;
@@ -68,7 +80,7 @@ export function fallback(
       "compute it outside the compiled function and pass its result as an argument",
     );
   }
-  const list = Array.isArray(inputs) ? Object.values(own) : own;
+  const list = Array.isArray(inputs) ? Object.values(args) : args;
   const results = run({ inputs: list as tf.NamedTensorInfoMap, attrs: attrs ?? {}, backend: cpu });
   const copies = [results].flat().map((info) => fromReference(cpu, info));
   for (const info of [...given, ...new Set([results].flat())]) cpu.disposeData(info.dataId, true);

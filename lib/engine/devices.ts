@@ -1,0 +1,1 @@
+export function use(_: string): void {}
