@@ -108,7 +108,8 @@ export function comparisonTable(
 
 /** The heading of a metric's column: its name, its unit, and the direction that is better. */
 function heading({ metric, unit, higherIsBetter }: Metric): string {
-  return `${metric}${unit === "share" ? " (%)" : unit === "number" ? "" : ` (${unit})`} ${higherIsBetter ? "↑" : "↓"}`;
+  const words = metric.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return `${words}${unit === "share" ? " (%)" : unit === "number" ? "" : ` (${unit})`} ${higherIsBetter ? "↑" : "↓"}`;
 }
 
 /** A cell as a reader sees it: `81.2 ± 0.9`. */

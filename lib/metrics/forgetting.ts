@@ -1,4 +1,5 @@
 /** How much of what was learned is lost at the end. Libraries disagree on the formula, so each definition has its name. */
+import type { TrainEvent } from "../train/events.ts";
 import { metric } from "./metric.ts";
 import { type Cells, fromCells } from "./parts/cells.ts";
 import { mean } from "./parts/summaries.ts";
@@ -9,6 +10,34 @@ function drop(events: Parameters<typeof fromCells>[0], rows: (cells: Cells, task
     const { at, last, earlier } = cells;
     return mean(earlier().map((task) => Math.max(...rows(cells, task).map((row) => at(row, task))) - at(last, task)));
   });
+}
+
+/**
+ * Chaudhry's forgetting of each task by itself; the mean of these is `forgetting.chaudhry`. Empty when it is not defined.
+ *
+ * @example
+ * ```ts
+ * import { forgettingByTask } from "thalweg";
+ * const shared = { type: "evaluated", at: "experience", step: 10, examples: 100, loss: 1, taskAware: 1, taskAgnostic: 1 } as const;
+ * forgettingByTask([
+ *   { ...shared, after: 0, on: 0, accuracy: 0.9 },
+ *   { ...shared, after: 1, on: 0, accuracy: 0.6 },
+ *   { ...shared, after: 1, on: 1, accuracy: 0.8 },
+ * ]); // [{ task: 0, forgetting: 0.3 }]
+ * ```
+ */
+export function forgettingByTask(
+  events: Iterable<TrainEvent>,
+): { readonly task: number; readonly forgetting: number }[] {
+  const found: { task: number; forgetting: number }[] = [];
+  const measured = fromCells(events, ({ at, last, learned, earlier }) => {
+    for (const task of earlier()) {
+      const best = Math.max(...span(learned(task), last - 1).map((row) => at(row, task)));
+      found.push({ task, forgetting: best - at(last, task) });
+    }
+    return 0;
+  });
+  return measured.value === undefined ? [] : found;
 }
 
 /** The whole numbers from `first` to `last`, both included. */

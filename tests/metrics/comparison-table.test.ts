@@ -40,11 +40,11 @@ describe("a comparison of methods over seeds", () => {
 
   test("shows a mean without an interval for a single seed", () => {
     expect(table.toText()).toMatchInlineSnapshot(`
-      "method        averageAccuracy (%) ↑  forgetting.chaudhry (%) ↓  fwt.gem (%) ↑
-      ─────────────────────────────────────────────────────────────────────────────
-      naive                   20.0 ± 24.8                70.0 ± 24.8              –
-      replay <500>             82.0 ± 5.0                  8.0 ± 5.0              –
-      joint                         *95.0                      *−5.0              –
+      "method        average accuracy (%) ↑  forgetting.chaudhry (%) ↓  fwt.gem (%) ↑
+      ──────────────────────────────────────────────────────────────────────────────
+      naive                    20.0 ± 24.8                70.0 ± 24.8              –
+      replay <500>              82.0 ± 5.0                  8.0 ± 5.0              –
+      joint                          *95.0                      *−5.0              –
       * best mean"
     `);
   });

@@ -30,7 +30,7 @@ export function svgOf(traces: readonly Trace[], layout: Layout): string {
   const heading = headingOf(layout);
   const top =
     heading.height + legendHeight(entries, width) + (keys.some((key) => key.bar.title !== undefined) ? 18 : 8);
-  const box = plotBox([...scales.values()], { width, height, top, right: keys.length > 0 ? 64 : 16 });
+  const box = plotBox([...scales.values()], { width, height, top, right: keys.length > 0 ? 64 : 22 });
   const at = placeIn(scales, box);
   const shapes = layout.shapes ?? [];
   return [
