@@ -3,6 +3,21 @@ import * as sources from "../streams/sources/index.ts";
 import { fluentSource } from "./stream.ts";
 
 /**
+ * Loan applications of nine attributes, with ten rules for who is in group A: ten concepts, with 10 % of the training labels wrong. In a
+ * batch every attribute is divided by the largest value it can have.
+ *
+ * R. Agrawal, T. Imielinski, A. Swami, Database mining: a performance perspective, IEEE Transactions on Knowledge and Data Engineering 1993,
+ * section VI. Differs from the paper: labels are flipped instead of attributes moved.
+ *
+ * @example
+ * ```ts
+ * import { agrawal } from "thalweg";
+ * agrawal({ concepts: [0, 4, 9], examples: 100 }).length; // 3
+ * ```
+ */
+export const agrawal = fluentSource(sources.agrawal);
+
+/**
  * A stream of one experience that holds all classes of a data set.
  *
  * @example
@@ -56,6 +71,21 @@ export const datasets = fluentSource(sources.datasets);
 export const domains = fluentSource(sources.domains);
 
 /**
+ * A table of facts (subject, relation → object), and `n` edits of it. The first experience holds all facts; each later one gives `batch`
+ * facts, no two edits the same, a new object. An example is two tokens: the subject, and the relation numbered after all subjects.
+ *
+ * Task 0 is tested on the facts that are never edited: whether the rest stays known (locality). Each edit is a task tested on its own facts,
+ * with their new objects (efficacy).
+ *
+ * @example
+ * ```ts
+ * import { edits } from "thalweg";
+ * edits(10).experience(3).train.length; // 1
+ * ```
+ */
+export const edits = fluentSource(sources.edits);
+
+/**
  * A stream of few-shot episodes: `ways` classes drawn at random, `shots` training examples and `queries` test examples of each. The label of
  * a class is its place in the episode, from 0 to `ways − 1`: the learner must learn to learn. Each episode is a task.
  *
@@ -82,6 +112,21 @@ export const episodes = fluentSource(sources.episodes);
  * ```
  */
 export const hierarchy = fluentSource(sources.hierarchy);
+
+/**
+ * A rotating hyperplane: numbers from 0 to 1, of which the class is whether `Σ w·x ≥ ½ Σ w`, where some of the weights drift. Each experience
+ * is a task with a plane of its own, close to that of its neighbours.
+ *
+ * G. Hulten, L. Spencer, P. Domingos, Mining time-changing data streams, KDD 2001, section 4. Differs from the paper: weights change
+ * between experiences, not between examples.
+ *
+ * @example
+ * ```ts
+ * import { hyperplane } from "thalweg";
+ * hyperplane({ examples: 50 }).experience(99).train.length; // 50
+ * ```
+ */
+export const hyperplane = fluentSource(sources.hyperplane);
 
 /**
  * A stream of `n` sessions: every class is there each time, with its own share of the training images, under one angle and one light for
@@ -138,6 +183,39 @@ export const megabatches = fluentSource(sources.megabatches);
 export const permuted = fluentSource(sources.permuted);
 
 /**
+ * An endless stream of small rendered pictures of shapes, whose factors follow courses over time: `{ from, to, over, course }` goes from one
+ * value to another in `over` experiences once, swings there and back, or is drawn anew for each experience. Where an object is in the
+ * picture, and small differences of size and angle, are drawn for every example. Each experience is a task under its own factors.
+ *
+ * After T. Hess et al., A procedural world generation framework for systematic evaluation of continual learning, arXiv:2106.02585, in two
+ * dimensions.
+ *
+ * @example
+ * ```ts
+ * import { procedural } from "thalweg";
+ * const night = procedural({ light: { from: 1, to: 0.3, over: 10 } });
+ * night.experience(10_000).train.shape; // [16, 16, 1]
+ * ```
+ */
+export const procedural = fluentSource(sources.procedural);
+
+/**
+ * Slowly-changing regression: the target is the output of a fixed random network with one hidden layer of threshold units and weights ±1;
+ * the inputs are bits, some of which stay the same through an experience, and one of these flips before the next. A learner that keeps its
+ * plasticity keeps its error. Each experience is a task; targets are one number ("numbers").
+ *
+ * S. Dohare et al., Loss of plasticity in deep continual learning, Nature 2024, arXiv:2306.13812, section 3; the thresholds are
+ * `threshold · (inputs + 1) − (inputs − Σ weights + bias) / 2`, as in the authors' program.
+ *
+ * @example
+ * ```ts
+ * import { regression } from "thalweg";
+ * regression({ examples: 100 }).experience(3).train.targets?.width; // 1
+ * ```
+ */
+export const regression = fluentSource(sources.regression);
+
+/**
  * A stream of one task per angle, in degrees counter-clockwise. Labels are those of the data set in every task.
  *
  * Angles are a list, or drawn uniformly: `{ tasks: 20, between: [0, 180] }` is the Rotated MNIST of Lopez-Paz and Ranzato 2017
@@ -151,6 +229,20 @@ export const permuted = fluentSource(sources.permuted);
  * ```
  */
 export const rotated = fluentSource(sources.rotated);
+
+/**
+ * Three numbers from 0 to 10, of which the class is whether the first two add up to at most 8, 9, 7 or 9.5: four concepts, with 10 % of the
+ * training labels wrong. In a batch the numbers are 0 to 1. Options as for every drift: `concepts: [0, 1, 0, 1]` recurs.
+ *
+ * W. Street and Y. Kim, A streaming ensemble algorithm (SEA) for large-scale classification, KDD 2001, section 4.
+ *
+ * @example
+ * ```ts
+ * import { sea } from "thalweg";
+ * sea({ concepts: [0, 1, 0], examples: 200 }).tasks; // 2
+ * ```
+ */
+export const sea = fluentSource(sources.sea);
 
 /**
  * A stream of `n` consecutive pieces of a data set in the order of its table: chapters of a text, months of a time series. The test table

@@ -1,11 +1,13 @@
 /** A study: an experiment said step by step. Frozen until a verb runs it. */
 import type { Json } from "../data/dataset.ts";
+import { frame } from "../metrics/frame.ts";
+import { escapeHtml } from "../metrics/parts/escape.ts";
 import type { Model } from "../models/model.ts";
 import type { Optimizer, Schedule } from "../optim/optimizer.ts";
 import { sgd } from "../optim/optimizers/sgd.ts";
 import { constant } from "../optim/schedules/constant.ts";
 import { progress, silent } from "../runs/progress.ts";
-import type { Run } from "../runs/run.ts";
+import { type Run, shown } from "../runs/run.ts";
 import type { Strategy } from "../strategies/strategy.ts";
 import type { Fact, Stream, Why } from "../streams/stream.ts";
 import { type ManyOptions, nameOf, runMany, taskNames } from "../sweeps/many.ts";
@@ -89,7 +91,27 @@ export function makeStudy<F extends Fact>(spec: RunSpec): Study<F> {
     },
     toJSON: () => specJson(spec),
   };
-  return Object.freeze(made);
+  return Object.freeze(
+    Object.assign(made, {
+      [Symbol.for("Jupyter.display")]: () => described(made),
+      [Symbol.for("nodejs.util.inspect.custom")]: () => described(made)["text/plain"],
+    }),
+  );
+}
+
+/** What a study shows: what it will do, and its model's layers with the shapes and parameters that its stream gives them. */
+function described({ name, spec }: Study): { "text/html": string; "text/plain": string } {
+  const { stream, model, optimizer, training: t } = spec;
+  const passes = t.steps > 0 ? `${t.steps} steps` : `${t.epochs} ${t.epochs === 1 ? "pass" : "passes"}`;
+  const columns = stream.classes.length || "growing";
+  const what = `${name}: ${stream.length} experiences, head of ${columns} columns (${stream.head}), ${optimizer.spec.name} at ${optimizer.rate}, ${passes} in batches of ${t.batch}`;
+  const layers = frame(
+    model.summary(stream.shape).map(({ layer, output, parameters }) => ({ layer, output: `[${output}]`, parameters })),
+  );
+  return {
+    "text/html": `<p>${escapeHtml(what)}</p>${String(shown(layers)["text/html"])}`,
+    "text/plain": `${what}\n${layers.toText()}`,
+  };
 }
 
 function withPart(spec: RunSpec, part: Optimizer | Schedule): RunSpec {

@@ -84,7 +84,8 @@ export function sequence<K extends Kind>(name: string, options: Json | undefined
     options === undefined
       ? { name, layers: stack.map((layer) => ({ name: layer.name, options: layer.options })) }
       : { name, options };
-  return {
+  const text = `${name}: ${stack.map(describe).join(" → ") || "the input as it is"}`;
+  const model: Model<K> = {
     spec,
     accepts: accepted(stack) as readonly K[],
     features: (input) => shapes(input).at(-1)!,
@@ -105,6 +106,10 @@ export function sequence<K extends Kind>(name: string, options: Json | undefined
     },
     toJSON: () => spec,
   };
+  return Object.assign(model, {
+    [Symbol.for("Jupyter.display")]: () => ({ "text/plain": text }),
+    [Symbol.for("nodejs.util.inspect.custom")]: () => text,
+  });
 }
 
 function accepted(stack: readonly Layer[]): readonly Kind[] {
