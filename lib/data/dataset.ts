@@ -39,13 +39,21 @@ export interface Targets {
   read(at: ArrayLike<number>, out: Float32Array, offset?: number): void;
 }
 
+/**
+ * What the learner gives for an example: one class; real numbers, which its `targets` are; several classes at once, whose `targets` are a
+ * 0 or 1 for each column; or a class at each position of a sequence, whose `targets` are those classes (−1 where none is asked for).
+ */
+export type Target = "class" | "numbers" | "labels" | "tokens";
+
 /** A named data set with a train and a test table over the same classes. */
 export interface Dataset<K extends Kind = Kind> {
   readonly name: string;
   readonly kind: K;
   readonly shape: Shape;
-  /** A name for each class, in the order of the labels. */
+  /** A name for each class, in the order of the labels; for each number, where numbers are asked for. */
   readonly classes: readonly string[];
+  /** What the learner gives for an example; "class" unless it is said. */
+  readonly target?: Target;
   readonly train: Examples;
   readonly test: Examples;
   /** Fingerprint of the numbers and labels: two data sets with the same one are the same data. */

@@ -1,5 +1,5 @@
 /** What a stream is: a lazy, seeded, possibly endless sequence of experiences, and what the learner is told of it. */
-import { type Dataset, type Examples, type Json, type Kind, type Shape, select } from "../data/dataset.ts";
+import { type Dataset, type Examples, type Json, type Kind, type Shape, select, type Target } from "../data/dataset.ts";
 import { byClass } from "../data/parts/stratified.ts";
 
 /**
@@ -12,12 +12,6 @@ export type Fact = "task" | "boundary" | "labels" | "length";
 
 /** Which output columns compete in the softmax: all, those of the example's task, or those seen so far. */
 export type Head = "single" | "multi" | "growing";
-
-/**
- * What the learner gives for an example: one class; real numbers, which its `targets` are; several classes at once, whose `targets` are a
- * 0 or 1 for each column; or a class at each position of a sequence, whose `targets` are those classes (−1 where none is asked for).
- */
-export type Target = "class" | "numbers" | "labels" | "tokens";
 
 /** What arrives at one moment of a stream. Labels are output columns of the learner. */
 export interface Experience {

@@ -1,7 +1,7 @@
 /** A base of well-known classes, then new classes with few examples each. */
 import { needWhole, withDefaults } from "../../data/options.ts";
 import { operator } from "../operator.ts";
-import type { Seed } from "../stream.ts";
+import type { Seed, Stream } from "../stream.ts";
 import { limit } from "./limit.ts";
 import { split } from "./split.ts";
 
@@ -30,22 +30,26 @@ export interface FewShotOptions {
  * stream.experience(1).train.length; // 10
  * ```
  */
-export const fewShot = operator("fewShot", (options: FewShotOptions) => {
-  const o = withDefaults<Required<FewShotOptions>>("fewShot", options, { base: 0, ways: 0, shots: 0, seed: 0 });
-  for (const key of ["base", "ways", "shots"] as const) needWhole("fewShot", key, o[key]);
-  return (stream) => {
-    // biome-ignore lint/suspicious/noThenProperty: the option is called so
-    const whole = split({ first: o.base, then: o.ways })(stream);
-    const few = limit({ train: o.shots, perClass: true, seed: o.seed })(whole);
-    const isBase = (index: number): boolean => whole.taskOf(index) % (whole.length / stream.length) === 0;
-    return {
-      length: whole.length,
-      tasks: whole.tasks,
-      countOf: (index) => (isBase(index) ? whole : few).countOf(index),
-      taskOf: (index) => whole.taskOf(index),
-      classesOf: (task) => whole.classesOf(task),
-      test: (task) => whole.test(task),
-      experience: (index) => (isBase(index) ? whole : few).experience(index),
+export const fewShot = operator(
+  "fewShot",
+  (options: FewShotOptions) => {
+    const o = withDefaults<Required<FewShotOptions>>("fewShot", options, { base: 0, ways: 0, shots: 0, seed: 0 });
+    for (const key of ["base", "ways", "shots"] as const) needWhole("fewShot", key, o[key]);
+    return (stream) => {
+      // biome-ignore lint/suspicious/noThenProperty: the option is called so
+      const whole = split({ first: o.base, then: o.ways })(stream as Stream<"labels" | "boundary">);
+      const few = limit({ train: o.shots, perClass: true, seed: o.seed })(whole);
+      const isBase = (index: number): boolean => whole.taskOf(index) % (whole.length / stream.length) === 0;
+      return {
+        length: whole.length,
+        tasks: whole.tasks,
+        countOf: (index) => (isBase(index) ? whole : few).countOf(index),
+        taskOf: (index) => whole.taskOf(index),
+        classesOf: (task) => whole.classesOf(task),
+        test: (task) => whole.test(task),
+        experience: (index) => (isBase(index) ? whole : few).experience(index),
+      };
     };
-  };
-});
+  },
+  { needs: ["labels", "boundary"] },
+);

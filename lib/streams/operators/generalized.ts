@@ -90,5 +90,5 @@ export const generalized = operator(
       };
     };
   },
-  { drops: ["task"] },
+  { needs: ["labels"], drops: ["task"] },
 );

@@ -91,7 +91,7 @@ export const recur = operator(
       };
     };
   },
-  { drops: ["task"] },
+  { needs: ["labels"], drops: ["task"] },
 );
 
 /** `count` different positions drawn one after the other, each with a probability in proportion to its weight. */

@@ -28,37 +28,41 @@ export type Groups =
  * [...stream].map((e) => e.classes.length); // [4, 2, 2, 2]
  * ```
  */
-export const split = operator("split", (groups: Groups) => (stream) => {
-  const counted = typeof groups === "number" ? checked(groups) : groupsOf(groups, stream.classesOf(0), stream).length;
-  const length = stream.length * counted;
-  const known = new WeakMap<readonly number[], readonly (readonly number[])[]>();
-  const groupOf = (task: number): readonly number[] => {
-    const classes = stream.classesOf(Math.floor(task / counted));
-    const of = known.get(classes) ?? groupsOf(groups, classes, stream);
-    known.set(classes, of);
-    return of[task % counted]!;
-  };
-  // with a group number per experience, a task met again is split the same way again
-  const taskOf = (index: number) => stream.taskOf(Math.floor(index / counted)) * counted + (index % counted);
-  if (stream.tasks !== Infinity) for (let task = 0; task < stream.tasks; task++) groupOf(task * counted);
-  return {
-    length,
-    tasks: stream.tasks * counted,
-    taskOf,
-    classesOf: groupOf,
-    experience(index): Experience {
-      const e = stream.experience(Math.floor(index / counted));
-      const task = taskOf(index);
-      const classes = groupOf(task);
-      return { ...withTables(e, (of) => ofClasses(of, classes)), index, task, classes };
-    },
-    test(task) {
-      const classes = groupOf(task);
-      const { examples } = stream.test(Math.floor(task / counted));
-      return { examples: ofClasses(examples, classes), classes };
-    },
-  } satisfies Changed;
-});
+export const split = operator(
+  "split",
+  (groups: Groups) => (stream) => {
+    const counted = typeof groups === "number" ? checked(groups) : groupsOf(groups, stream.classesOf(0), stream).length;
+    const length = stream.length * counted;
+    const known = new WeakMap<readonly number[], readonly (readonly number[])[]>();
+    const groupOf = (task: number): readonly number[] => {
+      const classes = stream.classesOf(Math.floor(task / counted));
+      const of = known.get(classes) ?? groupsOf(groups, classes, stream);
+      known.set(classes, of);
+      return of[task % counted]!;
+    };
+    // with a group number per experience, a task met again is split the same way again
+    const taskOf = (index: number) => stream.taskOf(Math.floor(index / counted)) * counted + (index % counted);
+    if (stream.tasks !== Infinity) for (let task = 0; task < stream.tasks; task++) groupOf(task * counted);
+    return {
+      length,
+      tasks: stream.tasks * counted,
+      taskOf,
+      classesOf: groupOf,
+      experience(index): Experience {
+        const e = stream.experience(Math.floor(index / counted));
+        const task = taskOf(index);
+        const classes = groupOf(task);
+        return { ...withTables(e, (of) => ofClasses(of, classes)), index, task, classes };
+      },
+      test(task) {
+        const classes = groupOf(task);
+        const { examples } = stream.test(Math.floor(task / counted));
+        return { examples: ofClasses(examples, classes), classes };
+      },
+    } satisfies Changed;
+  },
+  { needs: ["labels", "boundary"] },
+);
 
 function checked(n: number): number {
   if (!Number.isSafeInteger(n) || n < 1)

@@ -23,6 +23,7 @@ export function repeatedTask<K extends Kind>(
   return makeStream<Told, K>({
     ...rest,
     kind: data.kind,
+    ...(data.target && { target: data.target }),
     shape: data.shape,
     facts: facts as Told[],
     classes: data.classes,

@@ -1,0 +1,48 @@
+/** The same classes in several data sets, one after another. */
+import type { Dataset, Kind } from "../../data/dataset.ts";
+import { dataSpec, makeStream, type Stream, source } from "../stream.ts";
+
+/**
+ * A stream of one task per data set, all with the same classes and the same shape: the domains in which they are seen. Labels are those of
+ * the data sets.
+ *
+ * @example
+ * ```ts
+ * import { blobs, domains } from "thalweg";
+ * domains([blobs({ seed: 1 }), blobs({ seed: 2 })]).length; // 2
+ * ```
+ */
+export const domains = source("domains", "many", function domains<K extends Kind>(data: readonly Dataset<K>[]): Stream<
+  "boundary" | "labels" | "length",
+  K
+> {
+  const [first] = data;
+  if (first === undefined) throw new RangeError("domains: at least one data set is required, got none");
+  for (const set of data) {
+    if (set.kind !== first.kind || String(set.shape) !== String(first.shape))
+      throw new TypeError(
+        `domains: data sets of one kind and shape are required, got ${first.kind} [${first.shape}] and ${set.kind} [${set.shape}]; datasets() takes unlike ones`,
+      );
+    if (set.classes.length !== first.classes.length)
+      throw new TypeError(
+        `domains: data sets of the same classes are required, got ${first.classes.length} and ${set.classes.length}; datasets() takes unlike ones`,
+      );
+  }
+  const all = first.classes.map((_, i) => i);
+  return makeStream({
+    spec: { name: "domains", args: [], data: dataSpec(...data) },
+    kind: first.kind,
+    ...(first.target && { target: first.target }),
+    shape: first.shape,
+    facts: ["boundary", "labels", "length"],
+    length: data.length,
+    classes: first.classes,
+    countOf: (index) => data[index]!.train.length,
+    classesOf: () => all,
+    test: (task) => ({ examples: data[task]!.test, classes: all }),
+    experience(index) {
+      const { train, test } = data[index]!;
+      return { index, task: index, classes: all, train, validation: null, test };
+    },
+  });
+});
