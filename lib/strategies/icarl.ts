@@ -1,8 +1,6 @@
 import { joined } from "../data/dataset.ts";
 import { tf } from "../engine/index.ts";
-import { excluded } from "../models/network.ts";
-import { classMeans } from "./parts/closed-form.ts";
-import { normalised } from "./parts/distillation.ts";
+import { nearness, unitMeans } from "./parts/closed-form.ts";
 import {
   type Choice,
   constantClass,
@@ -12,7 +10,7 @@ import {
   withExperience,
 } from "./parts/exemplars.ts";
 import { recalled, type Snapshot, snapshot, widenedTo } from "./parts/snapshot.ts";
-import { type Context, requireOneOf, requireWhole, strategy } from "./strategy.ts";
+import { type Prediction, requireOneOf, requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
   readonly exemplars: Exemplars | null;
@@ -98,54 +96,23 @@ export const icarl = strategy(
         const next = withExperience(exemplars, index, classes, capacity, choose, context);
         if (next === null) return { exemplars: next, tensors };
         const constant = constantClass(next);
+        const all = exemplarTable(next);
         return {
           exemplars: next,
-          tensors: { ...tensors, ...meansOf(next, context) },
+          tensors: {
+            ...tensors,
+            ...unitMeans(unitRows(context.outputs(all).features, all.length), all.labels, context.columns),
+          },
           notes: constant === null ? [] : [`the exemplars of class ${constant} are constant images`],
         };
       },
       ...(predict === "means" && {
-        predict(
-          { tensors }: { tensors?: Memory["tensors"] },
-          { features, logits }: { features: tf.Tensor; logits: tf.Tensor },
-        ) {
-          if (tensors?.means === undefined) return logits;
-          const near = tf.mul(
-            tf.matMul(normalised(features) as tf.Tensor2D, tensors.means as tf.Tensor2D, false, true),
-            2,
-          );
-          const columns = logits.shape[1]!;
-          const distances = tf.sub(near, tf.sum(tf.square(tensors.means), 1));
-          const missing = columns - tensors.means.shape[0]!;
-          const all = tf.where(tf.greater(tensors.seen!, 0), distances, tf.fill(distances.shape, excluded));
-          return missing === 0
-            ? all
-            : tf.pad(
-                all,
-                [
-                  [0, 0],
-                  [0, missing],
-                ],
-                excluded,
-              );
-        },
+        predict: ({ tensors }: Partial<Memory>, { features, logits }: Prediction) =>
+          tensors?.means === undefined
+            ? logits
+            : nearness(features, { means: tensors.means, seen: tensors.seen! }, logits.shape[1]!),
       }),
     };
   },
   ["boundary", "labels"],
 );
-
-/** The mean of the normalised features of each class's exemplars. */
-function meansOf(exemplars: Exemplars, context: Context): { means: tf.Tensor; seen: tf.Tensor } {
-  const all = exemplarTable(exemplars);
-  const vectors = unitRows(context.outputs(all).features, all.length);
-  const width = vectors.length / all.length;
-  const counts = new Float64Array(context.columns);
-  const sums = new Float64Array(context.columns * width);
-  all.labels.forEach((label, i) => {
-    counts[label]! += 1;
-    for (let j = 0; j < width; j++) sums[label * width + j]! += vectors[i * width + j]!;
-  });
-  const means = Float32Array.from(classMeans({ sums, counts, width }));
-  return { means: tf.tensor2d(means, [context.columns, width]), seen: tf.tensor1d(Float32Array.from(counts)) };
-}

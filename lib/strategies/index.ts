@@ -1,6 +1,7 @@
 // Written by `npm run gen`.
 export * from "./acil.ts";
 export * from "./agem.ts";
+export * from "./bic.ts";
 export * from "./center-loss.ts";
 export * from "./cls-er.ts";
 export * from "./cumulative.ts";
@@ -20,6 +21,7 @@ export * from "./icarl.ts";
 export * from "./joint.ts";
 export * from "./l2-anchor.ts";
 export * from "./lfl.ts";
+export * from "./lucir.ts";
 export * from "./lwf.ts";
 export * from "./mas.ts";
 export * from "./mir.ts";
@@ -30,7 +32,9 @@ export * from "./power-law-replay.ts";
 export * from "./ranpac.ts";
 export * from "./replay.ts";
 export * from "./rwalk.ts";
+export * from "./scr.ts";
 export * from "./separate-networks.ts";
 export * from "./si.ts";
 export * from "./slda.ts";
 export * from "./strategy.ts";
+export * from "./wa.ts";

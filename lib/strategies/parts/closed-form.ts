@@ -3,6 +3,7 @@ import { type Examples, gather, sizeOf } from "../../data/dataset.ts";
 import { tf } from "../../engine/index.ts";
 import { excluded } from "../../models/network.ts";
 import type { Context, Hooks, Prediction } from "../strategy.ts";
+import { normalised } from "./distillation.ts";
 
 /**
  * What the vectors are. `inputs`: the examples themselves; the network is not used. `features`: the network's features as it begins
@@ -128,4 +129,31 @@ export function pooledCovariance(moments: Moments): Float64Array {
   }
   for (let i = 0; i < out.length; i++) out[i]! /= Math.max(1, total);
   return out;
+}
+
+/** The mean of the unit vectors of each class's rows, and how many there are. */
+export function unitMeans(
+  vectors: Float32Array,
+  labels: Int32Array,
+  columns: number,
+): { means: tf.Tensor; seen: tf.Tensor } {
+  const width = vectors.length / labels.length;
+  const counts = new Float64Array(columns);
+  const sums = new Float64Array(columns * width);
+  labels.forEach((label, i) => {
+    counts[label]! += 1;
+    for (let j = 0; j < width; j++) sums[label * width + j]! += vectors[i * width + j]!;
+  });
+  const means = Float32Array.from(classMeans({ sums, counts, width }));
+  return { means: tf.tensor2d(means, [columns, width]), seen: tf.tensor1d(Float32Array.from(counts)) };
+}
+
+/** *Traced.* `−‖v − mean_c‖² + ‖v‖²` for unit vectors v of features, among classes that were seen. */
+export function nearness(
+  features: tf.Tensor,
+  { means, seen }: { means: tf.Tensor; seen: tf.Tensor },
+  columns: number,
+): tf.Tensor {
+  const near = tf.matMul(normalised(features) as tf.Tensor2D, means as tf.Tensor2D, false, true);
+  return amongSeen(tf.sub(tf.mul(near, 2), tf.sum(tf.square(means), 1)), seen, columns);
 }

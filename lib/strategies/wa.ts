@@ -1,0 +1,88 @@
+import { joined } from "../data/dataset.ts";
+import { tf } from "../engine/index.ts";
+import { pastColumns, softCrossEntropies } from "./parts/distillation.ts";
+import { type Choice, type Exemplars, exemplarTable, withExperience } from "./parts/exemplars.ts";
+import { recalled, type Snapshot, snapshot, widenedTo } from "./parts/snapshot.ts";
+import { requireNumber, requireOneOf, requireWhole, strategy } from "./strategy.ts";
+
+interface Memory {
+  readonly exemplars: Exemplars | null;
+  readonly tensors: { readonly teacher: Snapshot; readonly old: tf.Tensor; readonly share: tf.Tensor } | undefined;
+}
+
+/**
+ * Weight aligning: exemplars and distillation, after which the head's weights of new classes are shrunk to the length of the old ones.
+ *
+ * Trains on the experience's examples together with all exemplars; the loss is `(1 − s) · CE + s · KD` with s the share of old among all
+ * classes so far and KD the softened cross-entropy over old columns. After the experience the kernels of new columns are multiplied by
+ * `mean ‖w_old‖ / mean ‖w_new‖`.
+ *
+ * Zhao et al. 2020, arXiv:1911.07053, eq. 2–5.
+ * Differs from the paper: the head's kernel is not clipped to be positive during training; biases stay.
+ *
+ * @example
+ * ```ts
+ * import { wa } from "thalweg";
+ * wa({ capacity: 2000 });
+ * ```
+ */
+export const wa = strategy(
+  "wa",
+  {
+    /** Exemplars kept over all classes. */
+    capacity: 2000,
+    /** How exemplars are chosen. */
+    choose: "herding" as Choice,
+    /** What logits are divided by in the distillation. */
+    temperature: 2,
+  },
+  ({ capacity, choose, temperature }) => {
+    requireWhole("wa", "capacity", capacity, 1);
+    requireOneOf("wa", "choose", choose, ["herding", "random"]);
+    requireNumber("wa", "temperature", temperature, 1e-6);
+    return {
+      init: (): Memory => ({ exemplars: null, tensors: undefined }),
+      beforeExperience({ exemplars }: Memory, { index, classes }, context): Memory {
+        const met = [...(exemplars?.classes.keys() ?? [])];
+        const groups = pastColumns(context, index);
+        if (groups === null) return { exemplars, tensors: undefined };
+        const old = tf.tidy(() => tf.minimum(tf.sum(groups, 0, true), 1));
+        groups.dispose();
+        const share = tf.scalar(met.length / new Set([...met, ...classes]).size);
+        return { exemplars, tensors: { teacher: snapshot(context), old, share } };
+      },
+      data: ({ exemplars }: Memory, { train }) =>
+        exemplars === null ? train : joined([train, exemplarTable(exemplars)]),
+      taskLoss({ tensors }, step) {
+        const { logits, y, mask, weight, x, task } = step;
+        const labels = step.crossEntropy(logits, y, mask, weight);
+        if (tensors === undefined) return labels;
+        const teacher = widenedTo(recalled(tensors.teacher, step, x, task).logits, logits.shape[1]!);
+        const held = tf.mean(softCrossEntropies(logits, teacher, temperature, tensors.old));
+        return tf.add(tf.mul(labels, tf.sub(1, tensors.share)), tf.mul(held, tensors.share)) as tf.Scalar;
+      },
+      afterExperience({ exemplars, tensors }: Memory, { index, classes }, context) {
+        const next = withExperience(exemplars, index, classes, capacity, choose, context);
+        const fresh = classes.filter((label) => !(exemplars?.classes.has(label) ?? false));
+        const old = [...(exemplars?.classes.keys() ?? [])];
+        if (fresh.length === 0 || old.length === 0) return { exemplars: next, tensors };
+        return { exemplars: next, tensors, weights: aligned(context.weights, old, fresh) };
+      },
+    };
+  },
+  ["boundary", "labels"],
+);
+
+type Weights = Parameters<typeof recalled>[0]["weights"];
+
+/** The weights with the kernels of `fresh` columns scaled to the mean length of those of `old` ones. */
+function aligned(weights: Weights, old: readonly number[], fresh: readonly number[]): Weights {
+  const kernel = weights.head.kernel as tf.Tensor2D;
+  return tf.tidy(() => {
+    const lengths = tf.sqrt(tf.sum(tf.square(kernel), 0)).dataSync();
+    const mean = (of: readonly number[]): number => of.reduce((sum, c) => sum + lengths[c]!, 0) / of.length;
+    const factor = mean(old) / Math.max(mean(fresh), 1e-12);
+    const scale = Float32Array.from(lengths, (_, c) => (fresh.includes(c) ? factor : 1));
+    return { ...weights, head: { ...weights.head, kernel: tf.mul(kernel, tf.tensor1d(scale)) } } as never;
+  }) as Weights;
+}
