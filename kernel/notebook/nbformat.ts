@@ -101,14 +101,15 @@ export const cellId = () => randomUUID().slice(0, 8);
 /** Text as Jupyter stores it: a list of lines, so that differences are readable. */
 const lines = (text: string): string[] => text.match(/[^\n]*\n|[^\n]+/g) ?? [];
 
-export function notebookJson(notebook: Notebook): string {
+/** The text of the file. It says that this kernel runs it, unless the metadata are given. */
+export function notebookJson(notebook: Notebook, given?: Content): string {
   const cells = notebook.cells.map((cell) => ({
     ...cell,
     source: lines(cell.source),
     ...(cell.cell_type === "code" ? { outputs: cell.outputs.map(writeOutput) } : {}),
   }));
   const { name, version, mimetype, file_extension, codemirror_mode, pygments_lexer } = languageInfo;
-  const metadata = {
+  const metadata = given ?? {
     ...notebook.metadata,
     kernelspec,
     language_info: { name, version, mimetype, file_extension, codemirror_mode, pygments_lexer },
