@@ -30,7 +30,7 @@ export function comparisonBars({ methods, metrics, cells }: Comparison): Figure 
       },
     );
     layout = { ...layout, ...panel.layout };
-    headings.push(panel.heading(`${metric.metric} ${metric.higherIsBetter ? "↑" : "↓"}`));
+    headings.push(panel.heading(twoLines(`${words(metric.metric)} ${metric.higherIsBetter ? "↑" : "↓"}`)));
     const halves = column.map(({ mean, high }) => (Number.isFinite(high) ? high - mean : 0));
     data.push({
       type: "bar",
@@ -55,9 +55,22 @@ export function comparisonBars({ methods, metrics, cells }: Comparison): Figure 
             seeds > 1 ? `mean and 95% interval of ${seeds} seeds; arrows point to better` : "arrows point to better",
         },
       },
-      height: 130 + 34 * Math.max(2, methods.length),
+      height: 150 + 34 * Math.max(2, methods.length),
       annotations: headings,
       ...layout,
     },
   });
+}
+
+/** `averageAccuracy` as words; the name of a definition keeps its dot. */
+function words(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+/** A long heading in two lines. */
+function twoLines(text: string): string {
+  const middle = text.indexOf(" ", text.length / 3);
+  return text.length > 24 && middle > 0 && middle < text.length - 2
+    ? `${text.slice(0, middle)}<br>${text.slice(middle + 1)}`
+    : text;
 }

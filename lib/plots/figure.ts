@@ -4,7 +4,7 @@ import { extname } from "node:path";
 import { colourAt, neutral, palette, stopsOf } from "./parts/colour.ts";
 import { legendEntries, legendHeight } from "./parts/legend.ts";
 import type { Axis, Layout, Trace } from "./parts/plotly.ts";
-import { svgOf } from "./parts/svg.ts";
+import { headingsHeight, svgOf } from "./parts/svg.ts";
 import { textOf } from "./parts/terminal.ts";
 
 export type {
@@ -116,7 +116,13 @@ function withLook(layout: Layout, data: readonly Trace[]): Layout {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: neutral, size: 13 },
     colorway: palette,
-    legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom" },
+    legend: {
+      orientation: "h",
+      x: 0,
+      xanchor: "left",
+      y: 1.02 + headingsHeight(layout) / ((layout.height ?? 360) - roomAbove(layout, data) - 52),
+      yanchor: "bottom",
+    },
     margin: { t: roomAbove(layout, data), r: 24, b: 52, l: 64 },
   };
   const place = { x: 0, xref: "paper", xanchor: "left", y: 1, yref: "container", yanchor: "top", pad: { t: 16 } };
@@ -128,12 +134,12 @@ function withLook(layout: Layout, data: readonly Trace[]): Layout {
   return { ...look, ...layout, ...title, ...Object.fromEntries(styled) } as Layout;
 }
 
-/** The pixels above the plot in plotly: title, subtitle, the rows of the legend on a usual page, and an axis where one is at the top. */
+/** The pixels above the plot in plotly: title, subtitle, the legend's rows on a usual page, headings of panels, an axis at the top. */
 function roomAbove(layout: Layout, data: readonly Trace[]): number {
   const heading = layout.title === undefined ? 12 : layout.title.subtitle === undefined ? 44 : 68;
   const axis = layout.xaxis?.side === "top" ? 50 : 0;
   const legend = legendHeight(legendEntries(data, layout), 640);
-  return heading + axis + (legend === 0 ? 8 : legend + 14);
+  return heading + axis + (legend === 0 ? 8 : legend + 14) + headingsHeight(layout);
 }
 
 function contentFor(made: Figure, path: string): string {

@@ -47,7 +47,7 @@ export function plasticityPanel(
   let layout: Layout = {};
   const place = (index: number, title: string, step: string, tickformat?: string) => {
     const bottom = index >= count - columns;
-    const x = bottom ? { title: { text: step } } : {};
+    const x = { ...(bottom ? { title: { text: step } } : {}), ...(step === "experience" ? { dtick: 1 } : {}) };
     const panel = panelAt(
       index,
       { columns, rows, gapX: 0.16, gapY: 0.24 },

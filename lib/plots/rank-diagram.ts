@@ -17,13 +17,19 @@ import { colourAt, neutral } from "./parts/colour.ts";
  */
 export function rankDiagram({ methods, ranks, difference, groups, friedman, blocks }: CriticalDifference): Figure {
   const order = methods.map((_, index) => index).sort((a, b) => ranks[a]! - ranks[b]!);
-  const depth = new Map(order.map((method, place) => [method, -1 - place]));
-  const lines = order.map(
-    (method, place): Trace => ({
+  const half = Math.ceil(order.length / 2);
+  const edges = [0.7, methods.length + 0.3] as const;
+  /** Better methods are named at the left, from the best down; worse ones at the right, from the worst down. */
+  const places = order.map((method, place) => {
+    const left = place < half;
+    return { method, edge: edges[left ? 0 : 1], left, depth: -0.8 - (left ? place : order.length - 1 - place) };
+  });
+  const lines = places.map(
+    ({ method, edge, depth }, place): Trace => ({
       type: "scatter",
       name: methods[method]!,
-      x: [ranks[method]!, ranks[method]!],
-      y: [0, depth.get(method)!],
+      x: [ranks[method]!, ranks[method]!, edge],
+      y: [0, depth, depth],
       line: { color: colourAt(place), width: 1.5 },
       showlegend: false,
     }),
@@ -50,18 +56,17 @@ export function rankDiagram({ methods, ranks, difference, groups, friedman, bloc
       showlegend: false,
     };
   });
-  const labels = order.map((method): Annotation => {
-    const late = ranks[method]! > (methods.length + 1) / 2;
-    return {
+  const labels = places.map(
+    ({ method, edge, left, depth }): Annotation => ({
       text: `${methods[method]!} ${ranks[method]!.toFixed(2)}`,
-      x: ranks[method]! + (late ? -1 : 1) * 0.02 * methods.length,
-      y: depth.get(method)! + 0.05,
-      xanchor: late ? "right" : "left",
-      yanchor: "middle",
+      x: edge,
+      y: depth,
+      xanchor: left ? "left" : "right",
+      yanchor: "bottom",
       showarrow: false,
       font: { size: 12.5 },
-    };
-  });
+    }),
+  );
   const told = friedman.p < 0.001 ? "p < 0.001" : `p = ${friedman.p.toFixed(3)}`;
   return figure({
     data: [...lines, ...joins, points],
@@ -72,9 +77,9 @@ export function rankDiagram({ methods, ranks, difference, groups, friedman, bloc
           text: `${blocks} blocks; bars join methods closer than ${difference.toFixed(2)}; Friedman ${told}`,
         },
       },
-      height: 150 + 30 * methods.length,
-      xaxis: { range: [0.8, methods.length + 0.2], dtick: 1, side: "top", title: { text: "mean rank (1 is best)" } },
-      yaxis: { visible: false, range: [-methods.length - 0.5, 0.8 + 0.4 * groups.length], showgrid: false },
+      height: 150 + 30 * (half + groups.length),
+      xaxis: { range: edges, dtick: 1, side: "top", title: { text: "mean rank (1 is best)" } },
+      yaxis: { visible: false, range: [-half - 0.3, 0.8 + 0.4 * groups.length], showgrid: false },
       annotations: labels,
     },
   });

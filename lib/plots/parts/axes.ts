@@ -79,7 +79,7 @@ function bottomAxis(scale: Scale, box: Box): string {
   const title = scale.spec.title?.text;
   const middle = box.left + box.width / 2;
   const line =
-    scale.categories === undefined
+    scale.categories === undefined && scale.spec.showgrid !== false
       ? `<path class="tw-a" d="M${px(box.left)} ${px(edge)}h${px(box.width)}" stroke="${inks.a}"/>`
       : "";
   if (title === undefined) return line + ticks.join("");

@@ -63,7 +63,7 @@ export function drawLegend(entries: readonly Entry[], top: number, width: number
 function sample(trace: Trace, left: number, y: number): string {
   const colour = colourOf(trace);
   if (trace.type !== "scatter")
-    return `<rect x="${px(left + 4)}" y="${px(y - 5)}" width="12" height="10" rx="1.5" fill="${colour}"/>`;
+    return `<rect x="${px(left + 3)}" y="${px(y - 5)}" width="12" height="10" rx="1.5" fill="${colour}"${trace.type === "bar" && trace.marker?.opacity !== undefined ? ` fill-opacity="${trace.marker.opacity}"` : ""}/>`;
   const mode = trace.mode ?? "lines";
   const dash = dashes[trace.line?.dash ?? "solid"];
   const line = mode.includes("lines")

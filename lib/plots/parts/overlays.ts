@@ -25,12 +25,17 @@ export function drawAnnotation(note: Annotation, at: PlaceOf): string {
   const [x, y] = [at("x", note.xref, note.x), at("y", note.yref, note.y)];
   if (!Number.isFinite(x) || !Number.isFinite(y)) return "";
   const size = note.font?.size ?? 12;
-  const down = { top: size * 0.9, middle: size * 0.35, bottom: -size * 0.3 }[note.yanchor ?? "middle"];
+  const lines = note.text.split("<br>");
+  const block = (lines.length - 1) * size * 1.25;
+  const down = { top: size * 0.9, middle: size * 0.35 - block / 2, bottom: -size * 0.3 - block }[
+    note.yanchor ?? "middle"
+  ];
   const anchor = ({ left: "start", center: "middle", right: "end" } as const)[note.xanchor ?? "center"];
   const paint = note.font?.color === undefined ? { tone: "s" as const } : { fill: note.font.color };
-  return note.text
-    .split("<br>")
-    .map((line, index) => textAt(x, y + down + index * size * 1.25, plain(line), { size, anchor, ...paint }))
+  return lines
+    .map((line, index) =>
+      textAt(x, y + down + index * size * 1.25, plain(line), { size, anchor, halo: true, ...paint }),
+    )
     .join("");
 }
 

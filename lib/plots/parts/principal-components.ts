@@ -13,7 +13,7 @@ export function principalComponents(features: Matrix, count: 2): { points: [numb
   const n = gram.rows;
   let total = 0;
   for (let index = 0; index < n; index++) total += gram.data[index * n + index]!;
-  const vectors = Array.from({ length: count }, (_, k) =>
+  const vectors: Float64Array[] = Array.from({ length: count }, (_, k) =>
     Float64Array.from({ length: n }, (_, i) => Math.cos((k + 1) * (i + 0.5))),
   );
   orthonormalise(vectors);

@@ -25,14 +25,19 @@ export interface TextOptions {
   /** A fixed colour in the place of the tone. */
   readonly fill?: string;
   readonly weight?: number;
+  /** A rim in the colour of the page, so that the text reads over lines. */
+  readonly halo?: boolean;
   /** Degrees, about the point. */
   readonly rotate?: number;
 }
 
 /** Text at a point; the point is on its baseline. */
 export function textAt(x: number, y: number, text: string, options: TextOptions = {}): string {
-  const { size = 13, anchor = "start", tone = "s", fill, weight, rotate } = options;
-  const paint = fill === undefined ? `class="tw-${tone}" fill="${inks[tone]}"` : `fill="${fill}"`;
+  const { size = 13, anchor = "start", tone = "s", fill, weight, halo, rotate } = options;
+  const rim = halo === true ? ` stroke="${inks.b}" stroke-width="3" paint-order="stroke" stroke-linejoin="round"` : "";
+  const classes = [fill === undefined ? `tw-${tone}` : "", halo === true ? "tw-r" : ""].filter((name) => name !== "");
+  const styled = classes.length > 0 ? `class="${classes.join(" ")}" ` : "";
+  const paint = `${styled}fill="${fill ?? inks[tone]}"${rim}`;
   const turn = rotate === undefined ? "" : ` transform="rotate(${px(rotate)} ${px(x)} ${px(y)})"`;
   return `<text x="${px(x)}" y="${px(y)}" font-size="${size}" text-anchor="${anchor}" ${paint}${weight === undefined ? "" : ` font-weight="${weight}"`}${turn}>${escapeHtml(text)}</text>`;
 }
@@ -42,4 +47,4 @@ export const inks = { t: "#1f2328", s: "#59636e", g: "#e4e7eb", a: "#b3bac2", b:
 
 /** The style sheet of every figure: the colours on dark pages. */
 export const styleSheet =
-  "@media (prefers-color-scheme:dark){.tw-t{fill:#e6eaef}.tw-s{fill:#a2abb6}.tw-g{stroke:#2b313a}.tw-a{stroke:#57606b}.tw-b{fill:#14171c}.tw-h{fill:#262c34}}";
+  "@media (prefers-color-scheme:dark){.tw-t{fill:#e6eaef}.tw-s{fill:#a2abb6}.tw-g{stroke:#2b313a}.tw-a{stroke:#57606b}.tw-b{fill:#14171c}.tw-h{fill:#262c34}.tw-r{stroke:#14171c}}";

@@ -4,6 +4,7 @@ import { along, type Box, drawAxis, drawGrid, needs } from "./axes.ts";
 import { colourOn } from "./colour.ts";
 import { scalesOf } from "./extents.ts";
 import { drawLegend, legendEntries, legendHeight } from "./legend.ts";
+import { numberText } from "./number-text.ts";
 import { drawAnnotation, drawShape, type PlaceOf, plain } from "./overlays.ts";
 import type { Bar, Layout, Marker, Trace } from "./plotly.ts";
 import { axisOf, type Scale } from "./scales.ts";
@@ -12,7 +13,7 @@ import { drawBars, drawBoxes, drawHistogram } from "./svg-bars.ts";
 import { type ColourKey, drawColourBar, drawHeatmap, zRange } from "./svg-heatmap.ts";
 import { drawScatter } from "./svg-scatter.ts";
 import type { Panel, Slot } from "./svg-shared.ts";
-import { inks, px, styleSheet, textAt } from "./svg-text.ts";
+import { inks, px, styleSheet, textAt, widthOf } from "./svg-text.ts";
 
 /** The size of a figure in pixels unless its layout says otherwise; readable when shown at 400. */
 export const defaultSize = { width: 560, height: 360 };
@@ -28,9 +29,9 @@ export function svgOf(traces: readonly Trace[], layout: Layout): string {
   const keys = colourKeys(traces);
   const entries = legendEntries(data, layout);
   const heading = headingOf(layout);
-  const top =
-    heading.height + legendHeight(entries, width) + (keys.some((key) => key.bar.title !== undefined) ? 18 : 8);
-  const box = plotBox([...scales.values()], { width, height, top, right: keys.length > 0 ? 64 : 22 });
+  const titled = keys.some((key) => key.bar.title !== undefined);
+  const top = heading.height + legendHeight(entries, width) + (titled ? 18 : 8) + headingsHeight(layout);
+  const box = plotBox([...scales.values()], { width, height, top, right: keysWidth(keys) });
   const at = placeIn(scales, box);
   const shapes = layout.shapes ?? [];
   return [
@@ -61,6 +62,23 @@ function headingOf(layout: Layout): { height: number; text: string } {
   const first = textAt(16, 27, plain(title), { size: 16, tone: "t", weight: 600 });
   if (subtitle === undefined) return { height: 40, text: first };
   return { height: 58, text: first + textAt(16, 46, plain(subtitle), { size: 12.5 }) };
+}
+
+/** The room that headings of panels need above the topmost. */
+export function headingsHeight({ annotations = [] }: Layout): number {
+  const above = annotations.filter(
+    ({ yref, y, yanchor }) => yref === "paper" && Number(y) >= 1 && yanchor === "bottom",
+  );
+  return above.length === 0 ? 0 : 4 + 16 * Math.max(...above.map(({ text }) => text.split("<br>").length));
+}
+
+/** The room right of the plot: for colour bars and their labels, or for half a tick label. */
+function keysWidth(keys: readonly ColourKey[]): number {
+  if (keys.length === 0) return 22;
+  const widest = keys.flatMap(({ low, high, bar }) =>
+    [low, high].map((value) => widthOf(numberText(value, bar.tickformat), 11)),
+  );
+  return 38 + Math.max(22, ...widest);
 }
 
 /** The plot's own box: what is left when axes, titles and legend have their room. */
