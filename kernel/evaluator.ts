@@ -6,7 +6,7 @@ import { frame, unframer } from "./frames.ts";
 import { type ChildOptions, type ErrorContent, type Execute, type FromChild, fds, type ToChild } from "./protocol.ts";
 import { entry } from "./runtime.ts";
 
-export type Output = Exclude<FromChild, { op: "done" | "ready" | "preloaded" }>;
+export type Output = Exclude<FromChild, { op: "done" | "ready" | "started" | "preloaded" }>;
 export type Done = Extract<FromChild, { op: "done" }>;
 export type Preloaded = Extract<FromChild, { op: "preloaded" }>;
 
@@ -34,9 +34,10 @@ export interface Evaluator {
 
 export function evaluator(options: EvaluatorOptions): Evaluator {
   let child = start();
-  let job: { run: number; resolve(done: Done): void } | undefined;
+  let job: Job | undefined;
   let stopping = false;
   let interruptedAt = 0;
+  let gone = false;
 
   function start() {
     const marker = `\u0000\u001b]${randomUUID()};`;
@@ -62,6 +63,7 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
       commands,
       answers,
       ended: Promise.resolve(),
+      ready: false,
       asking: undefined as undefined | "sync" | "async",
     };
     const events = readEvents(pipes[fds.events] as Readable, rawEnds, started);
@@ -115,7 +117,7 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
   async function readEvents(
     stream: Readable,
     raw: { reached(run: number): Promise<void> }[],
-    owner: { asking?: "sync" | "async" | undefined },
+    owner: { ready: boolean; asking?: "sync" | "async" | undefined },
   ): Promise<void> {
     const next = unframer();
     try {
@@ -125,8 +127,10 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
           else if (event.op === "done") {
             const limit = new Promise<void>((resolve) => setTimeout(resolve, 1000).unref());
             await Promise.race([Promise.all(raw.map((r) => r.reached(event.run))), limit]);
-            if (job?.run === event.run) finish(event);
-          } else if (event.op !== "ready") {
+            if (job?.request.run === event.run) finish(event);
+          } else if (event.op === "ready") owner.ready = true;
+          else if (event.op === "started") begun(event.run);
+          else {
             if (event.op === "input") owner.asking = event.sync ? "sync" : "async";
             await options.onOutput(event);
           }
@@ -145,12 +149,38 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
     finished?.resolve(done);
   }
 
+  /** The cell runs: from here on its death is its own, and an interrupt can reach it. */
+  function begun(run: number): void {
+    if (job?.request.run !== run) return;
+    job.started = true;
+    if (interruptedAt > 0) child.commands.write(frame({ op: "interrupt" } satisfies ToChild));
+  }
+
   function died(process_: ChildProcess, reason: string): void {
     if (process_ !== child.process || stopping) return;
-    child = start();
+    const { ready } = child;
     const error = deathError(reason);
-    if (job) finish({ op: "done", run: job.run, error, expressions: {} });
-    else options.onDeath?.(error.evalue);
+    if (job?.started === false && job.attempts < 3) {
+      // It died before it came to the cell: the cell runs in the next one.
+      if (ready) options.onDeath?.(error.evalue);
+      child = start();
+      submit(job);
+    } else if (job) {
+      finish({ op: "done", run: job.request.run, error, expressions: {} });
+      child = start();
+    } else {
+      options.onDeath?.(error.evalue);
+      // One that could not even start would not start a moment later; the next cell tries again.
+      if (ready) child = start();
+      else gone = true;
+    }
+  }
+
+  function submit(next: Job): void {
+    if (gone) child = start();
+    gone = false;
+    next.attempts++;
+    child.commands.write(frame({ op: "execute", ...next.request } satisfies ToChild));
   }
 
   return {
@@ -159,8 +189,8 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
     },
     execute(request) {
       return new Promise((resolve) => {
-        job = { run: request.run, resolve };
-        child.commands.write(frame({ op: "execute", ...request } satisfies ToChild));
+        job = { request, resolve, started: false, attempts: 0 };
+        submit(job);
       });
     },
     send: (command) => void child.commands.write(frame(command)),
@@ -180,10 +210,10 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
       // A native call cannot be stopped; who asks again after a while would rather lose the state than wait.
       if (interruptedAt > 0 && now - interruptedAt > 3000) return void child.process.kill("SIGKILL");
       interruptedAt ||= now;
-      child.commands.write(frame({ op: "interrupt" } satisfies ToChild));
-      const { run } = job;
+      if (job.started) child.commands.write(frame({ op: "interrupt" } satisfies ToChild));
+      const { run } = job.request;
       setTimeout(() => {
-        if (job?.run !== run) return;
+        if (job?.request.run !== run) return;
         const text =
           "Still inside a native call, which cannot be interrupted. Interrupt again to end the process; its state will be lost.\n";
         void options.onOutput({ op: "stream", name: "stderr", text });
@@ -194,12 +224,19 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
       const old = child;
       old.process.kill("SIGKILL");
       await old.ended;
-      if (job) finish({ op: "done", run: job.run, error: deathError("the kernel was restarted"), expressions: {} });
+      if (job) finish({ op: "done", run: job.request.run, error: deathError("the kernel was restarted"), expressions: {} });
       if (!again) return;
       stopping = false;
       child = start();
     },
   };
+}
+
+interface Job {
+  request: Omit<Execute, "op">;
+  resolve(done: Done): void;
+  started: boolean;
+  attempts: number;
 }
 
 function deathError(reason: string): ErrorContent {

@@ -153,6 +153,7 @@ export function evaluator(memory: Int32Array, marker: string) {
     current = { request, cell: undefined };
     Atomics.store(memory, shared.stop, 0);
     Atomics.store(memory, shared.running, run);
+    emit({ op: "started", run });
     try {
       const cell = compileCell(code, name, run);
       rememberCell(cell);
