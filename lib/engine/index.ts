@@ -18,6 +18,7 @@ export * as tf from "@tensorflow/tfjs-core";
 export * as tfLayers from "@tensorflow/tfjs-layers";
 export * from "./grad.ts";
 export * from "./jit.ts";
+export * as nn from "./nn.ts";
 export * from "./random.ts";
 export * from "./serialize.ts";
 export * from "./tree.ts";

@@ -14,7 +14,7 @@ it("passes tfjs-core's specs of the operations that training uses", () => {
     stdio: ["ignore", "pipe", "ignore"],
   });
   const [, passed, ran] = /(\d+) of (\d+) specs pass/.exec(out)!;
-  expect(Number(ran)).toBeGreaterThan(500);
+  expect(Number(ran)).toBeGreaterThan(400);
   // Specs on the list of known failures may fail; any other makes the command fail.
   expect(Number(passed)).toBeGreaterThan(Number(ran) - 9);
 }, 60_000);

@@ -1,5 +1,5 @@
 /** Small training programs in plain TensorFlow.js, shared by the engine's tests and benchmarks. */
-import { type Rng, random, tf, valueAndGrad } from "../../lib/engine/index.ts";
+import { nn, type Rng, random, tf, valueAndGrad } from "../../lib/engine/index.ts";
 
 export type Params = Record<string, tf.Tensor>;
 export interface Program {
@@ -152,4 +152,136 @@ export function batch(program: Program, size: number, seed: number): Batch {
     "int32",
   );
   return { x, y };
+}
+
+/** ResNet-18 for 32 by 32 images with batch normalisation by the batch, `filters` channels in the first stage. */
+export function resnet18(filters = 20, size = 32, stages: readonly number[] = [1, 2, 4, 8]): Program {
+  const blocks: { name: string; from: number; to: number; stride: number }[] = [];
+  let channels = filters;
+  stages.forEach((times, stage) => {
+    for (const [block, stride] of [
+      [0, stage === 0 ? 1 : 2],
+      [1, 1],
+    ] as const) {
+      blocks.push({ name: `s${stage}b${block}`, from: channels, to: filters * times, stride });
+      channels = filters * times;
+    }
+  });
+  const isShort = ({ from, to, stride }: (typeof blocks)[0]): boolean => from !== to || stride !== 1;
+  return {
+    input: [size, size, 3],
+    classes: 10,
+    init: (rng) => {
+      const p: Params = {};
+      const conv = (name: string, k: number, from: number, to: number): void => {
+        p[`${name}.k`] = he(rng, [k, k, from, to], k * k * from);
+        p[`${name}.g`] = tf.ones([to]);
+        p[`${name}.b`] = tf.zeros([to]);
+      };
+      conv("stem", 3, 3, filters);
+      for (const block of blocks) {
+        conv(`${block.name}.1`, 3, block.from, block.to);
+        conv(`${block.name}.2`, 3, block.to, block.to);
+        if (isShort(block)) conv(`${block.name}.s`, 1, block.from, block.to);
+      }
+      p.w = he(rng, [channels, 10], channels);
+      p.b = tf.zeros([10]);
+      return p;
+    },
+    apply: (p, x) => {
+      const conv = (h: tf.Tensor, name: string, stride: number): tf.Tensor =>
+        nn.batchNormalise(
+          tf.conv2d(h as tf.Tensor4D, p[`${name}.k`] as tf.Tensor4D, stride, "same"),
+          p[`${name}.g`]!,
+          p[`${name}.b`]!,
+        ).y;
+      let h = tf.relu(conv(x, "stem", 1));
+      for (const block of blocks) {
+        const inner = conv(tf.relu(conv(h, `${block.name}.1`, block.stride)), `${block.name}.2`, 1);
+        h = tf.relu(tf.add(inner, isShort(block) ? conv(h, `${block.name}.s`, block.stride) : h));
+      }
+      return tf.add(tf.matMul(tf.mean(h, [1, 2]) as tf.Tensor2D, p.w as tf.Tensor2D), p.b!);
+    },
+  };
+}
+
+/** A small vision transformer over patches that are already cut: pre-norm blocks, mean of the tokens. */
+export function vit(width = 64, heads = 4, depth = 4, tokens = 64, patch = 48): Program {
+  const dense = (p: Params, rng: Rng, name: string, from: number, to: number): void => {
+    p[`${name}.w`] = rng.normals([from, to], 0, Math.sqrt(1 / from));
+    p[`${name}.b`] = tf.zeros([to]);
+  };
+  const norm = (p: Params, name: string): void => {
+    p[`${name}.g`] = tf.ones([width]);
+    p[`${name}.b`] = tf.zeros([width]);
+  };
+  return {
+    input: [tokens, patch],
+    classes: 10,
+    init: (rng) => {
+      const p: Params = { place: rng.normals([1, tokens, width], 0, 0.02) };
+      dense(p, rng, "embed", patch, width);
+      for (let i = 0; i < depth; i++) {
+        norm(p, `${i}.n1`);
+        // No bias: the gradient of a key's bias is nothing but rounding.
+        p[`${i}.qkv.w`] = rng.normals([width, 3 * width], 0, Math.sqrt(1 / width));
+        dense(p, rng, `${i}.out`, width, width);
+        norm(p, `${i}.n2`);
+        dense(p, rng, `${i}.up`, width, 2 * width);
+        dense(p, rng, `${i}.down`, 2 * width, width);
+      }
+      norm(p, "last");
+      dense(p, rng, "head", width, 10);
+      return p;
+    },
+    apply: (p, x) => {
+      const batchSize = x.shape[0]!;
+      const apply = (h: tf.Tensor, name: string): tf.Tensor => {
+        const flat = tf.reshape(h, [-1, h.shape.at(-1)!]) as tf.Tensor2D;
+        const product = tf.matMul(flat, p[`${name}.w`] as tf.Tensor2D);
+        const y = p[`${name}.b`] ? tf.add(product, p[`${name}.b`]!) : product;
+        return tf.reshape(y, [...h.shape.slice(0, -1), y.shape.at(-1)!]);
+      };
+      const gelu = (h: tf.Tensor): tf.Tensor => {
+        const inner = tf.mul(tf.add(h, tf.mul(tf.mul(tf.square(h), h), 0.044715)), Math.sqrt(2 / Math.PI));
+        return tf.mul(tf.mul(h, 0.5), tf.add(tf.tanh(inner), 1));
+      };
+      const normal = (h: tf.Tensor, name: string): tf.Tensor => nn.layerNormalise(h, p[`${name}.g`]!, p[`${name}.b`]!);
+      let h = tf.add(apply(x, "embed"), p.place!);
+      for (let i = 0; i < depth; i++) {
+        const parts = tf.reshape(apply(normal(h, `${i}.n1`), `${i}.qkv`), [batchSize, tokens, 3, heads, width / heads]);
+        const [q, k, v] = tf.unstack(tf.transpose(parts, [2, 0, 3, 1, 4])) as [tf.Tensor, tf.Tensor, tf.Tensor];
+        const seen = tf.reshape(tf.transpose(nn.attention(q, k, v), [0, 2, 1, 3]), [batchSize, tokens, width]);
+        h = tf.add(h, apply(seen, `${i}.out`));
+        h = tf.add(h, apply(gelu(apply(normal(h, `${i}.n2`), `${i}.up`)), `${i}.down`));
+      }
+      return apply(tf.mean(normal(h, "last"), 1), "head");
+    },
+  };
+}
+
+/** A gated recurrent unit over `length` steps (Cho et al. 2014), the last state classified. */
+export function gru(inputs = 8, width = 16, length = 6): Program {
+  return {
+    input: [length, inputs],
+    classes: 5,
+    init: (rng) => ({
+      wx: he(rng, [inputs, 3 * width], inputs),
+      wh: he(rng, [width, 3 * width], width * 4),
+      b: tf.zeros([3 * width]),
+      w: he(rng, [width, 5], width),
+      c: tf.zeros([5]),
+    }),
+    apply: (p, x) => {
+      let h: tf.Tensor = tf.zeros([x.shape[0]!, width]);
+      for (const step of tf.unstack(x, 1)) {
+        const [zx, rx, nx] = tf.split(tf.add(tf.matMul(step as tf.Tensor2D, p.wx as tf.Tensor2D), p.b!), 3, 1);
+        const [zh, rh, nh] = tf.split(tf.matMul(h as tf.Tensor2D, p.wh as tf.Tensor2D), 3, 1);
+        const z = tf.sigmoid(tf.add(zx!, zh!));
+        const n = tf.tanh(tf.add(nx!, tf.mul(tf.sigmoid(tf.add(rx!, rh!)), nh!)));
+        h = tf.add(tf.mul(tf.sub(1, z), n), tf.mul(z, h));
+      }
+      return tf.add(tf.matMul(h as tf.Tensor2D, p.w as tf.Tensor2D), p.c!);
+    },
+  };
 }

@@ -101,7 +101,7 @@ function fused(g: Graph, node: Node, facts: Facts, at: (value: Value) => Value):
         biased(g, node, facts, at)
       );
     case "Sub":
-      return sumOfProduct(g, node, node.inputs[0]!, node.inputs[1]!, facts, at, true);
+      return sumOfProduct(g, node, node.inputs[0]!, node.inputs[1]!, facts, at, true) ?? logSoftmax(g, node, at);
     case "HardSigmoid":
       return rectifierSlope(g, node, facts, at);
     case "MaxPool":
@@ -173,6 +173,21 @@ function sumOfProduct(
     transB,
   };
   return g.op("Gemm", [a, b, start], out.shape, out.type, attributes);
+}
+
+/** `x − max − log Σ exp(x − max)` over the last axis, which TensorFlow.js writes out. */
+function logSoftmax(g: Graph, node: Node, at: (value: Value) => Value): Value | null {
+  const [shifted, log] = node.inputs as [Value, Value];
+  const most = shifted.node?.op === "Sub" ? shifted.node.inputs[1]!.node : null;
+  const sum = log.node?.op === "Log" ? log.node.inputs[0]!.node : null;
+  const exp = sum?.op === "ReduceSum" ? sum.inputs[0]!.node : null;
+  if (most?.op !== "ReduceMax" || exp?.op !== "Exp" || exp.inputs[0] !== shifted) return null;
+  const x = shifted.node!.inputs[0]!;
+  const last = x.shape.length - 1;
+  const isLast = ({ inputs }: Node): boolean => constantNumber(inputs[1]!) === last;
+  if (most.inputs[0] !== x || !isLast(most) || !isLast(sum!) || !sameShape(x.shape, node.outputs[0]!.shape))
+    return null;
+  return g.op("LogSoftmax", [at(x)], x.shape, x.type, { axis: -1 });
 }
 
 /** A bias for each channel is part of the convolution. */

@@ -1,0 +1,167 @@
+/**
+ * Pieces of networks whose gradients are worth writing by hand: each costs a third of the operations of its derivation.
+ *
+ * All are ordinary TensorFlow.js functions and can be differentiated again.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+
+type GradFunction = (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor[];
+const custom = (
+  fn: (inputs: tf.Tensor[]) => tf.Tensor,
+  gradient: (dy: tf.Tensor, inputs: tf.Tensor[]) => tf.Tensor[],
+  inputs: readonly tf.Tensor[],
+  constants: readonly tf.Tensor[] = [],
+): tf.Tensor =>
+  tf.customGrad((...args: (tf.Tensor | tf.GradSaveFunc)[]) => {
+    const given = args.slice(0, -1) as tf.Tensor[];
+    // What the gradient needs is computed again from the inputs: in a compiled function, and in a lazy one, for nothing.
+    (args.at(-1) as tf.GradSaveFunc)([...given, ...constants]);
+    return { value: fn(given), gradFunc: gradient as GradFunction };
+  })(...inputs);
+
+/** What a batch says about its channels. */
+export interface BatchMoments {
+  /** Mean of each channel, `[c]`. */
+  readonly mean: tf.Tensor;
+  /** Biased variance of each channel, `[c]`. */
+  readonly variance: tf.Tensor;
+}
+
+function centre(x: tf.Tensor, axes: number[], epsilon: number, keepDims: boolean) {
+  const mean = tf.mean(x, axes, keepDims);
+  const centred = tf.sub(x, mean);
+  const variance = tf.mean(tf.square(centred), axes, keepDims);
+  return { mean, centred, variance, inverse: tf.rsqrt(tf.add(variance, epsilon)) };
+}
+
+/**
+ * Normalises each channel (the last axis) by the mean and variance of the batch.
+ *
+ * Ioffe and Szegedy 2015, algorithm 1. Gives the moments too, for running averages; no gradient flows through those.
+ *
+ * @example
+ * ```ts
+ * import { nn, tf } from "thalweg";
+ * const { y, mean } = nn.batchNormalise(tf.tensor2d([[1, 10], [3, 30]]), tf.ones([2]), tf.zeros([2]));
+ * [...mean.dataSync()]; // [2, 20]
+ * y.shape; // [2, 2]
+ * ```
+ */
+export function batchNormalise(
+  x: tf.Tensor,
+  scale: tf.Tensor,
+  shift: tf.Tensor,
+  epsilon = 1e-5,
+): BatchMoments & { readonly y: tf.Tensor } {
+  const axes = x.shape.map((_, i) => i).slice(0, -1);
+  const count = x.size / x.shape.at(-1)!;
+  const y = custom(
+    ([x, scale, shift]) => {
+      const { centred, inverse } = centre(x!, axes, epsilon, false);
+      return tf.add(tf.mul(centred, tf.mul(inverse, scale!)), shift!);
+    },
+    (dy, [x, scale]) => {
+      const { centred, inverse } = centre(x!, axes, epsilon, false);
+      const dShift = tf.sum(dy, axes);
+      const dScale = tf.mul(tf.sum(tf.mul(dy, centred), axes), inverse);
+      const slope = tf.mul(inverse, scale!);
+      const back = tf.mul(tf.mul(slope, inverse), tf.div(dScale, count));
+      const dx = tf.sub(tf.mul(tf.sub(dy, tf.div(dShift, count)), slope), tf.mul(centred, back));
+      return [dx, dScale, dShift];
+    },
+    [x, scale, shift],
+  );
+  const { mean, variance } = tf.tidy(() => {
+    const { mean, variance } = centre(x, axes, epsilon, false);
+    return { mean, variance };
+  });
+  return { y, mean, variance };
+}
+
+/**
+ * Normalises each example over its last axis.
+ *
+ * Ba, Kiros and Hinton 2016. `scale` and `shift` are vectors over the last axis.
+ */
+export function layerNormalise(x: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, epsilon = 1e-5): tf.Tensor {
+  const axis = [x.shape.length - 1];
+  const others = x.shape.map((_, i) => i).slice(0, -1);
+  return custom(
+    ([x, scale, shift]) => {
+      const { centred, inverse } = centre(x!, axis, epsilon, true);
+      return tf.add(tf.mul(tf.mul(centred, inverse), scale!), shift!);
+    },
+    (dy, [x, scale]) => {
+      const { centred, inverse } = centre(x!, axis, epsilon, true);
+      const normal = tf.mul(centred, inverse);
+      const dNormal = tf.mul(dy, scale!);
+      const across = tf.mean(tf.mul(dNormal, normal), axis, true);
+      const dx = tf.mul(tf.sub(tf.sub(dNormal, tf.mean(dNormal, axis, true)), tf.mul(normal, across)), inverse);
+      return [dx, tf.sum(tf.mul(dy, normal), others), tf.sum(dy, others)];
+    },
+    [x, scale, shift],
+  );
+}
+
+/**
+ * Normalises groups of channels of each image: `[n, height, width, c]` with `c` divisible by `groups`.
+ *
+ * Wu and He 2018. One group is layer normalisation of images, `c` groups are instance normalisation.
+ */
+export function groupNormalise(
+  x: tf.Tensor,
+  groups: number,
+  scale: tf.Tensor,
+  shift: tf.Tensor,
+  epsilon = 1e-5,
+): tf.Tensor {
+  const channels = x.shape.at(-1)!;
+  if (channels % groups !== 0)
+    throw new RangeError(
+      `groupNormalise: a number of groups that divides ${channels} channels is required, got ${groups}`,
+    );
+  const places = x.size / x.shape[0]! / channels;
+  const split = [x.shape[0]!, places, groups, channels / groups];
+  const axes = [1, 3];
+  const normal = custom(
+    ([x]) => {
+      const { centred, inverse } = centre(x!, axes, epsilon, true);
+      return tf.mul(centred, inverse);
+    },
+    (dy, [x]) => {
+      const { centred, inverse } = centre(x!, axes, epsilon, true);
+      const normal = tf.mul(centred, inverse);
+      const across = tf.mean(tf.mul(dy, normal), axes, true);
+      return [tf.mul(tf.sub(tf.sub(dy, tf.mean(dy, axes, true)), tf.mul(normal, across)), inverse)];
+    },
+    [tf.reshape(x, split)],
+  );
+  return tf.add(tf.mul(tf.reshape(normal, x.shape), scale), shift);
+}
+
+/**
+ * Cross-entropy of each row of logits, `[n, classes]`, with whole-number labels, `[n]`.
+ *
+ * The gradient is the softmax less one at the label.
+ */
+export function crossEntropies(logits: tf.Tensor, labels: tf.Tensor): tf.Tensor {
+  const target = (labels: tf.Tensor): tf.Tensor =>
+    tf.oneHot(tf.cast(labels, "int32") as tf.Tensor1D, logits.shape.at(-1)!, 1, 0, "float32");
+  return custom(
+    ([logits]) => tf.neg(tf.sum(tf.mul(tf.logSoftmax(logits!), target(labels)), -1)),
+    (dy, [logits, labels]) => [tf.mul(tf.sub(tf.exp(tf.logSoftmax(logits!)), target(labels!)), tf.expandDims(dy, -1))],
+    [logits],
+    [labels],
+  );
+}
+
+/**
+ * Scaled dot-product attention of queries `[…, t, d]`, keys and values `[…, s, d]`.
+ *
+ * Vaswani et al. 2017, equation 1. `mask` is added to the scores before the softmax (−∞, or −1e9, hides a place).
+ */
+export function attention(queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, mask?: tf.Tensor): tf.Tensor {
+  const scaled = tf.mul(queries, 1 / Math.sqrt(queries.shape.at(-1)!));
+  const scores = tf.matMul(scaled, keys, false, true);
+  return tf.matMul(tf.softmax(mask ? tf.add(scores, mask) : scores), values);
+}
