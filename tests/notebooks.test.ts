@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { reference } from "./support/reference.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 const folder = join(root, "notebooks");
@@ -81,6 +82,18 @@ test("the first program gives the same numbers as a notebook and as a script, bi
   writeFileSync(script, readFileSync(join(folder, "start.ts"), "utf8") + seen);
   try {
     const printed = execFileSync("npx", ["tsx", script], { cwd: root, stdio: "pipe", timeout: 240_000 }).toString();
+    const accuracies = [...printed.matchAll(/^(\w+) +\*?([\d.]+) ±/gm)].map(
+      ([, name, mean]) => [name, Number(mean) / 100] as const,
+    );
+    const { figures } = reference().start as {
+      figures: Record<string, { averageAccuracy: number; deviation: number }>;
+    };
+    expect(accuracies.map(([name]) => name)).toEqual(Object.keys(figures));
+    for (const [name, mean] of accuracies) {
+      const { averageAccuracy, deviation } = figures[name!]!;
+      // Four standard errors of a mean of three seeds, and a point for another processor's arithmetic.
+      expect(Math.abs(mean - averageAccuracy)).toBeLessThan((4 * deviation) / Math.sqrt(3) + 0.01);
+    }
     expect(printed.slice(printed.indexOf("seen ")).trim()).toBe(
       fromNotebook.slice(fromNotebook.indexOf("seen ")).trim(),
     );
