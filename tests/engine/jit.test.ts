@@ -42,11 +42,13 @@ const optimizers: Record<string, Optimizer> = { sgd, momentum, adam };
 const batches = (program: Program, count: number): Batch[] =>
   Array.from({ length: count }, (_, i) => batch(program, 6, i));
 
+const rateOf = (optimizer: Optimizer): tf.Scalar => tf.scalar(optimizer === adam ? 0.005 : 0.05);
+
 function onReference(program: Program, optimizer: Optimizer, count: number): Record<string, Float32Array> {
   void tf.setBackend("cpu");
   const step = trainer(program, optimizer);
   let state = start(program, optimizer);
-  for (const one of batches(program, count)) [state] = step(state, one, null, tf.scalar(0.05));
+  for (const one of batches(program, count)) [state] = step(state, one, null, rateOf(optimizer));
   const out = weights(state);
   void tf.setBackend("thalweg");
   return out;
@@ -63,18 +65,18 @@ describe("jit", () => {
         const tolerance = name === "adam" ? 1e-3 : 1e-4;
         const step = jit(trainer(program, optimizer), { donate: [0] });
         let state = start(program, optimizer);
-        for (const one of batches(program, 5)) [state] = step(state, one, null, tf.scalar(0.05));
+        for (const one of batches(program, 5)) [state] = step(state, one, null, rateOf(optimizer));
         expect(distance(weights(state), want)).toBeLessThan(tolerance);
 
         const many = steps(trainer(program, optimizer));
         const all = batches(program, 5);
         const xs = { x: tf.stack(all.map(({ x }) => x)), y: tf.stack(all.map(({ y }) => y)) };
-        const [last, losses] = many(start(program, optimizer), xs, null, tf.scalar(0.05));
+        const [last, losses] = many(start(program, optimizer), xs, null, rateOf(optimizer));
         expect(losses.shape).toEqual([5]);
         expect(distance(weights(last), want)).toBeLessThan(tolerance);
 
         let lazy = start(program, optimizer);
-        for (const one of all) [lazy] = trainer(program, optimizer)(lazy, one, null, tf.scalar(0.05));
+        for (const one of all) [lazy] = trainer(program, optimizer)(lazy, one, null, rateOf(optimizer));
         expect(distance(weights(lazy), want)).toBeLessThan(tolerance);
       });
     }
