@@ -114,25 +114,48 @@ export const regression = source("regression", "none", function regression(optio
   });
 });
 
-/** The fixed network: a unit fires when its weighted sum exceeds its threshold. */
+/**
+ * The fixed network: a unit fires when its weighted sum exceeds its threshold. Bits and signs are packed into words of 32: the sum is the
+ * number of set bits that meet a weight of 1, less the number that meet −1.
+ */
 function network({ inputs, hidden, threshold }: Required<RegressionOptions>, rng: Rng): (row: Float32Array) => number {
+  const words = Math.ceil(inputs / 32);
   const sign = () => 2 * rng.int(2) - 1;
-  const weights = Int8Array.from({ length: hidden * inputs }, sign);
+  const plus = new Int32Array(hidden * words); // a 1 where the weight is 1
+  const sums = new Int32Array(hidden);
+  for (let h = 0; h < hidden; h++) {
+    for (let j = 0; j < inputs; j++) {
+      const weight = sign();
+      sums[h]! += weight;
+      if (weight === 1) plus[h * words + (j >> 5)]! |= 1 << (j & 31);
+    }
+  }
   const bias = Int8Array.from({ length: hidden }, sign);
   const out = Int8Array.from({ length: hidden }, sign);
   const outBias = sign();
-  const least = Float64Array.from(bias, (b, h) => {
-    let sum = 0;
-    for (let j = 0; j < inputs; j++) sum += weights[h * inputs + j]!;
-    return threshold * (inputs + 1) - (inputs - sum + b) / 2;
-  });
+  const least = Float64Array.from(bias, (b, h) => threshold * (inputs + 1) - (inputs - sums[h]! + b) / 2 - b);
+  const bits = new Int32Array(words);
   return (row) => {
+    bits.fill(0);
+    let set = 0;
+    for (let j = 0; j < inputs; j++) {
+      if (row[j] === 0) continue;
+      bits[j >> 5]! |= 1 << (j & 31);
+      set++;
+    }
     let y = outBias;
     for (let h = 0; h < hidden; h++) {
-      let sum = bias[h]!;
-      for (let j = 0; j < inputs; j++) sum += weights[h * inputs + j]! * row[j]!;
-      if (sum > least[h]!) y += out[h]!;
+      let met = 0;
+      for (let w = 0; w < words; w++) met += ones(bits[w]! & plus[h * words + w]!);
+      if (2 * met - set > least[h]!) y += out[h]!;
     }
     return y;
   };
+}
+
+/** How many bits of a word are set. */
+function ones(word: number): number {
+  let v = word - ((word >>> 1) & 0x55555555);
+  v = (v & 0x33333333) + ((v >>> 2) & 0x33333333);
+  return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
