@@ -81,8 +81,8 @@ export const lucir = strategy(
         const isOld = tf.sum(tf.mul(labels, tensors.old), -1);
         const open = step.mask === null ? tf.onesLike(tensors.old) : step.mask;
         const fresh = tf.sub(cosines, tf.mul(tf.sub(1, tf.mul(open, tf.sub(1, tensors.old))), 1e3));
-        const rivals = tf.topk(fresh, Math.min(hardest, columns)).values;
-        const short = tf.sum(tf.relu(tf.add(tf.sub(rivals, own), margin)), -1);
+        const rivals = largest(fresh, Math.min(hardest, columns));
+        const short = tf.addN(rivals.map((rival) => tf.sum(tf.relu(tf.add(tf.sub(rival, own), margin)), -1)));
         const ranked = tf.div(tf.sum(tf.mul(short, isOld)), tf.maximum(tf.sum(isOld), 1));
         return tf.add(kept, tf.mul(ranked, ranking)) as tf.Scalar;
       },
@@ -94,3 +94,15 @@ export const lucir = strategy(
   },
   ["boundary", "labels"],
 );
+
+/** The `count` largest numbers of each row, `[n, 1]` each; unlike `topk` they have a gradient. */
+function largest(rows: tf.Tensor, count: number): tf.Tensor[] {
+  const out: tf.Tensor[] = [];
+  let left = rows;
+  for (let k = 0; k < count; k++) {
+    const most = tf.max(left, -1, true);
+    out.push(most);
+    left = tf.sub(left, tf.mul(tf.cast(tf.greaterEqual(left, most), "float32"), 1e3));
+  }
+  return out;
+}
