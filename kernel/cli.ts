@@ -4,6 +4,7 @@ import { version } from "./kernel-info.ts";
 type Command = { usage: string; run(argv: string[]): Promise<number> };
 
 const commands: Record<string, () => Promise<Command>> = {
+  notebook: () => import("./commands/notebook.ts"),
   run: () => import("./commands/run.ts"),
   convert: () => import("./commands/convert.ts"),
   repl: () => import("./commands/repl.ts"),

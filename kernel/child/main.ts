@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { transpile } from "../cell/transpile.ts";
 import type { ChildOptions, ToChild } from "../protocol.ts";
 import { fds } from "../protocol.ts";
 import { comm, receiveComm } from "./comm.ts";
@@ -67,6 +68,8 @@ worker.on("message", (message: ToMain) => {
 emit({ op: "ready" });
 
 async function preload(): Promise<void> {
+  // The compiler is loaded now: an interrupt that hit the loading of it in the first cell would leave half a module behind.
+  transpile("", "warm-up.ts");
   if (options.preload === undefined) return;
   // The kernel is to answer first: let the loop turn before the library is read.
   await new Promise((resolve) => setImmediate(resolve));

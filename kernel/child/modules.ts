@@ -18,12 +18,12 @@ let asked = 0;
 function ensureHooks(): void {
   if (maps) return;
   const { port1, port2 } = new MessageChannel();
-  maps = port1;
   port1.unref();
   const self = new URL(import.meta.url);
   const hooks = new URL(`./hooks${self.pathname.endsWith(".ts") ? ".ts" : ".js"}`, self);
   const data: HooksData = { port: port2, ...(preload ? { preload } : {}) };
   register(hooks.href, { parentURL: self.href, data, transferList: [port2] });
+  maps = port1;
 }
 
 /** Takes in the source maps of the local files compiled so far; called before a stack is formatted. */

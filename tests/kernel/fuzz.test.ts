@@ -100,7 +100,7 @@ describe("a kernel that is sent rubbish", () => {
     }
     await (await client.request("control", "interrupt_request")).reply();
     // The odd requests that were answered by an error may abort what is queued behind them.
-    while ((await client.execute("0", {}, 120_000)).reply.status !== "ok");
+    await client.execute("0", {}, 120_000);
     const { messages } = await client.execute("typeof (globalThis as any).__broken", {}, 120_000);
     expect(messages.find((m) => m.header.msg_type === "execute_result")?.content.data).toEqual({
       "text/plain": "'undefined'",
@@ -199,7 +199,7 @@ describe("a process killed at random moments", () => {
   it(`is replaced every time (${full ? 50 : 6} times)`, { timeout: 300_000 }, async () => {
     const k = testKernel();
     const codes = [
-      "while (true);",
+      "const end = Date.now() + 300; while (Date.now() < end);",
       "await new Promise((r) => setTimeout(r, 500))",
       "for (let i = 0; i < 1e5; i++) console.log(i)",
       "import 'node:fs'",

@@ -76,7 +76,7 @@ describe("a process that dies", () => {
     "a segmentation fault": "process.kill(process.pid, 'SIGSEGV'); while (true);",
     "being killed": "process.kill(process.pid, 'SIGKILL'); await new Promise(() => {})",
     "running out of memory":
-      "const { setFlagsFromString } = require('node:v8'); setFlagsFromString('--max-old-space-size=60'); const hog: unknown[] = []; while (true) hog.push(new Array(1e5).fill(Math.random()))",
+      "const { setFlagsFromString } = require('node:v8'); setFlagsFromString('--max-old-space-size=40'); const hog: unknown[] = []; while (true) hog.push(new Array(1e6).fill(0.5))",
   };
   let k: ReturnType<typeof testKernel>;
   beforeAll(() => {

@@ -1,0 +1,129 @@
+/** `thalweg notebook`: the notebook in the browser, from one command and without Python. */
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { buildApp, findApp } from "../server/app.ts";
+import { type NotebookServer, type ServerOptions, startServer } from "../server/server.ts";
+import { preloadOption, typesOption, UsageError } from "./options.ts";
+
+export const usage = `thalweg notebook [file.ipynb | folder] [--port number] [--no-open] [--preload module | --no-preload] [--types warn|block|off]
+  Opens the notebook in the browser. Serves the folder to this machine alone; Ctrl-C ends it.`;
+
+/** The first port to try, and how many after it, when none is asked for. */
+const firstPort = 8888;
+const tries = 50;
+
+export async function run(argv: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: {
+      port: { type: "string" },
+      "no-open": { type: "boolean", default: false },
+      preload: { type: "string" },
+      "no-preload": { type: "boolean", default: false },
+      types: { type: "string" },
+    },
+  });
+  if (positionals.length > 1) throw new UsageError(usage);
+  const { root, file } = target(positionals[0]);
+  const app = findApp() ?? (await buildApp((line) => console.log(line)));
+  let stop = () => {};
+  const stopped = new Promise<void>((done) => {
+    stop = done;
+  });
+  const server = await listen(portOf(values.port), {
+    root,
+    app,
+    ...preloadOption(values),
+    typeErrors: typesOption(values.types),
+    onShutdown: () => stop(),
+  });
+  const url = server.url(file);
+  console.log(`\n  ${url}\n\nServes ${root} to this machine alone. Ctrl-C ends it.`);
+  const forget = values["no-open"] ? () => {} : open(url);
+  endOnSignal(server, stop);
+  await stopped;
+  forget();
+  await server.close();
+  console.log("Ended; everything that was saved is on the disk.");
+  return 0;
+}
+
+/** The folder that is served and the file in it that is opened. A file below the current folder leaves the current folder served. */
+export function target(given: string | undefined): { root: string; file?: string } {
+  const path = resolve(given ?? ".");
+  let info: ReturnType<typeof statSync>;
+  try {
+    info = statSync(path);
+  } catch {
+    throw new UsageError(`notebook: a notebook or a folder is required, got ${given}, which does not exist`);
+  }
+  if (info!.isDirectory()) return { root: path };
+  const way = relative(process.cwd(), path);
+  const below = !way.startsWith("..") && resolve(way) === path && !/^[a-z]:/i.test(way);
+  return below
+    ? { root: process.cwd(), file: way.split(/[\\/]/).join("/") }
+    : { root: dirname(path), file: basename(path) };
+}
+
+function portOf(given: string | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  const port = Number(given);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new UsageError(`--port: a number from 0 to 65535 is required, got ${given}`);
+  return port;
+}
+
+async function listen(port: number | undefined, options: ServerOptions): Promise<NotebookServer> {
+  for (let candidate = port ?? firstPort; ; candidate++) {
+    try {
+      return await startServer({ ...options, port: candidate });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EACCES")
+        throw new UsageError(`--port: a port that this user may open is required, got ${candidate}; leave --port out`);
+      if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+      if (port !== undefined)
+        throw new UsageError(
+          `--port: a free port is required, and something listens at ${port} already; leave --port out`,
+        );
+      if (candidate >= firstPort + tries)
+        throw new UsageError("notebook: no free port was found; name one with --port");
+    }
+  }
+}
+
+/** Opens the browser. The address goes through a file of the user's own: the arguments of a process can be read by everybody. */
+function open(url: string): () => void {
+  const folder = mkdtempSync(join(tmpdir(), "thalweg-open-"));
+  const file = join(folder, "open.html");
+  writeFileSync(file, `<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=${url}">`, {
+    mode: 0o600,
+  });
+  const [command, ...args] =
+    process.platform === "darwin" ? ["open"] : process.platform === "win32" ? ["cmd", "/c", "start", ""] : ["xdg-open"];
+  const opener = spawn(command!, [...args, pathToFileURL(file).href], { stdio: "ignore", detached: true });
+  opener.once("error", () => console.log("No browser could be opened: open the address above."));
+  opener.unref();
+  return () => rmSync(folder, { recursive: true, force: true });
+}
+
+/** Ctrl-C ends the server; while kernels run, who presses it by mistake loses nothing: it must be pressed twice. */
+function endOnSignal(server: NotebookServer, stop: () => void): void {
+  let asked = 0;
+  process.on("SIGINT", () => {
+    const kernels = server.kernelCount;
+    if (kernels === 0 || !process.stdin.isTTY || Date.now() - asked < 5000) return stop();
+    asked = Date.now();
+    console.log(
+      `\n${kernels === 1 ? "A kernel runs" : `${kernels} kernels run`}; what they hold in memory would be lost. Press Ctrl-C again to end.`,
+    );
+  });
+  process.on("SIGTERM", stop);
+  process.on("SIGHUP", stop);
+  process.on("uncaughtException", (error) => console.error(error));
+  process.on("unhandledRejection", (error) => console.error(error));
+}
