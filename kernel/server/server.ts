@@ -1,0 +1,162 @@
+/** The server behind the notebook in the browser, for this machine only. */
+import { realpathSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { basename, join } from "node:path";
+import type { Duplex } from "node:stream";
+import { type WebSocket, WebSocketServer } from "ws";
+import { contents } from "./contents.ts";
+import { configFolder } from "./disk.ts";
+import { v1 } from "./framing.ts";
+import { guard } from "./guard.ts";
+import { errorAnswer, sendJson, urlOf } from "./http.ts";
+import { type KernelOptions, kernels } from "./kernels.ts";
+import { asset, page, pageAddress, sorry, welcome } from "./page.ts";
+import { answer, type Services } from "./routes.ts";
+import { sessions } from "./sessions.ts";
+import { settings, workspaces } from "./settings.ts";
+import { trust } from "./trust.ts";
+
+export interface ServerOptions extends KernelOptions {
+  /** The folder that is served. */
+  root: string;
+  /** 0 takes any that is free. Default 0. */
+  port?: number;
+  /** Default: 192 random bits. */
+  token?: string;
+  /** The folder of the bundle; without it the API answers, but there is no page. */
+  app?: string;
+  /** Where settings are kept. Default: the user's. */
+  config?: string;
+  /** The page asked the server to end. */
+  onShutdown?(): void;
+}
+
+export interface NotebookServer {
+  readonly port: number;
+  readonly token: string;
+  /** The address that opens a file (or the folder) in the browser, with the token. */
+  url(path?: string): string;
+  readonly kernelCount: number;
+  close(): Promise<void>;
+}
+
+/** A socket whose other end is gone without a word is found out after two of these. */
+const pingMs = 15_000;
+
+/** @throws when the port is taken (code EADDRINUSE) or the folder is not there. */
+export async function startServer(options: ServerOptions): Promise<NotebookServer> {
+  const root = realpathSync(options.root);
+  const config = options.config ?? configFolder();
+  const server = createServer();
+  await listen(server, options.port ?? 0);
+  const { port } = server.address() as AddressInfo;
+  const door = guard(port, options.token);
+
+  const files = contents(root, trust(config));
+  const running = kernels(options, (id) => bound.kernelGone(id));
+  const bound = sessions(running, async (path) => (await files.at(path)).file);
+  const services: Services = {
+    contents: files,
+    kernels: running,
+    sessions: bound,
+    settings: settings(options.app && join(options.app, "schemas.json"), join(config, "settings")),
+    workspaces: workspaces(),
+    shutdown: () => options.onShutdown?.(),
+  };
+
+  const respond = async (request: IncomingMessage, response: ServerResponse, by: string): Promise<void> => {
+    const url = urlOf(request);
+    const address = request.method === "GET" ? pageAddress(url) : undefined;
+    if (address && by !== "cookie") return welcome(response, address.clean, door.setCookie);
+    if (address && !url.pathname.startsWith("/lab")) {
+      response.writeHead(302, { Location: address.clean }).end();
+    } else if (address && options.app) {
+      page(response, { ...address, app: options.app, host: request.headers.host ?? "", folderName: basename(root) });
+    } else if (/^\/static\/(app|themes)\//.test(url.pathname) && options.app) {
+      asset(response, options.app, decodeURIComponent(url.pathname.slice(8)), request.headers["if-none-match"]);
+    } else await answer({ request, response, url }, services);
+  };
+  server.on("request", (request, response) => {
+    const verdict = door.admit(request);
+    if (!verdict.admitted) {
+      if (pageAddress(urlOf(request))) sorry(response, verdict.status, verdict.message);
+      else sendJson(response, verdict.status, { message: verdict.message, reason: null });
+      return;
+    }
+    respond(request, response, verdict.by).catch((error: unknown) => {
+      const { status, message } = errorAnswer(error);
+      if (status === 500) console.error(error);
+      sendJson(response, status, { message, reason: null });
+    });
+  });
+
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: 512 * 1024 * 1024,
+    handleProtocols: (offered) => (offered.has(v1) ? v1 : false),
+  });
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on("error", () => socket.destroy());
+    const refuse = (status: number, message: string): void => {
+      socket.end(`HTTP/1.1 ${status} Refused\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n${message}\n`);
+    };
+    const verdict = door.admit(request, true);
+    if (!verdict.admitted) return refuse(verdict.status, verdict.message);
+    const url = urlOf(request);
+    const id = /^\/api\/kernels\/([^/]+)\/channels$/.exec(url.pathname)?.[1];
+    if (id === undefined && url.pathname !== "/api/events/subscribe") return refuse(404, "There is nothing here.");
+    if (id !== undefined && !running.has(id)) return refuse(404, "There is no such kernel.");
+    sockets.handleUpgrade(request, socket, head, (opened) => {
+      watch(opened);
+      if (id === undefined) return;
+      const received = url.searchParams.get("received");
+      const session = url.searchParams.get("session_id") ?? "";
+      running.connect(id, opened, session, received === null ? undefined : Number(received));
+    });
+  });
+
+  return {
+    port,
+    token: door.token,
+    url(path = "") {
+      const tree = path === "" ? "" : `/tree/${path.split("/").map(encodeURIComponent).join("/")}`;
+      return `http://127.0.0.1:${port}/lab${tree}?token=${door.token}`;
+    },
+    get kernelCount() {
+      return running.list().length;
+    },
+    async close() {
+      await running.stopAll();
+      for (const socket of sockets.clients) socket.terminate();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+/** Ends a socket that does not answer: a page that vanished without a word comes back, and must find its place free. */
+function watch(socket: WebSocket): void {
+  let alive = true;
+  socket.on("pong", () => {
+    alive = true;
+  });
+  socket.on("error", () => socket.terminate());
+  const timer = setInterval(() => {
+    if (!alive) return socket.terminate();
+    alive = false;
+    socket.ping();
+  }, pingMs);
+  timer.unref();
+  socket.once("close", () => clearInterval(timer));
+}

@@ -1,0 +1,70 @@
+/** Settings of the page: JupyterLab's schemas, our few other defaults, and what the user changed, one file per plugin. */
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { writeAtomically } from "./disk.ts";
+import { HttpError } from "./http.ts";
+
+interface Plugin {
+  id: string;
+  version: string;
+  schema: { properties?: Record<string, { default?: unknown }> };
+}
+
+/** Where we would have the page be other than JupyterLab has it. */
+const preferred: Record<string, Record<string, unknown>> = {
+  "@jupyterlab/apputils-extension:themes": { "adaptive-theme": true },
+  // Work that is not saved is at most this many seconds old.
+  "@jupyterlab/docmanager-extension:plugin": { autosaveInterval: 30 },
+};
+
+export function settings(schemaFile: string | undefined, folder: string) {
+  let plugins: Map<string, Plugin> | undefined;
+  const load = (): Map<string, Plugin> => {
+    if (plugins) return plugins;
+    const list = schemaFile && existsSync(schemaFile) ? (JSON.parse(readFileSync(schemaFile, "utf8")) as Plugin[]) : [];
+    for (const { id, schema } of list)
+      for (const [name, value] of Object.entries(preferred[id] ?? {}))
+        if (schema.properties?.[name]) schema.properties[name].default = value;
+    plugins = new Map(list.map((plugin) => [plugin.id, plugin]));
+    return plugins;
+  };
+  const fileOf = (id: string) => join(folder, `${id.replace(/[^\w@.-]+/g, "_")}.json`);
+  function find(id: string): Plugin {
+    const plugin = load().get(id);
+    if (!plugin) throw new HttpError(404, `There are no settings ${id}.`);
+    return plugin;
+  }
+  function model(plugin: Plugin) {
+    const file = fileOf(plugin.id);
+    const own = existsSync(file);
+    return {
+      ...plugin,
+      raw: own ? readFileSync(file, "utf8") : "{}",
+      settings: {},
+      created: own ? statSync(file).birthtime.toISOString() : null,
+      last_modified: own ? statSync(file).mtime.toISOString() : null,
+    };
+  }
+  return {
+    ids: () => [...load().keys()].map((id) => ({ id })),
+    list: () => [...load().values()].map(model),
+    get: (id: string) => model(find(id)),
+    async save(id: string, raw: unknown): Promise<void> {
+      if (typeof raw !== "string") throw new HttpError(400, "raw must be the text of the settings.");
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      await writeAtomically(fileOf(find(id).id), raw);
+    },
+  };
+}
+
+/** The layout of the page, kept while the server runs. */
+export function workspaces() {
+  const saved = new Map<string, unknown>();
+  const empty = (id: string) => ({ data: {}, metadata: { id } });
+  return {
+    list: () => ({ workspaces: { ids: [...saved.keys()], values: [...saved.values()] } }),
+    get: (id: string) => saved.get(id) ?? empty(id),
+    save: (id: string, value: unknown) => void saved.set(id, value),
+    remove: (id: string) => void saved.delete(id),
+  };
+}
