@@ -206,8 +206,9 @@ function biased(g: Graph, node: Node, facts: Facts, at: (value: Value) => Value)
 /** The slope of a rectifier is read from what it gave, so that its input is not needed again. */
 function rectifierSlope(g: Graph, node: Node, facts: Facts, at: (value: Value) => Value): Value | null {
   const x = positiveOf(node.outputs[0]!);
-  const y = x && facts.rectified.get(x);
-  return y ? positive(g, at(y)) : null;
+  const rectified = x && facts.rectified.get(x);
+  const y = rectified && at(rectified); // nothing yet where the rectifier comes later in the graph
+  return y ? positive(g, y) : null;
 }
 
 /** Rectifying the maxima is the same as taking the maxima of what is rectified, and a quarter of the work. */
