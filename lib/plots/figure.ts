@@ -4,6 +4,7 @@ import { extname } from "node:path";
 import { colourAt, neutral, palette, stopsOf } from "./parts/colour.ts";
 import { legendEntries, legendHeight } from "./parts/legend.ts";
 import type { Axis, Layout, Trace } from "./parts/plotly.ts";
+import { requireSound } from "./parts/sound.ts";
 import { headingsHeight, svgOf } from "./parts/svg.ts";
 import { textOf } from "./parts/terminal.ts";
 
@@ -63,6 +64,7 @@ export function figure({ data, layout = {} }: { readonly data: readonly Trace[];
       );
     }
   }
+  requireSound([data, layout]);
   const plotted = frozen(data.map((trace, index) => explicit(trace, index)));
   const laid = frozen(withLook(layout, plotted));
   const made: Figure = {
@@ -114,7 +116,7 @@ function withLook(layout: Layout, data: readonly Trace[]): Layout {
     height: 360,
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
-    font: { color: neutral, size: 13 },
+    font: { color: neutral, size: 12 },
     colorway: palette,
     legend: {
       orientation: "h",
@@ -125,7 +127,16 @@ function withLook(layout: Layout, data: readonly Trace[]): Layout {
     },
     margin: { t: roomAbove(layout, data), r: 24, b: 52, l: 64 },
   };
-  const place = { x: 0, xref: "paper", xanchor: "left", y: 1, yref: "container", yanchor: "top", pad: { t: 16 } };
+  const place = {
+    x: 0,
+    xref: "paper",
+    xanchor: "left",
+    y: 1,
+    yref: "container",
+    yanchor: "top",
+    pad: { t: 16 },
+    font: { size: 17 },
+  };
   const title = layout.title === undefined ? {} : { title: { ...place, ...layout.title } };
   const styled = [...axes].map((name): [string, Axis] => {
     const base = { gridcolor: grid, zerolinecolor: grid, linecolor: grid, automargin: true };
@@ -137,7 +148,7 @@ function withLook(layout: Layout, data: readonly Trace[]): Layout {
 /** The pixels above the plot in plotly: title, subtitle, the legend's rows on a usual page, headings of panels, an axis at the top. */
 function roomAbove(layout: Layout, data: readonly Trace[]): number {
   const heading = layout.title === undefined ? 12 : layout.title.subtitle === undefined ? 44 : 68;
-  const axis = layout.xaxis?.side === "top" ? 50 : 0;
+  const axis = layout.xaxis?.side === "top" ? 58 : 0;
   const legend = legendHeight(legendEntries(data, layout), 640);
   return heading + axis + (legend === 0 ? 8 : legend + 14) + headingsHeight(layout);
 }

@@ -17,3 +17,7 @@ export * from "./rank-diagram.ts";
 export * from "./reliability-diagram.ts";
 export * from "./run-difference.ts";
 export * from "./similarity-heatmap.ts";
+export * from "./stream-drift.ts";
+export * from "./stream-samples.ts";
+export * from "./stream-timeline.ts";
+export * from "./stream-tree.ts";

@@ -15,7 +15,7 @@ export interface MethodCurvesOptions {
 /**
  * Draws, for each method, the mean test accuracy over the tasks met so far after every experience, with a band over seeds.
  *
- * `methods` has the event logs of each method's runs, one per seed. A method that trains only at the end is a single point.
+ * `methods` has the event logs of each method's runs, one per seed. A method that is evaluated only once, at the end (joint training), is drawn as a level line to compare with.
  *
  * @example
  * ```ts
@@ -32,13 +32,18 @@ export function methodCurves(
   const names = Object.keys(methods);
   const seeds = Math.max(0, ...Object.values(methods).map((runs) => runs.length));
   const several = seeds > 1 ? `, mean and 95% interval of ${seeds} seeds` : "";
+  const curves = names.map((name) => methods[name]!.map((events) => averages(accuracyMatrix(events, { rule }))));
+  const last = Math.max(1, ...curves.flat(1).flatMap(({ x }) => x));
   return figure({
-    data: names.flatMap((name, i) =>
-      bandTraces(
-        methods[name]!.map((events) => averages(accuracyMatrix(events, { rule }))),
-        { name, colour: colourAt(i), width: 2.2, markers: true },
-      ),
-    ),
+    data: curves.flatMap((runs, index) => {
+      const once = last > 1 && runs.length > 0 && runs.every(({ x }) => x.length === 1);
+      const style = { name: names[index]!, colour: colourAt(index), width: 2.2 };
+      if (!once) return bandTraces(runs, { ...style, markers: true });
+      return bandTraces(
+        runs.map(({ y }) => ({ x: [1, last], y: [y[0]!, y[0]!] })),
+        { ...style, dash: "dash" },
+      );
+    }),
     layout: {
       title: { text: title, subtitle: { text: `test accuracy over the tasks met so far${several}` } },
       xaxis: { title: { text: "experiences learned" }, dtick: 1 },

@@ -1,4 +1,5 @@
 // Written by `npm run gen`.
+export * from "./audit.ts";
 export * from "./from-json.ts";
 export * from "./operator.ts";
 export * as operators from "./operators/index.ts";

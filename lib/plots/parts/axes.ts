@@ -20,7 +20,7 @@ export function along(scale: Scale, from: number, to: number): (units: number) =
 
 /** How many ticks there is room for. */
 function room(scale: Scale, pixels: number): number {
-  return Math.max(2, Math.floor(pixels / (scale.id.startsWith("x") ? 75 : 42)));
+  return Math.max(2, Math.floor(pixels / (scale.id.startsWith("x") ? 75 : 34)));
 }
 
 /** Ticks of an axis that spans so many pixels; none when it hides its labels. */

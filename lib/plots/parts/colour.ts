@@ -64,19 +64,28 @@ export function colourOn(scale: ColorScale, place: number): string {
   return `#${[0, 1, 2].map((index) => hex(a[index]! + share * (b[index]! - a[index]!))).join("")}`;
 }
 
-/** Black or white: the one that reads on a colour. */
+/** Dark or white: the one that reads better on a colour. */
 export function inkOn(colour: string): string {
   const [red, green, blue] = channels(colour).map((value) => {
     const share = value / 255;
     return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
   }) as [number, number, number];
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.3 ? "#1b1f24" : "#ffffff";
+  const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  const onDark = (luminance + 0.05) / 0.06;
+  const onWhite = 1.05 / (luminance + 0.05);
+  return onDark > onWhite ? "#1b1f24" : "#ffffff";
+}
+
+/** Whether a text is a colour and nothing else: `#0072b2`, `rgba(0,114,178,0.2)`, `teal`. */
+export function isColour(text: string): boolean {
+  return /^(?:#(?:[0-9a-f]{3}|[0-9a-f]{6}|[0-9a-f]{8})|(?:rgb|hsl)a?\([\d.,%\s/]+\)|[a-z]+)$/i.test(text);
 }
 
 function channels(colour: string): [number, number, number] {
   const named = /^rgba?\((\d+),\s*(\d+),\s*(\d+)/.exec(colour);
   if (named !== null) return [Number(named[1]), Number(named[2]), Number(named[3])];
-  const value = Number.parseInt(colour.slice(1), 16);
+  const digits = colour.length === 4 ? colour.replace(/[0-9a-f]/gi, "$&$&") : colour;
+  const value = Number.parseInt(digits.slice(1, 7), 16);
   return [(value >> 16) & 255, (value >> 8) & 255, value & 255];
 }
 

@@ -18,8 +18,8 @@ function written(value: number, format = ""): string {
     return fixed[2] === "f" ? noMinusZero(value, digits) : value.toExponential(digits);
   }
   const size = Math.abs(value);
-  if (format === "~s" || size >= 10_000) return shortened(value);
   if (format === ",d") return grouped(Math.round(value));
+  if (format === "~s" || size >= 10_000) return shortened(value);
   if (size > 0 && size < 1e-3) return value.toExponential(1).replace(".0e", "e");
   return String(Number(value.toPrecision(6)));
 }

@@ -126,7 +126,7 @@ function ticksOf({ spec, categories, log, units, range }: Ticked, count: number)
 
 function logTicks(low: number, high: number, format?: string) {
   const decades = Math.floor(high) - Math.ceil(low) + 1;
-  const every = Math.max(1, Math.ceil(decades / 6));
+  const every = Math.max(1, Math.ceil(decades / 8));
   const digits = decades <= 2 ? [1, 2, 5] : [1];
   const ticks: { at: number; text: string }[] = [];
   for (let power = Math.floor(low); power <= Math.ceil(high); power++) {
