@@ -1,5 +1,8 @@
 /** Data frames: what tables of results are. Arquero's verbs, with a display of our own and the exports papers need. */
+import { writeFileSync } from "node:fs";
+import { extname } from "node:path";
 import { ColumnTable, table } from "arquero";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import type { TrainEvent } from "../train/events.ts";
 import { cellTexts, isNumeric } from "./parts/cell-text.ts";
 import { escapeHtml, escapeLatex } from "./parts/escape.ts";
@@ -78,6 +81,20 @@ export class DataFrame extends ColumnTable {
     return new danfo.DataFrame(Object.fromEntries(columns));
   }
 
+  /** The frame as Parquet: whole numbers as INT32, other numbers as DOUBLE, the rest as what it is. */
+  toParquet(): Uint8Array<ArrayBuffer> {
+    const columnData = this.columnNames().map((name) => {
+      const data = Array.from(this.array(name) as ArrayLike<Cell>, (value) => value ?? null);
+      return { name, data, type: parquetType(name, data), nullable: data.includes(null) };
+    });
+    return new Uint8Array(parquetWriteBuffer({ columnData }));
+  }
+
+  /** Writes the frame to a file: `.csv`, `.json` (rows), `.parquet`, `.arrow`, `.md`, `.tex` or `.html`. */
+  save(path: string): void {
+    writeFileSync(path, contentFor(this, path));
+  }
+
   /** What a notebook shows: an HTML table, and its text. */
   [Symbol.for("Jupyter.display")](): Record<string, string> {
     return { "text/html": displayHtml(this), "text/plain": this.toText() };
@@ -126,6 +143,48 @@ export function evaluations(runs: readonly (readonly TrainEvent[])[]): DataFrame
   return rows.length > 0 ? frame(rows) : frame(Object.fromEntries(names.map((name) => [name, []])));
 }
 
+function contentFor(frame: DataFrame, path: string): string | Uint8Array {
+  switch (extname(path)) {
+    case ".csv":
+      return frame.toCSV();
+    case ".json":
+      return frame.toJSON({ type: "rows" });
+    case ".parquet":
+      return frame.toParquet();
+    case ".arrow":
+      return frame.toArrowIPC({ format: "file" });
+    case ".md":
+      return frame.toMarkdown();
+    case ".tex":
+      return `${frame.toLatex()}\n`;
+    case ".html":
+      return `<!doctype html>\n<meta charset="utf-8">\n${displayHtml(frame, Number.POSITIVE_INFINITY)}\n`;
+    default:
+      throw new Error(
+        `save: a file name that ends in .csv, .json, .parquet, .arrow, .md, .tex or .html is required, got ${path}; name one of these`,
+      );
+  }
+}
+
+function parquetType(
+  name: string,
+  values: readonly Cell[],
+): "BOOLEAN" | "INT32" | "INT64" | "DOUBLE" | "STRING" | "TIMESTAMP" {
+  const kinds = new Set(
+    values.filter((value) => value !== null).map((value) => (value instanceof Date ? "date" : typeof value)),
+  );
+  if (kinds.size > 1)
+    throw new TypeError(
+      `toParquet: one kind of value in a column is required, got ${[...kinds].join(" and ")} in ${name}`,
+    );
+  const [kind] = kinds;
+  if (kind === "boolean") return "BOOLEAN";
+  if (kind === "bigint") return "INT64";
+  if (kind === "date") return "TIMESTAMP";
+  if (kind !== "number") return "STRING";
+  return values.every((value) => value === null || (value as number) === (Number(value) | 0)) ? "INT32" : "DOUBLE";
+}
+
 function isRows(data: object): data is Iterable<Readonly<Record<string, Cell>>> {
   return Symbol.iterator in data;
 }
@@ -167,8 +226,8 @@ function shown(frame: DataFrame, limit: number, digits?: number) {
   };
 }
 
-function displayHtml(frame: DataFrame): string {
-  const { names, texts, numeric, gap } = shown(frame, shownRows);
+function displayHtml(frame: DataFrame, limit = shownRows): string {
+  const { names, texts, numeric, gap } = shown(frame, limit);
   const cell = (tag: "th" | "td") => (text: string, column: number) =>
     `<${tag} style="text-align:${numeric[column] ? "right" : "left"};padding:3px 10px">${escapeHtml(text)}</${tag}>`;
   const lines = texts.map((row) => `<tr>${row.map(cell("td")).join("")}</tr>`);

@@ -1,5 +1,9 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { tableFromIPC } from "@uwdata/flechette";
 import { desc } from "arquero";
+import { parquetReadObjects } from "hyparquet";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { DataFrame, evaluations, frame } from "../../lib/metrics/index.ts";
 import { logOf } from "./logs.ts";
@@ -94,6 +98,37 @@ describe("a frame goes out as", () => {
   test("Arrow that another reader reads", () => {
     const back = tableFromIPC(results.toArrowIPC({ format: "file" }));
     expect(back.toArray()).toEqual(results.rows());
+  });
+
+  test("Parquet that a reader reads back, absent values and all", async () => {
+    const mixed = frame([
+      { method: "naive", seed: 0, accuracy: 0.2, done: true, at: new Date(1000), big: 5n },
+      { method: null, seed: 1, accuracy: Number.NaN, done: false, at: new Date(2000), big: -7n },
+      { method: "replay", seed: null, accuracy: null, done: true, at: null, big: 2n ** 60n },
+    ]);
+    const { buffer } = mixed.toParquet();
+    const back = await parquetReadObjects({ file: buffer });
+    expect(back).toEqual(mixed.rows());
+  });
+
+  test("a file by the end of its name, and not by another", () => {
+    const folder = mkdtempSync(join(tmpdir(), "frame-"));
+    try {
+      for (const name of ["a.csv", "a.json", "a.parquet", "a.arrow", "a.md", "a.tex", "a.html"]) {
+        results.save(join(folder, name));
+        expect(readFileSync(join(folder, name)).length).toBeGreaterThan(50);
+      }
+      expect(JSON.parse(readFileSync(join(folder, "a.json"), "utf8"))).toEqual(results.rows());
+      expect(() => results.save(join(folder, "a.xls"))).toThrow("a file name that ends in .csv");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test("mixed kinds in a column are refused by Parquet", () => {
+    expect(() => frame([{ a: 1 }, { a: "x" }]).toParquet()).toThrow(
+      "one kind of value in a column is required, got number and string in a",
+    );
   });
 
   test("LaTeX in booktabs style", () => {
