@@ -12,10 +12,9 @@ export interface StreamTimelineOptions {
   readonly title?: string;
 }
 
-/** From nothing, which is almost the page, to the most there is. */
+/** From few to many; where nothing arrives there is no cell. */
 const presence = [
-  [0, "rgba(128,136,148,0.10)"],
-  [0.001, "#c6dbef"],
+  [0, "#c6dbef"],
   [1, "#08519c"],
 ] as const;
 
@@ -40,7 +39,7 @@ export function streamTimeline(
       ? stream.classes.map((_, c) => c)
       : [...labels].filter((l) => l >= 0).sort((a, b) => a - b);
   const drawn = [...columns.slice(0, classes), ...(labels.has(-1) ? [-1] : [])];
-  const z = drawn.map((column) => rows.map(({ counts }) => counts.get(column) ?? 0));
+  const z = drawn.map((column) => rows.map(({ counts }) => counts.get(column) ?? null));
   const written = rows.length <= 12;
   return figure({
     data: [
@@ -50,12 +49,12 @@ export function streamTimeline(
         x: rows.map(({ experience }) => String(experience)),
         y: distinct(drawn.map((column) => (column < 0 ? "no label" : (stream.classes[column] ?? `class ${column}`)))),
         ...(written && {
-          text: z.map((row) => row.map((n) => (n === 0 ? "" : String(n)))),
+          text: z.map((row) => row.map((n) => (n === null ? "" : String(n)))),
           texttemplate: "%{text}" as const,
         }),
         colorscale: presence,
         zmin: 0,
-        zmax: Math.max(1, ...z.flat()),
+        zmax: Math.max(1, ...z.flat().map((n) => n ?? 0)),
         xgap: rows.length > 30 ? 0 : 2,
         ygap: 2,
         colorbar: { title: { text: "examples" } },

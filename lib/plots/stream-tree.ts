@@ -64,15 +64,15 @@ export function streamTree(stream: Stream, { title = "Labels from coarse to fine
         y: nodes.map(({ y }) => y),
         text: nodes.map(({ text }) => text),
         mode: "markers+text",
-        textposition: "middle right",
+        textposition: "top center",
         showlegend: false,
       },
     ],
     layout: {
       title: { text: title },
       height: Math.min(760, 120 + 26 * Math.max(6, ...place.map((level) => level.size))),
-      xaxis: { title: { text: "task" }, dtick: 1, range: [-0.2, levels.length - 0.4] },
-      yaxis: { showticklabels: false, showgrid: false, zeroline: false, range: [-0.05, 1.05] },
+      xaxis: { title: { text: "task" }, dtick: 1, range: [-0.4, levels.length - 0.6] },
+      yaxis: { showticklabels: false, showgrid: false, zeroline: false, range: [-0.05, 1.1] },
     },
   });
 }
