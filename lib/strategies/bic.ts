@@ -4,6 +4,7 @@ import { fitBias } from "./parts/bias.ts";
 import { pastColumns, softCrossEntropies } from "./parts/distillation.ts";
 import { type Exemplars, exemplarTable, withExperience } from "./parts/exemplars.ts";
 import { recalled, type Snapshot, snapshot, widenedTo } from "./parts/snapshot.ts";
+import { tasksByColumn } from "./parts/tasks.ts";
 import { type Context, requireNumber, requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
@@ -78,6 +79,7 @@ export const bic = strategy(
         const share = tf.scalar(met.length / new Set([...met, ...classes]).size);
         return { exemplars, scale, shift, tensors: { ...tensors, teacher: snapshot(context), old, share } };
       },
+      batch: tasksByColumn,
       data: ({ exemplars }: Memory, { train, index }, context) =>
         exemplars === null ? train : held(exemplars, index, context).train,
       taskLoss({ tensors }, step) {

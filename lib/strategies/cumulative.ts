@@ -1,4 +1,5 @@
 import { joined } from "../data/dataset.ts";
+import { tasksByColumn } from "./parts/tasks.ts";
 import { strategy } from "./strategy.ts";
 
 /**
@@ -16,6 +17,7 @@ export const cumulative = strategy(
   "cumulative",
   {},
   () => ({
+    batch: tasksByColumn,
     data: (_state, { index }, { stream }) =>
       joined(Array.from({ length: index + 1 }, (_, i) => stream.experience(i).train)),
   }),

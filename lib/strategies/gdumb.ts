@@ -1,6 +1,7 @@
 import { asTable, type Buffer, emptyBuffer } from "./parts/buffer.ts";
 import { offerTable } from "./parts/episodes.ts";
 import { fresh } from "./parts/fresh.ts";
+import { tasksByColumn } from "./parts/tasks.ts";
 import { requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
@@ -14,8 +15,7 @@ interface Memory {
  * on the memory for the run's epochs: a reference that learns nothing from one experience to the next.
  *
  * Prabhu, Torr and Dokania 2020, "GDumb: a simple approach that questions our progress in continual learning", algorithm 1.
- * Differs from the paper: no CutMix and no learning rate schedule of its own; give the run one (for example cosine). Only classes met so
- * far are in the memory; a task's mask is applied at test time, not in training on the memory.
+ * Differs from the paper: no CutMix and no learning rate schedule of its own; give the run one (for example cosine).
  *
  * @example
  * ```ts
@@ -38,6 +38,7 @@ export const gdumb = strategy(
         offerTable(buffer, train, task, "classBalanced", context.rng.at("keep", index), context.stream.classes.length);
         return { buffer, ...fresh(context) };
       },
+      batch: tasksByColumn,
       data: ({ buffer }: Memory) => asTable(buffer!),
     };
   },

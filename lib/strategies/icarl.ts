@@ -10,6 +10,7 @@ import {
   withExperience,
 } from "./parts/exemplars.ts";
 import { recalled, type Snapshot, snapshot, widenedTo } from "./parts/snapshot.ts";
+import { tasksByColumn } from "./parts/tasks.ts";
 import { type Prediction, requireOneOf, requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
@@ -74,6 +75,7 @@ export const icarl = strategy(
           },
         };
       },
+      batch: tasksByColumn,
       data: ({ exemplars }: Memory, { train }) =>
         exemplars === null ? train : joined([train, exemplarTable(exemplars)]),
       taskLoss({ tensors }, step) {

@@ -1,4 +1,5 @@
 import { joined } from "../data/dataset.ts";
+import { tasksByColumn } from "./parts/tasks.ts";
 import { strategy } from "./strategy.ts";
 
 /**
@@ -16,6 +17,7 @@ export const joint = strategy(
   "joint",
   {},
   () => ({
+    batch: tasksByColumn,
     data: (_state, experience, { stream }) =>
       experience.index < stream.length - 1 ? null : joined([...stream].map((each) => each.train)),
   }),

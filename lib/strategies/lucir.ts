@@ -4,6 +4,7 @@ import { oneHots } from "./parts/contrast.ts";
 import { normalised, pastColumns } from "./parts/distillation.ts";
 import { type Choice, type Exemplars, exemplarTable, withExperience } from "./parts/exemplars.ts";
 import { recalled, type Snapshot, snapshot } from "./parts/snapshot.ts";
+import { tasksByColumn } from "./parts/tasks.ts";
 import { requireNumber, requireOneOf, requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
@@ -60,6 +61,7 @@ export const lucir = strategy(
         const strength = tf.scalar(less * Math.sqrt(met / Math.max(1, fresh)));
         return { exemplars, tensors: { teacher: snapshot(context), old, strength } };
       },
+      batch: tasksByColumn,
       data: ({ exemplars }: Memory, { train }) =>
         exemplars === null ? train : joined([train, exemplarTable(exemplars)]),
       forward(_state, { plain, weights }) {

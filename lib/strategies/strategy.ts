@@ -20,7 +20,9 @@ export interface Batch {
   readonly y: Int32Array;
   /** The task of each row. */
   readonly task: Int32Array;
-  /** The weight of each row in the mean loss; null when all count alike. */
+  /** What each row asks for, `[n, columns]`, where the stream asks for numbers or several labels; else null. */
+  readonly targets: Float32Array | null;
+  /** The weight of each row in the mean loss; null when all count alike. Rows without a label weigh nothing. */
   readonly weight: Float32Array | null;
   readonly current: number;
   /** Which rows, from and to (not included), a strategy has joined for its own hooks, by name. */
@@ -71,6 +73,8 @@ export interface Step {
   readonly x: tf.Tensor;
   /** `[n]`, whole numbers: output columns. */
   readonly y: tf.Tensor;
+  /** `[n, columns]`: numbers or several labels, where the stream asks for them; else null. */
+  readonly targets: tf.Tensor | null;
   /** `[n, columns]` or `[1, columns]`: 1 where a column competes; null when all do. */
   readonly mask: tf.Tensor | null;
   /** `[n]`, or null when all rows count alike. */

@@ -3,6 +3,7 @@ import { tf } from "../engine/index.ts";
 import { pastColumns, softCrossEntropies } from "./parts/distillation.ts";
 import { type Choice, type Exemplars, exemplarTable, withExperience } from "./parts/exemplars.ts";
 import { recalled, type Snapshot, snapshot, widenedTo } from "./parts/snapshot.ts";
+import { tasksByColumn } from "./parts/tasks.ts";
 import { requireNumber, requireOneOf, requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
@@ -51,6 +52,7 @@ export const wa = strategy(
         const share = tf.scalar(met.length / new Set([...met, ...classes]).size);
         return { exemplars, tensors: { teacher: snapshot(context), old, share } };
       },
+      batch: tasksByColumn,
       data: ({ exemplars }: Memory, { train }) =>
         exemplars === null ? train : joined([train, exemplarTable(exemplars)]),
       taskLoss({ tensors }, step) {

@@ -84,6 +84,11 @@ export function offer(buffer: Buffer, batch: Batch, keep: Keep, rng: Rng, classe
   const size = sizeOf(buffer.shape);
   const one = new Uint32Array(1);
   for (let i = 0; i < batch.current; i++) {
+    // An example without a label has nothing to be replayed with.
+    if (batch.y[i]! < 0) {
+      places[i] = -1;
+      continue;
+    }
     const place = placeFor(buffer, batch.y[i]!, keep, rng, classes);
     places[i] = place;
     if (place < 0) continue;
@@ -134,6 +139,10 @@ export interface Rows {
 
 /** A batch with more rows at its end. */
 export function withRows(batch: Batch, more: Rows, { name, weight = 1 }: Joining = {}): Batch {
+  if (batch.targets !== null)
+    throw new TypeError(
+      "replay: a stream that asks for one class is required, got one that asks for numbers or several labels",
+    );
   const x = new Float32Array(batch.x.length + more.x.length);
   x.set(batch.x);
   x.set(more.x, batch.x.length);
