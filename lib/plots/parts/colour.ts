@@ -59,9 +59,15 @@ export function colourOn(scale: ColorScale, place: number): string {
   const [from, low] = stops[next - 1]!;
   const [to, high] = stops[next]!;
   const share = to === from ? 0 : (at - from) / (to - from);
-  const a = channels(low);
-  const b = channels(high);
-  return `#${[0, 1, 2].map((index) => hex(a[index]! + share * (b[index]! - a[index]!))).join("")}`;
+  const [a, b] = [channels(low), channels(high)];
+  const [red, green, blue, opacity] = a.map((value, index) => value + share * (b[index]! - value)) as Channels;
+  if (opacity >= 1) return `#${[red, green, blue].map(hex).join("")}`;
+  return `rgba(${[red, green, blue].map(Math.round).join(",")},${Number(opacity.toFixed(3))})`;
+}
+
+/** Whether a colour lets most of the page through, so that the page's own text colour reads on it. */
+export function isFaint(colour: string): boolean {
+  return channels(colour)[3] < 0.4;
 }
 
 /** Dark or white: the one that reads better on a colour. */
@@ -69,7 +75,7 @@ export function inkOn(colour: string): string {
   const [red, green, blue] = channels(colour).map((value) => {
     const share = value / 255;
     return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-  }) as [number, number, number];
+  }) as Channels;
   const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   const onDark = (luminance + 0.05) / 0.06;
   const onWhite = 1.05 / (luminance + 0.05);
@@ -81,12 +87,15 @@ export function isColour(text: string): boolean {
   return /^(?:#(?:[0-9a-f]{3}|[0-9a-f]{6}|[0-9a-f]{8})|(?:rgb|hsl)a?\([\d.,%\s/]+\)|[a-z]+)$/i.test(text);
 }
 
-function channels(colour: string): [number, number, number] {
-  const named = /^rgba?\((\d+),\s*(\d+),\s*(\d+)/.exec(colour);
-  if (named !== null) return [Number(named[1]), Number(named[2]), Number(named[3])];
+/** Red, green and blue from 0 to 255, and opacity from 0 to 1. */
+type Channels = [number, number, number, number];
+
+function channels(colour: string): Channels {
+  const named = /^rgba?\(\s*([\d.]+),\s*([\d.]+),\s*([\d.]+)(?:,\s*([\d.]+))?/.exec(colour);
+  if (named !== null) return [Number(named[1]), Number(named[2]), Number(named[3]), Number(named[4] ?? 1)];
   const digits = colour.length === 4 ? colour.replace(/[0-9a-f]/gi, "$&$&") : colour;
   const value = Number.parseInt(digits.slice(1, 7), 16);
-  return [(value >> 16) & 255, (value >> 8) & 255, value & 255];
+  return [(value >> 16) & 255, (value >> 8) & 255, value & 255, 1];
 }
 
 function hex(value: number): string {

@@ -1,10 +1,11 @@
 /** Heat maps and their colour bars in SVG. */
 import { escapeHtml } from "../../metrics/parts/escape.ts";
-import { colourOn, inkOn, stopsOf } from "./colour.ts";
+import { colourOn, inkOn, isFaint, stopsOf } from "./colour.ts";
 import { numberText } from "./number-text.ts";
 import type { ColorBar, ColorScale, Heatmap, Place } from "./plotly.ts";
+import { scaleOf } from "./scales.ts";
 import { type Panel, valueText, wrapped } from "./svg-shared.ts";
-import { px, textAt, widthOf } from "./svg-text.ts";
+import { inks, px, textAt, widthOf } from "./svg-text.ts";
 
 export function drawHeatmap(trace: Heatmap, panel: Panel): string {
   const { low, high } = zRange(trace);
@@ -33,12 +34,13 @@ export function drawHeatmap(trace: Heatmap, panel: Panel): string {
         size >= 6 &&
         widthOf(told, size) < width - 1;
       const label = fits
-        ? `<text x="${px(left + width / 2)}" y="${px(top + height / 2 + size * 0.35)}" font-size="${px(size)}" text-anchor="middle" fill="${inkOn(colour)}">${escapeHtml(told)}</text>`
+        ? `<text x="${px(left + width / 2)}" y="${px(top + height / 2 + size * 0.35)}" font-size="${px(size)}" text-anchor="middle" ${isFaint(colour) ? `class="tw-t" fill="${inks.t}"` : `fill="${inkOn(colour)}"`}>${escapeHtml(told)}</text>`
         : "";
       return `<rect ${box} fill="${colour}">${title}</rect>${label}`;
     }),
   );
-  return wrapped(parts, trace.opacity);
+  const drawn = wrapped(parts, trace.opacity);
+  return gapX === 0 && gapY === 0 ? `<g shape-rendering="crispEdges">${drawn}</g>` : drawn;
 }
 
 /** The values at the two ends of a heat map's colours. */
@@ -66,19 +68,34 @@ export interface ColourKey {
   readonly bar: ColorBar;
 }
 
-/** A bar of the colours of a scale with the values at its ends and between. */
+/** The values written at a colour bar: round ones between its ends. */
+function keyTicks({ low, high, bar }: ColourKey, height: number): readonly { at: number; text: string }[] {
+  const spec = { range: [low, high] as const, ...(bar.tickformat === undefined ? {} : { tickformat: bar.tickformat }) };
+  return scaleOf("y", spec, []).ticks(Math.max(2, Math.min(5, Math.floor(height / 30))));
+}
+
+const barWidth = 12;
+const keySize = 11;
+
+/** The pixels a colour bar needs, labels and title included. */
+export function keyWidth(key: ColourKey): number {
+  const labels = keyTicks(key, 200).map(({ text }) => barWidth + 5 + widthOf(text, keySize));
+  return Math.max(44, ...labels, widthOf(key.bar.title?.text ?? "", keySize) - 10);
+}
+
+/** A bar of the colours of a scale with the values between its ends. */
 export function drawColourBar(key: ColourKey, box: { left: number; top: number; height: number }, id: string): string {
   const { left, top, height } = box;
   const stops = stopsOf(key.scale).map(([at, colour]) => `<stop offset="${px(at * 100)}%" stop-color="${colour}"/>`);
-  const labels = [0, 0.25, 0.5, 0.75, 1].map((share) => {
-    const y = top + height * (1 - share) + 4;
-    return textAt(left + 17, y, numberText(key.low + share * (key.high - key.low), key.bar.tickformat), { size: 11 });
+  const labels = keyTicks(key, height).map(({ at, text }) => {
+    const share = key.high === key.low ? 0.5 : (at - key.low) / (key.high - key.low);
+    return textAt(left + barWidth + 5, top + height * (1 - share) + 4, text, { size: keySize });
   });
   const title = key.bar.title?.text;
   return [
     `<linearGradient id="${id}" x1="0" y1="1" x2="0" y2="0">${stops.join("")}</linearGradient>`,
-    `<rect x="${px(left)}" y="${px(top)}" width="12" height="${px(height)}" rx="2" fill="url(#${id})"/>`,
+    `<rect x="${px(left)}" y="${px(top)}" width="${barWidth}" height="${px(height)}" rx="2" fill="url(#${id})"/>`,
     ...labels,
-    title === undefined ? "" : textAt(left, top - 8, title, { size: 11 }),
+    title === undefined ? "" : textAt(left + keyWidth(key), top - 8, title, { size: keySize, anchor: "end" }),
   ].join("");
 }

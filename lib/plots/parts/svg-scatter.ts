@@ -107,7 +107,7 @@ function pointText([x, y]: Point, trace: Scatter, index: number): string {
   const text = trace.text?.[index];
   if (text === undefined || !Number.isFinite(x) || !Number.isFinite(y)) return "";
   const [dx, dy, anchor] = placements[trace.textposition ?? "middle center"];
-  return textAt(x + dx, y + dy, text, { size: 12, anchor, tone: "t" });
+  return textAt(x + dx, y + dy, text, { size: 12, anchor, tone: "t", halo: true });
 }
 
 /** A marker around a point. */

@@ -4,16 +4,15 @@ import { along, type Box, drawAxis, drawGrid, needs } from "./axes.ts";
 import { colourOn } from "./colour.ts";
 import { scalesOf } from "./extents.ts";
 import { drawLegend, legendEntries, legendHeight } from "./legend.ts";
-import { numberText } from "./number-text.ts";
 import { drawAnnotation, drawShape, type PlaceOf, plain } from "./overlays.ts";
 import type { Bar, Layout, Marker, Trace } from "./plotly.ts";
 import { axisOf, type Scale } from "./scales.ts";
 import { barSlots } from "./slots.ts";
 import { drawBars, drawBoxes, drawHistogram } from "./svg-bars.ts";
-import { type ColourKey, drawColourBar, drawHeatmap, zRange } from "./svg-heatmap.ts";
+import { type ColourKey, drawColourBar, drawHeatmap, keyWidth, zRange } from "./svg-heatmap.ts";
 import { drawScatter } from "./svg-scatter.ts";
 import type { Panel, Slot } from "./svg-shared.ts";
-import { inks, px, styleSheet, textAt, widthOf } from "./svg-text.ts";
+import { inks, px, styleSheet, textAt } from "./svg-text.ts";
 
 /** The size of a figure in pixels unless its layout says otherwise; readable when shown at 400. */
 export const defaultSize = { width: 560, height: 360 };
@@ -75,10 +74,7 @@ export function headingsHeight({ annotations = [] }: Layout): number {
 /** The room right of the plot: for colour bars and their labels, or for half a tick label. */
 function keysWidth(keys: readonly ColourKey[]): number {
   if (keys.length === 0) return 22;
-  const widest = keys.flatMap(({ low, high, bar }) =>
-    [low, high].map((value) => widthOf(numberText(value, bar.tickformat), 11)),
-  );
-  return 38 + Math.max(22, ...widest);
+  return 20 + keys.reduce((sum, key) => sum + keyWidth(key), 0);
 }
 
 /** The plot's own box: what is left when axes, titles and legend have their room. */
