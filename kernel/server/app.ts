@@ -1,7 +1,7 @@
 /** The bundle of the page: published with the package; in a clone it is made on first use, and again when its sources change. */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -13,27 +13,19 @@ function home(): string {
   );
 }
 
-/** The bundle, or undefined when it was not made yet or its sources changed since. */
+/** The bundle, or undefined when it was not made yet or its sources are newer. */
 export function findApp(folder = home()): string | undefined {
-  const dist = join(folder, "dist");
-  if (!existsSync(join(dist, "page.json"))) return undefined;
-  const stamp = join(dist, "stamp");
-  // A published package has no lockfile beside the bundle: what is there is right.
-  if (!existsSync(join(folder, "package-lock.json"))) return dist;
-  return existsSync(stamp) && readFileSync(stamp, "utf8") === stampOf(folder) ? dist : undefined;
-}
-
-function stampOf(folder: string): string {
-  const hash = createHash("sha256");
-  const files = [
+  const made = join(folder, "dist", "page.json");
+  if (!existsSync(made)) return undefined;
+  // The published package has the bundle without its sources' installation: what is there is right.
+  if (!existsSync(join(folder, "package-lock.json"))) return join(folder, "dist");
+  const sources = [
     "package-lock.json",
     "build.mjs",
-    ...readdirSync(join(folder, "src"))
-      .map((name) => `src/${name}`)
-      .sort(),
+    ...readdirSync(join(folder, "src")).map((name) => join("src", name)),
   ];
-  for (const file of files) hash.update(file).update(readFileSync(join(folder, file)));
-  return hash.digest("hex");
+  const newest = Math.max(...sources.map((file) => statSync(join(folder, file)).mtimeMs));
+  return statSync(made).mtimeMs >= newest ? join(folder, "dist") : undefined;
 }
 
 /** Makes the bundle: JupyterLab's packages from the npm registry, then esbuild. @throws with a sentence that says what is missing. */
@@ -59,7 +51,6 @@ export async function buildApp(say: (line: string) => void, folder = home()): Pr
   const { code, output } = await run(process.execPath, ["build.mjs"], folder);
   if (code !== 0) throw new Error(`notebook: the page could not be built:\n${output.trim()}`);
   say(output.trim());
-  writeFileSync(join(folder, "dist", "stamp"), stampOf(folder));
   return join(folder, "dist");
 }
 

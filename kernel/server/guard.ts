@@ -55,6 +55,14 @@ export function guard(port: number, token: string = randomBytes(24).toString("he
         return refuse(403, "Without an Origin header, the token must be said in the Authorization header.");
       if (site !== undefined && site !== "same-origin" && site !== "none")
         return refuse(403, "Pages of other sites may not use this server.");
+      // A form of another page can post text, but not this type without asking first.
+      const {
+        "content-type": type = "none",
+        "content-length": length = "0",
+        "transfer-encoding": pieces,
+      } = request.headers;
+      if (!reads && (pieces !== undefined || length !== "0") && !/^application\/json\b/i.test(type))
+        return refuse(415, `The body must be application/json, got ${type}.`);
       return { admitted: true, by: "cookie" };
     },
   };

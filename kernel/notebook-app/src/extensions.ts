@@ -83,4 +83,4 @@ export const extensions = [
   uiComponents,
 ] as unknown as Plugins[];
 
-export const mimeExtensions: { default: unknown }[] = [{ default: json }];
+export const mimeExtensions = [json];

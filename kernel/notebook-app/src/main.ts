@@ -27,6 +27,7 @@ const left = new Set([
   "@jupyterlab/notebook-extension:export",
   "@jupyterlab/notebook-extension:language-server",
   "@jupyterlab/notebook-extension:log-output",
+  "@jupyterlab/notebook-extension:update-raw-mimetype",
   "@jupyterlab/fileeditor-extension:language-server",
   "@jupyterlab/tooltip-extension:consoles",
 ]);
@@ -46,7 +47,7 @@ async function start(): Promise<void> {
     pluginRegistry: pluginRegistry as never,
     serviceManager,
     connectionStatus,
-    mimeExtensions: [...mimeExtensions, { default: plotlyRenderer }] as never,
+    mimeExtensions: [...mimeExtensions, plotlyRenderer] as never,
     availablePlugins: plugins.map(({ id }) => ({
       id,
       description: "",

@@ -22,5 +22,12 @@ export const serverSettingsPlugin: ServiceManagerPlugin<ServerConnection.ISettin
   description: "How the page reaches its server: by its cookie, never by a token that a script could read.",
   autoStart: true,
   provides: IServerSettings,
-  activate: () => ServerConnection.makeSettings({ WebSocket: CountingSocket, token: "", appendToken: false }),
+  activate: () =>
+    ServerConnection.makeSettings({
+      WebSocket: CountingSocket,
+      token: "",
+      appendToken: false,
+      // The server takes nothing else from a page.
+      init: { cache: "no-store", credentials: "same-origin", headers: { "Content-Type": "application/json" } },
+    }),
 };
