@@ -45,7 +45,7 @@ export function net(): Net {
 
 function grow(stack: readonly Layer[]): Model {
   const model: Model = {
-    ...sequence("net", undefined, stack),
+    ...sequential("net", undefined, stack),
   };
   const methods = Object.fromEntries(
     Object.entries(layers).map(([name, make]) => [
@@ -57,7 +57,7 @@ function grow(stack: readonly Layer[]): Model {
 }
 
 /** A model of layers in a row, under a name of its own. */
-export function sequence<K extends Kind>(name: string, options: Json | undefined, stack: readonly Layer[]): Model<K> {
+export function sequential<K extends Kind>(name: string, options: Json | undefined, stack: readonly Layer[]): Model<K> {
   const names = stack.map((layer, i) => `${i + 1}-${layer.name}`);
   const shapes = (input: Shape): Shape[] => {
     const all = [input];

@@ -3,6 +3,7 @@ import { random, tf } from "../engine/index.ts";
 import type { TrainEvent } from "./events.ts";
 import { open, type Session } from "./session.ts";
 import type { RunSpec } from "./spec.ts";
+import type { Place } from "./state.ts";
 
 /** Settings of one run of an experiment. */
 export interface FitOptions {
@@ -12,6 +13,8 @@ export interface FitOptions {
   readonly signal?: AbortSignal;
   /** Bytes of `Fitting.save`: the run goes on from there. */
   readonly from?: Uint8Array;
+  /** Stops there, as if nothing were to follow: no `finished` event. `Fitting.save` then gives the state at this place. */
+  readonly until?: Place;
 }
 
 /** A run under way: its events, and its whole state at any moment. */
@@ -38,7 +41,7 @@ const turn = 30;
  * Throws before any training when the parts of the experiment do not fit; `Interrupted` when it is stopped; an error that names step and
  * term when the loss is not finite.
  */
-export function fit(spec: RunSpec, { seed = 0, signal, from }: FitOptions = {}): Fitting {
+export function fit(spec: RunSpec, { seed = 0, signal, from, until }: FitOptions = {}): Fitting {
   random(seed); // a clear error for a seed that is none
   const session = open(spec, seed, tf.getBackend(), from);
   let disposed = false;
@@ -56,8 +59,9 @@ export function fit(spec: RunSpec, { seed = 0, signal, from }: FitOptions = {}):
         rested = performance.now();
       }
       requireRunning(signal, session);
-      if (!session.advance()) break;
+      if (!session.advance(until)) break;
     }
+    if (session.cursor.phase !== "done") return;
     yield { type: "finished", step: session.cursor.step, seconds: (performance.now() - started) / 1000 };
   }
   return { [Symbol.asyncIterator]: events, save: () => session.save(), session, dispose };

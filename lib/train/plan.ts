@@ -1,5 +1,5 @@
 /** Which examples make which batch: a function of the seed and the position alone, so that a run can go on from anywhere. */
-import { type Examples, gather } from "../data/dataset.ts";
+import { type Examples, gather, gatherTargets } from "../data/dataset.ts";
 import type { Rng } from "../engine/index.ts";
 import type { Batch } from "../strategies/strategy.ts";
 import type { Training } from "./spec.ts";
@@ -23,6 +23,7 @@ export function plan(
   rng: Rng,
 ): Plan {
   const perEpoch = dropLast ? Math.floor(examples.length / batch) : Math.ceil(examples.length / batch);
+  const unlabelled = examples.targets === undefined && examples.labels.includes(-1);
   const straight = Uint32Array.from({ length: examples.length }, (_, i) => i);
   let epoch = -1;
   let order: Uint32Array = straight;
@@ -41,7 +42,8 @@ export function plan(
         x: gather(examples, at),
         y: Int32Array.from(at, (i) => examples.labels[i]!),
         task: new Int32Array(at.length).fill(task),
-        weight: null,
+        targets: examples.targets === undefined ? null : gatherTargets(examples, at),
+        weight: unlabelled ? Float32Array.from(at, (i) => (examples.labels[i]! < 0 ? 0 : 1)) : null,
         current: at.length,
         rows: {},
         from: examples,

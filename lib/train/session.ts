@@ -12,11 +12,11 @@ import { type Evaluator, evaluator, type Frozen } from "./evaluate.ts";
 import type { Evaluated, TrainEvent } from "./events.ts";
 import { hold as held, type States, stateOf as stateFrom } from "./held.ts";
 import { type Plan, plan } from "./plan.ts";
-import { type Cadence, cadence } from "./probes/cadence.ts";
-import { scored } from "./score.ts";
+import { cadence } from "./probes/cadence.ts";
+import { samples, scored, type Test } from "./score.ts";
 import { type RunSpec, requireSound, specHash } from "./spec.ts";
 import { stacked } from "./stacked.ts";
-import { type Cursor, outset, readState, type Saved } from "./state.ts";
+import { type Cursor, outset, type Place, reached, readState, type Saved } from "./state.ts";
 import { type Learner, type TrainStep, termNames, trainStep } from "./step.ts";
 import { stepEvents } from "./stepped.ts";
 import { widenedState } from "./widen.ts";
@@ -24,9 +24,12 @@ import { widenedState } from "./widen.ts";
 /** Steps taken in one program run, where no strategy needs the host between steps. */
 const chunk = 16;
 
-/** The evaluations within one experience, and which tasks they cover. */
-interface Looks extends Cadence {
+/** The evaluations within one experience. */
+interface Looks {
+  /** The steps within the experience after which it is time, besides every so many. */
+  readonly at: readonly number[];
   readonly tasks: readonly number[];
+  readonly test: (task: number) => Test;
 }
 
 /** A run under way. */
@@ -34,8 +37,8 @@ export interface Session {
   readonly cursor: Cursor;
   /** Events that happened but were not taken yet. */
   readonly queue: TrainEvent[];
-  /** Does the next unit of work, taking no more than `until` steps in the run, and puts its events into the queue; false when the run is over. */
-  advance(until?: number): boolean;
+  /** Does the next unit of work and puts its events into the queue; false when the run is over, or has come to where it is to stop. */
+  advance(stop?: Place): boolean;
   /** The whole state, untaken events included, as bytes. Throws when a unit of work failed halfway. */
   save(): Uint8Array;
   /** The trained network as it is now; the tensors belong to the session. */
@@ -196,7 +199,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     now = {
       experience,
       plan: steps,
-      looks: steps === null ? { at: [], examples: 0, tasks: [] } : looks(steps),
+      looks: looks(steps?.steps ?? 0),
       seconds: 0,
     };
     return now;
@@ -225,7 +228,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     cursor = { ...cursor, phase: "train", local: 0 };
   }
 
-  function train(until: number): void {
+  function train(stop?: Place): void {
     const current = enter();
     const started = performance.now();
     const learning = strategies.find((s) => s.hooks.learn !== undefined);
@@ -233,7 +236,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       const table = { ...current.experience, train: current.plan.examples };
       hold(learning, learning.hooks.learn!(stateOf(learning), table, context(learning)));
     } else if (current.plan !== null && cursor.local < current.plan.steps) {
-      descend(current.plan, current.looks, until);
+      descend(current.plan, current.looks, stop);
       current.seconds += (performance.now() - started) / 1000;
       return;
     }
@@ -245,23 +248,25 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   const together = strategies.some((s) => s.hooks.afterStep !== undefined) ? 1 : chunk;
 
   /** The evaluations within an experience. */
-  function looks({ steps }: Plan): Looks {
+  function looks(steps: number): Looks {
     const tasks = tasksDue(stream, evaluation, "step", cursor.experience);
-    if (evaluation.everySteps > 0) return { at: [], examples: evaluation.examples, tasks };
+    const asked = evaluation.everySteps > 0;
     const work = { steps, batch: training.batch, tasks: tasks.length, chunk: together, share: evaluation.share };
-    return { ...cadence(work), tasks };
+    const { at, examples } = asked ? { at: [], examples: evaluation.examples } : cadence(work);
+    return { at, tasks, test: samples(stream, examples) };
   }
 
   /** Steps until the next point where something else has to happen. */
-  function stretch({ steps }: Plan, { at }: Cadence, until: number): number {
+  function stretch({ steps }: Plan, { at }: Looks, stop?: Place): number {
     const every = evaluation.everySteps;
     const untilEvaluation = every === 0 ? chunk : every - (cursor.step % every);
     const look = at.find((local) => local > cursor.local) ?? steps;
-    return Math.min(together, look - cursor.local, steps - cursor.local, untilEvaluation, until - cursor.step);
+    const end = stop?.experience === cursor.experience ? stop.local : steps;
+    return Math.min(together, look - cursor.local, untilEvaluation, end - cursor.local);
   }
 
-  function descend(steps: Plan, planned: Looks, until: number): void {
-    const count = stretch(steps, planned, until);
+  function descend(steps: Plan, planned: Looks, stop?: Place): void {
+    const count = stretch(steps, planned, stop);
     const first = cursor;
     const prepared: Batch[] = [];
     for (let k = 0; k < count; k++) {
@@ -299,7 +304,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       ),
     );
     const { current, rows } = batches[0]!;
-    const [next, out] = step(learner, inputs, rngs, constants, { current, rows });
+    const [next, out] = step(learner, inputs, rngs, constants, { current, rows, target: stream.target });
     learner = next;
     disposeTree(inputs as unknown as Tree);
     const names = termNames(strategies);
@@ -347,8 +352,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   function evaluate(): void {
     const [task, ...left] = cursor.pending;
     if (task !== undefined) {
-      const limit = cursor.at === "step" ? enter().looks.examples : 0;
-      queue.push(scored(judge, frozen(), stream, columns, cursor, task, limit || Number.POSITIVE_INFINITY));
+      const test = cursor.at === "step" ? enter().looks.test(task) : stream.test(task);
+      queue.push(scored(judge, frozen(), stream, columns, cursor, task, test));
     }
     if (left.length > 0) cursor = { ...cursor, pending: left };
     else if (cursor.at === "experience") cursor = onward();
@@ -366,10 +371,10 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       return learner;
     },
     network: net,
-    advance(until = Number.POSITIVE_INFINITY) {
-      if (cursor.phase === "done" || (cursor.phase === "train" && cursor.step >= until)) return false;
+    advance(stop) {
+      if (cursor.phase === "done" || (stop !== undefined && reached(cursor, stop))) return false;
       broken = true;
-      units[cursor.phase](until);
+      units[cursor.phase](stop);
       broken = false;
       return true;
     },

@@ -109,6 +109,10 @@ export function requireSound(spec: RunSpec): void {
       `learn: a stream that does not name its classes needs a growing head, got head "${stream.head}"`,
     );
   }
+  if (stream.target === "tokens")
+    throw new TypeError(
+      'learn: a stream that asks for a class, numbers or labels is required, got one that asks for "tokens"',
+    );
   requireCompatible(strategies, stream);
 }
 

@@ -43,6 +43,9 @@ export function stacked(
         [k, n, ...shape],
       ),
       y: stack(members.map((b) => ({ data: b.y, shape: [n] }))),
+      ...(members[0]!.targets === null
+        ? {}
+        : { targets: stack(members.map((b) => ({ data: b.targets!, shape: [n, b.targets!.length / n] }))) }),
       rate: tf.tensor1d(at.map((i) => rates[i]!)),
       ...(tasks ? { task: stack(members.map((b) => ({ data: b.task, shape: [n] }))) } : {}),
       ...(masks[0] === null || masks[0] === undefined ? {} : { mask: stack(masks as HostTensor[]) }),

@@ -18,6 +18,18 @@ export interface Cursor {
   readonly at: Evaluated["at"];
 }
 
+/** A place in a run: so many steps into an experience; with 0 of them, before it begins. */
+export interface Place {
+  readonly experience: number;
+  readonly local: number;
+}
+
+/** Whether a run has come to a place, or is past it. */
+export function reached({ phase, experience, local }: Cursor, stop: Place): boolean {
+  if (experience !== stop.experience) return experience > stop.experience;
+  return stop.local === 0 ? phase === "before" : (phase === "train" || phase === "after") && local >= stop.local;
+}
+
 /** Everything a run needs to go on. */
 export interface Saved {
   readonly format: 1;

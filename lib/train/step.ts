@@ -1,9 +1,12 @@
 /** The training step: forward, backward, strategies and optimizer as one traced function. */
+
+import type { Target } from "../data/dataset.ts";
 import { mapTensors, type Rng, steps, type Tree, tf, valueAndGrad } from "../engine/index.ts";
 import type { Params } from "../models/model.ts";
-import { crossEntropies, masked, type Network, type Weights } from "../models/network.ts";
+import type { Network, Weights } from "../models/network.ts";
 import { applyUpdates, type Optimizer } from "../optim/optimizer.ts";
 import type { Batch, Passed, PassOptions, State, Step, Strategy } from "../strategies/strategy.ts";
+import { crossEntropy, targetLoss } from "./objective.ts";
 import { passed } from "./pass.ts";
 
 /** What a step changes. A type, not an interface, so that it is a tree of tensors. */
@@ -19,6 +22,7 @@ export type Learner = {
 export type Inputs = {
   readonly x: tf.Tensor;
   readonly y: tf.Tensor;
+  readonly targets?: tf.Tensor;
   /** The learning rate of this step. */
   readonly rate: tf.Tensor;
   readonly task?: tf.Tensor;
@@ -36,8 +40,8 @@ export type Outputs = {
 /** The constant tensors of the strategies, by name. */
 export type Constants = { readonly [strategy: string]: Tree };
 
-/** Which rows of a batch come from where. A type, not an interface, so that it is part of a signature. */
-export type RowLayout = { readonly current: number; readonly rows: Batch["rows"] };
+/** Which rows of a batch come from where, and what they ask for. A type, not an interface, so that it is part of a signature. */
+export type RowLayout = { readonly current: number; readonly rows: Batch["rows"]; readonly target: Target };
 
 /** A compiled step for batches of one layout. */
 export type TrainStep = (
@@ -116,6 +120,7 @@ function oneStep(
       weights,
       x: inputs.x,
       y: inputs.y,
+      targets: inputs.targets ?? null,
       mask: inputs.mask ?? null,
       weight: inputs.weight ?? null,
       ...layout,
@@ -131,10 +136,7 @@ function oneStep(
     };
     const stepFor = (s: Strategy): Step => ({ ...now, extra: inputs.extra[s.spec.name] ?? {} });
     const own = strategies.find((s) => s.hooks.taskLoss !== undefined);
-    const loss =
-      own === undefined
-        ? crossEntropy(now.logits, now.y, now.mask, now.weight)
-        : own.hooks.taskLoss!(tensorsOf(own), stepFor(own));
+    const loss = own === undefined ? targetLoss(layout.target, now) : own.hooks.taskLoss!(tensorsOf(own), stepFor(own));
     const added = strategies.flatMap((s) =>
       s.hooks.loss === undefined ? [] : [s.hooks.loss(tensorsOf(s), stepFor(s))],
     );
@@ -181,15 +183,4 @@ function oneStep(
     { weights, statistics: mapTensors((t) => t, aux.statistics as Params), optimizer: optimizerState, carried },
     { terms: aux.terms, seen },
   ];
-}
-
-/** The mean cross-entropy of rows under a mask, weighted if weights are given. */
-export function crossEntropy(
-  logits: tf.Tensor,
-  y: tf.Tensor,
-  mask: tf.Tensor | null,
-  weight: tf.Tensor | null = null,
-): tf.Scalar {
-  const each = crossEntropies(masked(logits, mask), y);
-  return (weight === null ? tf.mean(each) : tf.div(tf.sum(tf.mul(each, weight)), tf.sum(weight))) as tf.Scalar;
 }

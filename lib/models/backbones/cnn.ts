@@ -1,6 +1,6 @@
 import { conv, dense, flatten, pool, relu } from "../layers/index.ts";
 import type { Model } from "../model.ts";
-import { sequence } from "../net.ts";
+import { sequential } from "../net.ts";
 
 /** Options of `cnn`. */
 export interface CnnOptions {
@@ -24,6 +24,6 @@ export interface CnnOptions {
 export function cnn({ filters = [32, 64], window = 3, units = 128 }: CnnOptions = {}): Model<"image"> {
   const blocks = filters.flatMap((count) => [conv(count, window), relu(), pool(2)]);
   return Object.freeze(
-    sequence<"image">("cnn", { filters, window, units }, [...blocks, flatten(), dense(units), relu()]),
+    sequential<"image">("cnn", { filters, window, units }, [...blocks, flatten(), dense(units), relu()]),
   );
 }

@@ -1,7 +1,7 @@
 import type { Initial } from "../initial.ts";
 import { dense, flatten, relu } from "../layers/index.ts";
 import type { Model } from "../model.ts";
-import { sequence } from "../net.ts";
+import { sequential } from "../net.ts";
 
 /** Options of `mlp`. */
 export interface MlpOptions {
@@ -22,7 +22,7 @@ export interface MlpOptions {
  */
 export function mlp({ hidden = [100, 100], initial = "torch" }: MlpOptions = {}): Model {
   return Object.freeze(
-    sequence("mlp", { hidden, initial }, [
+    sequential("mlp", { hidden, initial }, [
       flatten(),
       ...hidden.flatMap((units) => [dense(units, { initial }), relu()]),
     ]),

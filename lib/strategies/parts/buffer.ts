@@ -80,6 +80,7 @@ export function placeFor(buffer: Buffer, label: number, keep: Keep, rng: Rng, cl
  * replaced by a later row.
  */
 export function offer(buffer: Buffer, batch: Batch, keep: Keep, rng: Rng, classes = 1): Int32Array {
+  requireClasses(batch);
   const places = new Int32Array(batch.current);
   const size = sizeOf(buffer.shape);
   const one = new Uint32Array(1);
@@ -100,6 +101,14 @@ export function offer(buffer: Buffer, batch: Batch, keep: Keep, rng: Rng, classe
     buffer.tasks[place] = batch.task[i]!;
   }
   return places;
+}
+
+/** A memory keeps a label for each example, nothing more. */
+function requireClasses({ targets }: Batch): void {
+  if (targets === null) return;
+  throw new TypeError(
+    "replay: a stream that asks for one class is required, got one that asks for numbers or several labels",
+  );
 }
 
 /** Places of `count` different examples of the memory, or of all when it holds fewer. */
@@ -139,10 +148,7 @@ export interface Rows {
 
 /** A batch with more rows at its end. */
 export function withRows(batch: Batch, more: Rows, { name, weight = 1 }: Joining = {}): Batch {
-  if (batch.targets !== null)
-    throw new TypeError(
-      "replay: a stream that asks for one class is required, got one that asks for numbers or several labels",
-    );
+  requireClasses(batch);
   const x = new Float32Array(batch.x.length + more.x.length);
   x.set(batch.x);
   x.set(more.x, batch.x.length);

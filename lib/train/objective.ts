@@ -1,0 +1,75 @@
+/** What is asked of the learner for an example, as a loss and as a score: one class, several classes at once, or numbers. */
+import { type Examples, gatherTargets, type Target } from "../data/dataset.ts";
+import { tf } from "../engine/index.ts";
+import { crossEntropies, masked } from "../models/network.ts";
+import type { Step } from "../strategies/strategy.ts";
+import type { Score } from "./evaluate.ts";
+
+/**
+ * The loss of a batch by what the stream asks for: the mean cross-entropy for one class, for numbers the mean squared error over
+ * examples and numbers, for several labels the mean binary cross-entropy over examples and the columns that compete.
+ */
+export function targetLoss(target: Target, { logits, y, targets, mask, weight }: Omit<Step, "extra">): tf.Scalar {
+  if (target === "class" || target === "tokens") return crossEntropy(logits, y, mask, weight);
+  const wanted = targets!;
+  const each =
+    target === "numbers"
+      ? tf.square(tf.sub(logits, wanted))
+      : // log(1 + eᶻ) − t·z, written so that no exponential overflows
+        tf.add(tf.sub(tf.relu(logits), tf.mul(logits, wanted)), tf.log1p(tf.exp(tf.neg(tf.abs(logits)))));
+  const counted = mask === null ? tf.onesLike(each) : tf.mul(tf.onesLike(each), mask);
+  const shares = weight === null ? counted : tf.mul(counted, tf.expandDims(weight, 1));
+  return tf.div(tf.sum(tf.mul(each, shares)), tf.maximum(tf.sum(shares), 1e-12)) as tf.Scalar;
+}
+
+/** The mean cross-entropy of rows under a mask, weighted if weights are given. */
+export function crossEntropy(
+  logits: tf.Tensor,
+  y: tf.Tensor,
+  mask: tf.Tensor | null,
+  weight: tf.Tensor | null = null,
+): tf.Scalar {
+  const each = crossEntropies(masked(logits, mask), y);
+  return (
+    weight === null ? tf.mean(each) : tf.div(tf.sum(tf.mul(each, weight)), tf.maximum(tf.sum(weight), 1e-12))
+  ) as tf.Scalar;
+}
+
+/**
+ * The score of logits (`[n, columns]`, row after row) where what is asked for is not one class, over the columns of the task.
+ *
+ * For numbers `accuracy` is the coefficient of determination R², the share of the variance that is explained (below 0 when a constant
+ * would do better), and the loss is the mean squared error. For several labels it is the share of example and column decided right at
+ * a probability of one half, and the loss is the binary cross-entropy.
+ */
+export function targetScore(
+  target: Exclude<Target, "class" | "tokens">,
+  logits: Float32Array,
+  examples: Examples,
+  columns: readonly number[],
+): Score {
+  const n = examples.length;
+  const wanted = gatherTargets(
+    examples,
+    Uint32Array.from({ length: n }, (_, i) => i),
+  );
+  const width = examples.targets!.width;
+  const total = logits.length / n;
+  let [loss, right, around] = [0, 0, 0];
+  for (const column of columns) {
+    let sum = 0;
+    for (let i = 0; i < n; i++) sum += wanted[i * width + column]!;
+    for (let i = 0; i < n; i++) {
+      const [z, t] = [logits[i * total + column]!, wanted[i * width + column]!];
+      around += (t - sum / n) ** 2;
+      if (target === "numbers") loss += (z - t) ** 2;
+      else {
+        loss += Math.max(z, 0) - z * t + Math.log1p(Math.exp(-Math.abs(z)));
+        if (z > 0 === t > 0.5) right++;
+      }
+    }
+  }
+  const count = n * columns.length;
+  const accuracy = target === "numbers" ? 1 - loss / Math.max(around, 1e-12) : right / count;
+  return { examples: n, taskAware: accuracy, taskAgnostic: accuracy, loss: loss / count };
+}
