@@ -1,6 +1,11 @@
 /** Streams with their operators as methods. No logic: each method calls the operator of its name. */
 import type { Dataset, Kind } from "../data/dataset.ts";
 import type { Model } from "../models/model.ts";
+import type { Figure } from "../plots/figure.ts";
+import { streamDrift } from "../plots/stream-drift.ts";
+import { streamSamples } from "../plots/stream-samples.ts";
+import { streamTimeline } from "../plots/stream-timeline.ts";
+import { shown } from "../runs/run.ts";
 import * as operators from "../streams/operators/index.ts";
 import type { After, AfterCase, CaseOperator, Fact, Operator, Stream, Why } from "../streams/stream.ts";
 import { type Study, study } from "./study.ts";
@@ -30,6 +35,8 @@ export type Fluent<F extends Fact = Fact, K extends Kind = Kind> = Stream<F, K> 
     model: Model<M> &
       (Fits<K, M> extends true ? unknown : Why<`this model takes ${M} examples, and the stream has ${K} examples`>),
   ): Study<F>;
+  /** What it shows in a notebook: a picture of what arrives when. */
+  picture(): Figure;
   /** Applies a function of streams: the way to operators of one's own. */
   pipe<G extends Fact, L extends Kind>(change: (stream: Stream<F, K>) => Stream<G, L>): Fluent<G, L>;
 };
@@ -50,13 +57,27 @@ const prototype = {
   learn(this: Stream, model: Model) {
     return study(this, model);
   },
+  picture(this: Stream) {
+    return picture(this);
+  },
   pipe(this: Stream, change: (stream: Stream) => Stream) {
     return fluent(change(this));
   },
   [Symbol.for("Jupyter.display")](this: Stream) {
-    return { "text/plain": `${this.length} experiences, ${this.classes.length} classes` };
+    return shown(picture(this));
   },
 };
+
+/**
+ * The picture of a stream before any training: which classes arrive when; where every task has the same classes, examples of each; where
+ * numbers are asked for, how far the stream moves.
+ */
+export function picture(stream: Stream): Figure {
+  if (stream.target !== "class" && stream.target !== "labels") return streamDrift(stream);
+  const far = stream.length === Infinity ? 1 : stream.length - 1;
+  const same = far > 0 && String(stream.classesOf(stream.taskOf(0))) === String(stream.classesOf(stream.taskOf(far)));
+  return same && stream.kind === "image" ? streamSamples(stream) : streamTimeline(stream);
+}
 
 /** Gives a stream its fluent methods. */
 export function fluent<F extends Fact, K extends Kind>(stream: Stream<F, K>): Fluent<F, K> {

@@ -5,6 +5,7 @@ import {
   cnn,
   compare,
   cosine,
+  digits,
   ewc,
   fromArrays,
   joint,
@@ -12,7 +13,9 @@ import {
   naive,
   net,
   operators,
+  regression,
   replay,
+  rotated,
   type Study,
   sgd,
   strategy,
@@ -46,7 +49,12 @@ describe("a fluent stream", () => {
     const shown = (classes(data).split(2) as unknown as Record<symbol, () => Record<string, string>>)[
       Symbol.for("Jupyter.display")
     ]!();
-    expect(shown["text/plain"]).toBeTruthy();
+    expect(shown["text/plain"]).toContain("Which classes arrive when");
+    expect(shown["image/svg+xml"]).toContain("<svg");
+    expect(rotated(digits(), [0, 90]).picture().layout.title?.text).toContain("Examples of each experience");
+    expect(regression({ examples: 10 }).slice(0, 3).picture().layout.title?.text).toContain(
+      "How far the stream has moved",
+    );
   });
 });
 
