@@ -1,6 +1,6 @@
 import { type Tree, tf } from "../engine/index.ts";
 import type { Weights } from "../models/network.ts";
-import { type LayerPath, layerAt, layerInputs, requireDense, stepInputs } from "./parts/layers.ts";
+import { type LayerPath, layerAt, layerInputs, requireDense, stepInputs, withLayer } from "./parts/layers.ts";
 import { requireNumber, requireWhole, strategy } from "./strategy.ts";
 
 /** What steps change for one hidden layer: utility and age of each unit, `[units]`, and the share of a unit that is due. */
@@ -110,10 +110,3 @@ export const continualBackprop = strategy(
     };
   },
 );
-
-/** The weights with other tensors for one layer. */
-function withLayer(weights: Weights, path: LayerPath, layer: { readonly [name: string]: tf.Tensor }): Weights {
-  const set = (node: object, [name, ...rest]: string[]): object =>
-    name === undefined ? layer : { ...node, [name]: set((node as Record<string, object>)[name]!, rest) };
-  return set(weights, path.split("/")) as Weights;
-}

@@ -95,3 +95,8 @@ function replaced(node: Params, [name, ...rest]: string[], parts: Params): Param
   if (name === undefined) return { ...node, ...parts };
   return { ...node, [name]: replaced(node[name] as Params, rest, parts) };
 }
+
+/** A tree with other tensors for one layer. */
+export function withLayer(tree: Weights, path: LayerPath, layer: { readonly [name: string]: tf.Tensor }): Weights {
+  return replaced(tree as unknown as Params, path.split("/"), layer) as unknown as Weights;
+}
