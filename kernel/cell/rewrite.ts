@@ -160,7 +160,8 @@ function importText(code: string, node: Node & { type: "ImportDeclaration" }): s
 
 /** The statement whose value the cell shows: its last one, also when a top-level `using` put the cell into a `try`. */
 function lastExpression(program: Program, code: string): Node | undefined {
-  let last: Node | undefined = program.body.findLast((s) => s.type !== "FunctionDeclaration");
+  // Functions and imports act before everything else, wherever they stand.
+  let last: Node | undefined = program.body.findLast((s) => !/^(Function|Import)Declaration$/.test(s.type));
   if (last?.type === "ExportDefaultDeclaration") {
     const { declaration } = last;
     return /^(Function|Class)Declaration$/.test(declaration.type)

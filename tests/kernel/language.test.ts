@@ -87,7 +87,7 @@ describe("TypeScript in cells", () => {
       await run(
         symbol,
         "const log: string[] = []; const env = 'mine'",
-        "using file = { [Symbol.dispose]() { log.push('closed') } };\nlog.push('used');\nlog.length",
+        "import 'node:fs'; using file = { [Symbol.dispose]() { log.push('closed') } };\nlog.push('used');\nlog.length",
       ),
     ).toBe("1");
     expect(await run("[log, typeof file, env]")).toBe("[ [ 'used', 'closed' ], 'object', 'mine' ]");
