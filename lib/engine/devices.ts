@@ -1,1 +1,131 @@
-export function use(_: string): void {}
+/** Where programs run: what is there, what is not and why, and how to choose. */
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
+import { target } from "./graph/target.ts";
+import { backend, backendName } from "./runtime/backend.ts";
+import { createSession, ortTensor, runtime } from "./runtime/session.ts";
+
+export type DeviceName = "cpu" | "webgpu" | "cuda" | "tensorflow" | "tensorflow-gpu" | "wasm" | "reference";
+
+/** One place to compute. */
+export interface Device {
+  readonly name: DeviceName;
+  /** What computes there. */
+  readonly about: string;
+  readonly isAvailable: boolean;
+  /** Why it is not available, and what to install; "" when it is. */
+  readonly reason: string;
+}
+
+const require = createRequire(import.meta.url);
+
+const abouts: { readonly [name in DeviceName]: string } = {
+  cpu: "ONNX Runtime on the processor",
+  webgpu: "ONNX Runtime on a GPU through WebGPU (Vulkan, Metal or Direct3D)",
+  cuda: "ONNX Runtime on an NVIDIA GPU",
+  tensorflow: "@tensorflow/tfjs-node, operation by operation",
+  "tensorflow-gpu": "@tensorflow/tfjs-node-gpu, operation by operation",
+  wasm: "@tensorflow/tfjs-backend-wasm, operation by operation",
+  reference: "tfjs-cpu: plain JavaScript, slow, for comparison",
+};
+const names = Object.keys(abouts) as DeviceName[];
+const packages: { readonly [name: string]: string } = {
+  tensorflow: "@tensorflow/tfjs-node",
+  "tensorflow-gpu": "@tensorflow/tfjs-node-gpu",
+  wasm: "@tensorflow/tfjs-backend-wasm",
+};
+const backends: { readonly [name: string]: string } = {
+  tensorflow: "tensorflow",
+  "tensorflow-gpu": "tensorflow",
+  wasm: "wasm",
+  reference: "cpu",
+};
+
+const firstLine = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split("\n")[0]!;
+const probed = new Map<string, string>();
+
+/** Why a provider of ONNX Runtime does not work here; "" when it does. Asked once, by running a program of one operation. */
+function probe(provider: "webgpu" | "cuda"): string {
+  let reason = probed.get(provider);
+  if (reason === undefined) probed.set(provider, (reason = tryProvider(provider)));
+  return reason;
+}
+
+function tryProvider(provider: "webgpu" | "cuda"): string {
+  const native = runtime();
+  if (native instanceof Error) return `onnxruntime-node does not load: ${firstLine(native)}`;
+  if (provider === "cuda") {
+    const folder = dirname(require.resolve("onnxruntime-node/package.json"));
+    const library = join(folder, `bin/napi-v6/${process.platform}/${process.arch}/libonnxruntime_providers_cuda.so`);
+    if (!existsSync(library))
+      return "the CUDA provider is not installed; run node node_modules/onnxruntime-node/script/install --onnxruntime-node-install=cuda12";
+  }
+  try {
+    const value = (name: string) => ({ name, type: "float32" as const, shape: [2] });
+    const nodes = [{ op: "Add", name: "add", inputs: ["a", "a"], outputs: ["b"] }];
+    const spec = { name: "probe", nodes, inputs: [value("a")], outputs: [value("b")], initializers: [] };
+    const session = createSession(spec, { provider, threads: 1 });
+    const { b } = session.run({ a: ortTensor("float32", Float32Array.of(1, 2), [2]) }, { b: null });
+    session.dispose();
+    return b!.data[1] === 4 ? "" : `it computes 2 + 2 = ${b!.data[1]}`;
+  } catch (error) {
+    const said = firstLine(error);
+    return said.includes("adapter") ? `no GPU driver is found (${said.slice(-80)})` : said;
+  }
+}
+
+function reasonAgainst(name: DeviceName): string {
+  if (name === "reference") return "";
+  if (name === "cpu") {
+    const native = runtime();
+    return native instanceof Error ? `onnxruntime-node does not load: ${firstLine(native)}` : "";
+  }
+  if (name === "webgpu" || name === "cuda") return probe(name);
+  try {
+    require.resolve(packages[name]!);
+    return "";
+  } catch {
+    return `${packages[name]} is not installed`;
+  }
+}
+
+/** Lists every device, those that work and those that do not, with the reason. */
+export function devices(): Device[] {
+  return names.map((name) => {
+    const reason = reasonAgainst(name);
+    return { name, about: abouts[name], isAvailable: reason === "", reason };
+  });
+}
+
+let current: DeviceName = runtime() instanceof Error ? "reference" : "cpu";
+
+/** The device that computes now. */
+export const device = (): DeviceName => current;
+
+/**
+ * Computes on another device from here on; what was compiled is compiled anew, tensors move when they are used.
+ *
+ * Resolves to the device's name. All but "wasm" are in use when the call returns.
+ *
+ * @throws RangeError for a name that is not known, Error when the device does not work here.
+ */
+export function use(name: DeviceName): Promise<DeviceName> {
+  if (!names.includes(name)) throw new RangeError(`engine.use: one of ${names.join(", ")} is required, got "${name}"`);
+  const reason = reasonAgainst(name);
+  if (reason) throw new Error(`engine.use: a device that works is required, got "${name}"; ${reason}`);
+  const provider = name === "webgpu" || name === "cuda" ? name : "cpu";
+  if (provider !== target.provider) {
+    backend.forget();
+    target.provider = provider;
+    target.generation++;
+  }
+  if (packages[name]) require(packages[name]);
+  current = name;
+  const done = tf.setBackend(backends[name] ?? backendName);
+  return done.then((isReady) => {
+    if (!isReady) throw new Error(`engine.use: "${name}" could not be started`);
+    return name;
+  });
+}

@@ -2,20 +2,42 @@
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-layers"; // registers the gradients of all ops, and is the home of tf.layers models
 
+import { type DeviceName, device, devices, use } from "./devices.ts";
 import { register } from "./runtime/register.ts";
 import { runtime } from "./runtime/session.ts";
 import { warnOnce } from "./runtime/where.ts";
 
-// The backend with the highest priority is the default; tfjs-cpu has 1.
 const native = runtime();
 if (native instanceof Error)
   warnOnce(
     `engine: onnxruntime-node is required for speed, got "${native.message}"; arrays are computed by tfjs-cpu, which is slow. Install onnxruntime-node for this platform.`,
   );
+// The backend with the highest priority is the default; tfjs-cpu has 1.
 register(native instanceof Error ? 0 : 10);
+
+/** Where arrays are computed: `engine.use("webgpu")`, `engine.devices()`, `engine.device`. */
+export const engine = {
+  use,
+  devices,
+  /** The name of the device in use. */
+  get device(): DeviceName {
+    return device();
+  },
+} as const;
+
+const wanted = process.env.THALWEG_DEVICE;
+if (wanted) {
+  // Reported, not thrown: a machine without the device still opens the notebook.
+  try {
+    use(wanted as DeviceName).catch((error: Error) => warnOnce(`THALWEG_DEVICE: ${error.message}`));
+  } catch (error) {
+    warnOnce(`THALWEG_DEVICE: ${(error as Error).message}; computing on "${device()}"`);
+  }
+}
 
 export * as tf from "@tensorflow/tfjs-core";
 export * as tfLayers from "@tensorflow/tfjs-layers";
+export type { Device, DeviceName } from "./devices.ts";
 export * from "./grad.ts";
 export * from "./jit.ts";
 export * as nn from "./nn.ts";

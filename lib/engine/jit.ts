@@ -1,6 +1,7 @@
 /** Functions over trees of tensors, run as one program. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Arr } from "./graph/arr.ts";
+import { target } from "./graph/target.ts";
 import type { Rng } from "./random.ts";
 import { backend, backendName, TraceError } from "./runtime/backend.ts";
 import { detached, stacked } from "./runtime/detached.ts";
@@ -218,11 +219,16 @@ function attempt(name: string, make: () => Plan): Plan | null {
 /** The compiled signatures of one function, the last used first. */
 class Recent {
   readonly #entries: Compiled[] = [];
+  #generation = target.generation;
 
   find(
     args: unknown,
     make: (pattern: Pattern, found: Found) => Compiled,
   ): { readonly found: Found; readonly known: Compiled } {
+    if (this.#generation !== target.generation) {
+      for (const { plan } of this.#entries.splice(0)) plan?.dispose();
+      this.#generation = target.generation;
+    }
     for (let i = 0; i < this.#entries.length; i++) {
       const known = this.#entries[i]!;
       const found: Found = { tensors: [], noise: [] };

@@ -8,6 +8,7 @@
  */
 import type { Attributes, ElementType } from "../onnx/writer.ts";
 import { constantNumber, type Graph, sameShape, sizeOf, type Value } from "./graph.ts";
+import { target } from "./target.ts";
 
 export type Permutation = readonly number[];
 export type DType = "float32" | "int32" | "bool";
@@ -183,4 +184,27 @@ function reshapeBroadcast(a: Arr, shape: readonly number[]): number[] | null {
     return null;
   let next = 0;
   return shape.map((dim) => (dim === 1 ? 1 : from[next++]![1]));
+}
+
+/** Products of matrices in a batch, either operand transposed. */
+export function batchedProduct(
+  g: Graph,
+  a: Value,
+  b: Value,
+  shape: readonly number[],
+  transA: boolean,
+  transB: boolean,
+): Value {
+  const { type } = a;
+  if (!transA && !transB) return g.op("MatMul", [a, b], shape, type);
+  if (target.provider === "cpu") {
+    const attributes = { transA: Number(transA), transB: Number(transB) };
+    return g.op("FusedMatMul", [a, b], shape, type, attributes, "com.microsoft");
+  }
+  const turned = (v: Value, by: boolean): Value => {
+    if (!by) return v;
+    const rank = v.shape.length;
+    return transposeValue(g, v, [...v.shape.keys()].slice(0, -2).concat(rank - 1, rank - 2));
+  };
+  return g.op("MatMul", [turned(a, transA), turned(b, transB)], shape, type);
 }

@@ -1,5 +1,6 @@
 /** The gradient of max pooling over windows that tile the input, as a graph. */
 import { type Graph, sizeOf, type Value } from "./graph.ts";
+import { target } from "./target.ts";
 
 /** Largest slope that single precision can hold: 1 for every positive number, 0 for all others, in one operation. */
 const steep = 3.4e38;
@@ -43,6 +44,12 @@ export function unpool(g: Graph, x: Value, y: Value, dy: Value): Value {
   const coded = g.op("Mul", [isHit, g.constant(codes, [1, 1, height, width], "float32")], x.shape, "float32");
   const pool = { kernel_shape: [kh, kw], strides: [kh, kw], pads: [0, 0, 0, 0] };
   const code = g.op("MaxPool", [coded], y.shape, "float32", pool);
+  if (target.provider !== "cpu") {
+    // Devices have no operation that places numbers by index.
+    const chosen = g.op("Equal", [coded, upsample(g, code, x.shape)], x.shape, "bool");
+    const mask = g.op("Cast", [chosen], x.shape, "float32", { to: 1 });
+    return g.op("Mul", [upsample(g, dy, x.shape), mask], x.shape, "float32");
+  }
   const base = new BigInt64Array(sizeOf(y.shape));
   let at = 0;
   for (let image = 0; image < n * c; image++)

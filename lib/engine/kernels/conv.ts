@@ -9,8 +9,9 @@ import {
   type DepthwiseConv2dNativeBackpropInputAttrs,
   type FusedConv2DAttrs,
 } from "@tensorflow/tfjs-core";
-import { type Arr, arr, fullAs, nchw, oihw, reshapeValue, transposeValue } from "../graph/arr.ts";
+import { type Arr, arr, batchedProduct, fullAs, nchw, oihw, reshapeValue, transposeValue } from "../graph/arr.ts";
 import { type Graph, sizeOf, type Value } from "../graph/graph.ts";
+import { target } from "../graph/target.ts";
 import { add, float } from "./elementwise.ts";
 import { activate } from "./linalg.ts";
 import { define, type Inputs } from "./registry.ts";
@@ -87,7 +88,8 @@ function inputGradient(g: Graph, dy: Arr, filter: Arr, info: Info, depthwise: bo
   const extent = { h: (kh - 1) * dh + 1, w: (kw - 1) * dw + 1 };
   const before = [extent.h - 1 - top, extent.w - 1 - left];
   const after = [extent.h - 1 - bottom, extent.w - 1 - right];
-  const isPlain = sh === 1 && sw === 1 && [...before, ...after].every((p) => p >= 0);
+  // With a filter turned in the graph, ONNX Runtime 1.30 convolves wrongly on WebGPU; its transposed convolution is right.
+  const isPlain = target.provider === "cpu" && sh === 1 && sw === 1 && [...before, ...after].every((p) => p >= 0);
   if (isPlain && !depthwise && kh * kw * outputs < info.batchSize * info.inHeight * info.inWidth) {
     const turned = turn(g, fullAs(g, filter, [2, 3, 0, 1]), kh, kw);
     const attributes = {
@@ -132,7 +134,8 @@ function inputGradient(g: Graph, dy: Arr, filter: Arr, info: Info, depthwise: bo
 /** A filter stored I, O, H, W turned by half a turn. */
 function turn(g: Graph, filter: Value, kh: number, kw: number): Value {
   if (kh === 1 && kw === 1) return filter;
-  const far = g.int64([-(2 ** 31), -(2 ** 31)]);
+  // One before the first element.
+  const far = g.int64([-kh - 1, -kw - 1]);
   return g.op(
     "Slice",
     [filter, g.int64([kh - 1, kw - 1]), far, g.int64([2, 3]), g.int64([-1, -1])],
@@ -201,9 +204,7 @@ function filterGradient(g: Graph, x: Arr, dy: Arr, info: Info): Arr {
   const gradient = fullAs(g, dy, nchw);
   if (o <= 2 * places && info.padInfo.top < kh && info.padInfo.left < kw) {
     const each = reshapeValue(g, gradient, [n, o, places]);
-    const attributes = { transA: 0, transB: 1 };
-    const columns = windowsByImage(g, x, info);
-    const products = g.op("FusedMatMul", [each, columns], [n, o, c * kh * kw], "float32", attributes, "com.microsoft");
+    const products = batchedProduct(g, each, windowsByImage(g, x, info), [n, o, c * kh * kw], false, true);
     const sum = g.op("ReduceSum", [products, g.int64([0])], [o, c * kh * kw], "float32", { keepdims: 0 });
     return arr(reshapeValue(g, sum, [o, c, kh, kw]), shape, oihw);
   }
@@ -219,15 +220,7 @@ function depthwiseFilterGradient(g: Graph, x: Arr, dy: Arr, info: Info): Arr {
   const places = n * oh * ow;
   const gradient = reshapeValue(g, transposeValue(g, fullAs(g, dy, nchw), [1, 0, 2, 3]), [c, multiplier, places]);
   const columns = reshapeValue(g, windows(g, x, info), [c, kh * kw, places]);
-  const attributes = { transA: 0, transB: 1 };
-  const value = g.op(
-    "FusedMatMul",
-    [gradient, columns],
-    [c, multiplier, kh * kw],
-    "float32",
-    attributes,
-    "com.microsoft",
-  );
+  const value = batchedProduct(g, gradient, columns, [c, multiplier, kh * kw], false, true);
   return arr(reshapeValue(g, value, [c, multiplier, kh, kw]), [kh, kw, c, multiplier], [2, 3, 0, 1]);
 }
 

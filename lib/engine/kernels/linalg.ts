@@ -8,7 +8,7 @@ import type {
   SoftmaxAttrs,
 } from "@tensorflow/tfjs-core";
 import { backend_util } from "@tensorflow/tfjs-core";
-import { type Arr, arr, broadcast, elementwise, full, fullAs, nchw, reshape } from "../graph/arr.ts";
+import { type Arr, arr, batchedProduct, broadcast, elementwise, full, fullAs, nchw, reshape } from "../graph/arr.ts";
 import { type Graph, sizeOf, type Value } from "../graph/graph.ts";
 import { add, cast, clip, float, mul, prelu, scalar, sub } from "./elementwise.ts";
 import { define, type Inputs } from "./registry.ts";
@@ -57,9 +57,7 @@ export function matMul(g: Graph, a: Arr, b: Arr, transposeA: boolean, transposeB
     return reshape(g, matMul(g, flat, matrix, false, transposeB), shape);
   }
   const [p, q] = [operand(g, a, transposeA), operand(g, b, transposeB)];
-  if (!p.transposed && !q.transposed) return arr(g.op("MatMul", [p.value, q.value], shape, type));
-  const attributes = { transA: Number(p.transposed), transB: Number(q.transposed) };
-  return arr(g.op("FusedMatMul", [p.value, q.value], shape, type, attributes, "com.microsoft"));
+  return arr(batchedProduct(g, p.value, q.value, shape, p.transposed, q.transposed));
 }
 define<BatchMatMulAttrs>("BatchMatMul", (g, { a, b }, { transposeA, transposeB }) =>
   sizeOf(a.shape) === 0 || sizeOf(b.shape) === 0 ? null : matMul(g, a, b, transposeA, transposeB),

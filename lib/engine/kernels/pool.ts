@@ -61,31 +61,51 @@ define<MaxPoolGradAttrs>("MaxPoolGrad", (g, { dy, input }, a) => {
   if (sizeOf(input.shape) === 0 || sizeOf(dy.shape) === 0) return null;
   const x = fullAs(g, input, nchw);
   const gradient = fullAs(g, dy, nchw);
-  if (!tiles(info)) return scattered(g, x, gradient, info, input.shape);
+  if (!tiles(info)) return picked(g, x, gradient, info, input.shape);
   const y = g.op("MaxPool", [x], shapes(info).stored, "float32", window(info));
   return arr(unpool(g, x, y, gradient), input.shape, nchw);
 });
 
-/** The same for windows of any kind, by the index of each maximum. */
-function scattered(g: Graph, x: Value, gradient: Value, info: Info, shape: readonly number[]): Arr {
-  const { stored } = shapes(info);
-  const [, at] = g.ops(
-    "MaxPool",
-    [x],
-    [
-      { shape: stored, type: "float32" },
-      { shape: stored, type: "int64" },
-    ],
-    window(info),
-  );
-  const size = sizeOf(x.shape);
-  const flat = (v: Value): Value => g.op("Reshape", [v, g.int64([-1])], [sizeOf(v.shape)], v.type);
-  const zeros = g.op("Expand", [g.scalar(0), g.int64([size])], [size], "float32");
-  const sum = g.op("ScatterElements", [zeros, flat(at!), flat(gradient)], [size], "float32", {
-    axis: 0,
-    reduction: "add",
-  });
-  return arr(g.op("Reshape", [sum, g.int64(x.shape)], x.shape, "float32"), shape, nchw);
+/**
+ * The same for windows of any kind.
+ *
+ * Filters that pick one element each give every window's elements; the same filters, transposed, put the shares back.
+ */
+function picked(g: Graph, x: Value, gradient: Value, info: Info, shape: readonly number[]): Arr {
+  const { filterHeight: kh, filterWidth: kw, outHeight: oh, outWidth: ow, padInfo } = info;
+  const [n, c, height, width] = x.shape as [number, number, number, number];
+  const k = kh * kw;
+  const picks = new Float32Array(k * k);
+  const codes = new Float32Array(k);
+  for (let i = 0; i < k; i++) {
+    picks[i * k + i] = 1;
+    codes[i] = k - i;
+  }
+  const filters = g.constant(picks, [k, 1, kh, kw], "float32");
+  const padded = [height + padInfo.top + padInfo.bottom, width + padInfo.left + padInfo.right] as const;
+  let image = g.op("Reshape", [x, g.int64([n * c, 1, height, width])], [n * c, 1, height, width], "float32");
+  if (padded[0] !== height || padded[1] !== width) {
+    const pads = g.int64([0, 0, padInfo.top, padInfo.left, 0, 0, padInfo.bottom, padInfo.right]);
+    const inputs = [image, pads, g.scalar(-3.4e38)];
+    image = g.op("Pad", inputs, [n * c, 1, ...padded], "float32", { mode: "constant" });
+  }
+  const attributes = { kernel_shape: [kh, kw], strides: [info.strideHeight, info.strideWidth], pads: [0, 0, 0, 0] };
+  const many = [n * c, k, oh, ow];
+  const one = [n * c, 1, oh, ow];
+  const elements = g.op("Conv", [image, filters], many, "float32", attributes);
+  const most = g.op("ReduceMax", [elements, g.int64([1])], one, "float32", { keepdims: 1 });
+  const hit = g.op("Cast", [g.op("Equal", [elements, most], many, "bool")], many, "float32", { to: 1 });
+  const coded = g.op("Mul", [hit, g.constant(codes, [1, k, 1, 1], "float32")], many, "float32");
+  const first = g.op("ReduceMax", [coded, g.int64([1])], one, "float32", { keepdims: 1 });
+  const chosen = g.op("Cast", [g.op("Equal", [coded, first], many, "bool")], many, "float32", { to: 1 });
+  const dy = g.op("Reshape", [gradient, g.int64(one)], one, "float32");
+  const shares = g.op("Mul", [chosen, dy], many, "float32");
+  const reached = [(oh - 1) * info.strideHeight + kh, (ow - 1) * info.strideWidth + kw] as const;
+  let value = g.op("ConvTranspose", [shares, filters], [n * c, 1, ...reached], "float32", attributes);
+  const ends = [padInfo.top + height - reached[0], padInfo.left + width - reached[1]];
+  const pads = g.int64([0, 0, -padInfo.top, -padInfo.left, 0, 0, ...ends]);
+  value = g.op("Pad", [value, pads, g.scalar(0)], [n * c, 1, height, width], "float32", { mode: "constant" });
+  return arr(g.op("Reshape", [value, g.int64(x.shape)], x.shape, "float32"), shape, nchw);
 }
 
 /** Spreads each window's gradient evenly over the elements that it averaged. */

@@ -120,8 +120,8 @@ define<StridedSliceAttrs>("StridedSlice", (g, { x }, a) => {
     const size = slice_util.computeOutShape(begin, end, strides);
     return reshape(g, slice(g, x, begin, size), finalShape);
   }
-  // Going backwards past the first element is written as an end far below zero.
-  const ends = end.map((e, i) => (strides[i]! < 0 && e < 0 ? -(2 ** 31) : e));
+  // Going backwards past the first element is written as the end before it.
+  const ends = end.map((e, i) => (strides[i]! < 0 && e < 0 ? -x.shape[i]! - 1 : e));
   const axes = g.int64(begin.map((_, i) => i));
   const value = g.op(
     "Slice",
@@ -203,6 +203,6 @@ define<ReverseAttrs>("Reverse", (g, { x }, { dims }) => {
   if (axes.length === 0) return x;
   const steps = g.int64(axes.map(() => -1));
   const starts = g.int64(axes.map((axis) => x.shape[axis]! - 1));
-  const ends = g.int64(axes.map(() => -(2 ** 31)));
+  const ends = g.int64(axes.map((axis) => -x.shape[axis]! - 1));
   return arr(g.op("Slice", [full(g, x), starts, ends, g.int64(axes), steps], x.shape, x.value.type));
 });

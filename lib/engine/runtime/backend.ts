@@ -84,7 +84,6 @@ export class Backend extends tf.KernelBackend {
       arr: null,
       graph: null,
       other: null,
-      resident: null,
     };
     this.#entries.set(id, entry);
     this.#count++;

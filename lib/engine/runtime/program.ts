@@ -1,16 +1,9 @@
 /** Compiled programs: a session with its inputs and outputs in order, results in memory that is used again. */
 import { type Node, sizeOf, type Value } from "../graph/graph.ts";
+import { target } from "../graph/target.ts";
 import type { ElementType, GraphSpec } from "../onnx/writer.ts";
 import { createSession, type Named, type OrtTensor, type Session } from "./session.ts";
-import { type Block, takeBlock } from "./storage.ts";
-
-/** What every program is compiled for; changed by `engine.use`. */
-export const target = {
-  /** The execution provider of ONNX Runtime. */
-  provider: "cpu",
-  /** Threads for programs that have enough work for them. */
-  threads: 2,
-};
+import { Block, takeBlock } from "./storage.ts";
 
 export interface OutputSpec {
   readonly type: ElementType;
@@ -23,25 +16,39 @@ export interface Program {
   dispose(): void;
 }
 
+/** Results of at least this many numbers stay on the device; smaller ones, such as losses, come back at once. */
+const residentSize = 256;
+
 export function compile(spec: GraphSpec, work: number): Program {
   // Below a few million multiplications, waking a second thread costs more than it computes.
   const threads = work < 2e6 ? 1 : target.threads;
-  const session: Session = createSession(spec, { provider: target.provider, threads });
+  const onHost = target.provider === "cpu";
+  const resident = onHost
+    ? []
+    : spec.outputs.filter(({ shape }) => sizeOf(shape as number[]) >= residentSize || shape.includes("K"));
+  const session: Session = createSession(spec, {
+    provider: target.provider,
+    threads,
+    resident: resident.map(({ name }) => name),
+  });
   const inputNames = spec.inputs.map((input) => input.name);
   const outputNames = spec.outputs.map((output) => output.name);
   return {
     run(inputs, inputShapes, outputs) {
       const feeds: Named = {};
-      const fetches: Record<string, OrtTensor> = {};
+      const fetches: Record<string, OrtTensor | null> = {};
       for (let i = 0; i < inputNames.length; i++) feeds[inputNames[i]!] = inputs[i]!.tensor(inputShapes[i]!);
       const blocks: Block[] = new Array(outputNames.length);
       for (let i = 0; i < outputNames.length; i++) {
         const { type, shape } = outputs[i]!;
-        const block = takeBlock(type, sizeOf(shape));
-        blocks[i] = block;
-        fetches[outputNames[i]!] = block.tensor(shape);
+        if (onHost) {
+          const block = takeBlock(type, sizeOf(shape));
+          blocks[i] = block;
+          fetches[outputNames[i]!] = block.tensor(shape);
+        } else fetches[outputNames[i]!] = null;
       }
-      session.run(feeds, fetches);
+      const results = session.run(feeds, fetches);
+      if (!onHost) for (let i = 0; i < blocks.length; i++) blocks[i] = Block.of(results[outputNames[i]!]!);
       return blocks;
     },
     dispose: () => session.dispose(),

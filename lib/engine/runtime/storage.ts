@@ -1,31 +1,63 @@
 /** Memory of tensors: typed arrays that are reused, and the records that tfjs knows tensors by. */
 import type { DataId, TensorInfo } from "@tensorflow/tfjs-core";
 import type { Arr, DType, Permutation } from "../graph/arr.ts";
-import { arrayFor, type Graph, sameShape } from "../graph/graph.ts";
+import { arrayFor, type Graph, sameShape, sizeOf } from "../graph/graph.ts";
 import type { ElementType, HostArray } from "../onnx/writer.ts";
-import { type OrtTensor, ortTensor } from "./session.ts";
+import { type OrtTensor, ortTensor, readBack } from "./session.ts";
 
-/** A typed array with the tensor object ONNX Runtime knows it by. */
+/** Numbers as ONNX Runtime knows them: a typed array, or memory of the device that is read back when asked for. */
 export class Block {
-  readonly data: HostArray;
   readonly type: ElementType;
+  readonly size: number;
   /** Made by us, and never handed out: its memory may be used again when the last tensor goes. */
   recyclable: boolean;
   /** Made by the user, who may write to it. */
   readonly foreign: boolean;
+  #data: HostArray | null;
   #tensor: OrtTensor | null = null;
 
-  constructor(data: HostArray, type: ElementType, from: "engine" | "user") {
-    this.data = data;
+  constructor(data: HostArray | OrtTensor, type: ElementType, from: "engine" | "user") {
     this.type = type;
     this.recyclable = from === "engine";
     this.foreign = from === "user";
+    if (ArrayBuffer.isView(data)) {
+      this.#data = data;
+      this.size = data.length;
+    } else {
+      this.#data = null;
+      this.#tensor = data;
+      this.size = sizeOf(data.dims);
+    }
+  }
+
+  /** The block of a result of ONNX Runtime, wherever it lies. */
+  static of(result: OrtTensor): Block {
+    return new Block(result.location === "gpu-buffer" ? result : result.data, result.type, "engine");
+  }
+
+  /** Whether the numbers are on the device only. */
+  get isResident(): boolean {
+    return this.#data === null;
+  }
+
+  get data(): HostArray {
+    if (this.#data === null) {
+      this.#data = readBack(this.#tensor!);
+      this.#tensor!.dispose?.();
+      this.#tensor = null;
+    }
+    return this.#data;
   }
 
   tensor(dims: readonly number[]): OrtTensor {
     if (this.#tensor === null || !sameShape(this.#tensor.dims, dims))
       this.#tensor = ortTensor(this.type, this.data, dims);
     return this.#tensor;
+  }
+
+  /** Frees memory of the device. */
+  free(): void {
+    if (this.isResident) this.#tensor!.dispose?.();
   }
 }
 
@@ -45,7 +77,12 @@ export function takeBlock(type: ElementType, size: number): Block {
 
 /** Gives a block back when no tensor uses it any more. */
 export function releaseBlock(block: Block): void {
-  if (!block.recyclable || block.data.byteLength < 256 || freeBytes + block.data.byteLength > freeBytesLimit) return;
+  if (!block.recyclable) return;
+  if (block.isResident) {
+    block.free();
+    return;
+  }
+  if (block.data.byteLength < 256 || freeBytes + block.data.byteLength > freeBytesLimit) return;
   const key = `${block.type}${block.data.length}`;
   const list = free.get(key);
   if (list) list.push(block);
@@ -67,8 +104,6 @@ export interface Entry {
   graph: Graph | null;
   /** Strings, and the two halves of complex numbers, which only the fallback computes with. */
   other: { readonly strings?: Uint8Array[]; readonly real?: TensorInfo; readonly imag?: TensorInfo } | null;
-  /** Numbers kept by the device. */
-  resident: OrtTensor | null;
 }
 
 export const elementType = (dtype: string): ElementType =>

@@ -52,7 +52,7 @@ export class Trace implements Tracing {
     const { layout } = entry;
     const block = entry.block!;
     const variable = this.#variables.get(entry.id);
-    if (!variable && !layout && block.data.length <= constantLimit) {
+    if (!variable && !layout && block.size <= constantLimit) {
       return arr(this.graph.constant(block.data.slice(), shape, block.type));
     }
     const source: Source = variable ? { kind: "variable", variable } : { kind: "capture", block };
