@@ -20,7 +20,6 @@ const left = new Set([
   "@jupyterlab/apputils-extension:splash",
   "@jupyterlab/apputils-extension:subshell-settings",
   "@jupyterlab/application-extension:logo",
-  "@jupyterlab/application-extension:property-inspector",
   "@jupyterlab/filebrowser-extension:share-file",
   "@jupyterlab/filebrowser-extension:open-url",
   "@jupyterlab/notebook-extension:code-console",
