@@ -8,7 +8,7 @@ import { cellTexts, isNumeric } from "./parts/cell-text.ts";
 import { escapeHtml, escapeLatex } from "./parts/escape.ts";
 
 /** A value of a cell. Absent values are null. */
-export type Cell = number | string | boolean | bigint | Date | null | undefined;
+export type FrameValue = number | string | boolean | bigint | Date | null | undefined;
 
 /** The rows shown of a long table, first and last together. */
 const shownRows = 20;
@@ -24,8 +24,8 @@ export interface Danfo<F> {
  */
 export class DataFrame extends ColumnTable {
   /** The frame as plain rows. */
-  rows(): Record<string, Cell>[] {
-    return this.objects() as Record<string, Cell>[];
+  rows(): Record<string, FrameValue>[] {
+    return this.objects() as Record<string, FrameValue>[];
   }
 
   /** A table for a terminal: numbers to the right, the middle of a long table left out. `limit` is the most rows shown, 20 by default. */
@@ -74,7 +74,7 @@ export class DataFrame extends ColumnTable {
    */
   toDanfo<F>(danfo: Danfo<F>): F {
     const columns = this.columnNames().map((name): [string, unknown[]] => {
-      const values = Array.from(this.array(name) as ArrayLike<Cell>);
+      const values = Array.from(this.array(name) as ArrayLike<FrameValue>);
       const absent = isNumeric(values) ? Number.NaN : null;
       return [name, values.map((value) => (value instanceof Date ? value.toISOString() : (value ?? absent)))];
     });
@@ -84,7 +84,7 @@ export class DataFrame extends ColumnTable {
   /** The frame as Parquet: whole numbers as INT32, other numbers as DOUBLE, the rest as what it is. */
   toParquet(): Uint8Array<ArrayBuffer> {
     const columnData = this.columnNames().map((name) => {
-      const data = Array.from(this.array(name) as ArrayLike<Cell>, (value) => value ?? null);
+      const data = Array.from(this.array(name) as ArrayLike<FrameValue>, (value) => value ?? null);
       return { name, data, type: parquetType(name, data), nullable: data.includes(null) };
     });
     return new Uint8Array(parquetWriteBuffer({ columnData }));
@@ -121,10 +121,10 @@ export class DataFrame extends ColumnTable {
  * ```
  */
 export function frame(
-  data: Iterable<Readonly<Record<string, Cell>>> | Readonly<Record<string, ArrayLike<Cell>>>,
+  data: Iterable<Readonly<Record<string, FrameValue>>> | Readonly<Record<string, ArrayLike<FrameValue>>>,
 ): DataFrame {
   const columns = isRows(data) ? columnsOf([...data]) : lengthsAgree(data);
-  const made = table(columns as Record<string, Cell[]>);
+  const made = table(columns as Record<string, FrameValue[]>);
   return new DataFrame(made.data(), made.columnNames());
 }
 
@@ -168,7 +168,7 @@ function contentFor(frame: DataFrame, path: string): string | Uint8Array {
 
 function parquetType(
   name: string,
-  values: readonly Cell[],
+  values: readonly FrameValue[],
 ): "BOOLEAN" | "INT32" | "INT64" | "DOUBLE" | "STRING" | "TIMESTAMP" {
   const kinds = new Set(
     values.filter((value) => value !== null).map((value) => (value instanceof Date ? "date" : typeof value)),
@@ -185,16 +185,16 @@ function parquetType(
   return values.every((value) => value === null || (value as number) === (Number(value) | 0)) ? "INT32" : "DOUBLE";
 }
 
-function isRows(data: object): data is Iterable<Readonly<Record<string, Cell>>> {
+function isRows(data: object): data is Iterable<Readonly<Record<string, FrameValue>>> {
   return Symbol.iterator in data;
 }
 
-function columnsOf(rows: readonly Readonly<Record<string, Cell>>[]): Record<string, Cell[]> {
+function columnsOf(rows: readonly Readonly<Record<string, FrameValue>>[]): Record<string, FrameValue[]> {
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   return Object.fromEntries(names.map((name) => [name, rows.map((row) => row[name] ?? null)]));
 }
 
-function lengthsAgree<T extends Readonly<Record<string, ArrayLike<Cell>>>>(columns: T): T {
+function lengthsAgree<T extends Readonly<Record<string, ArrayLike<FrameValue>>>>(columns: T): T {
   const [first, ...others] = Object.entries(columns);
   for (const [name, values] of others) {
     if (first !== undefined && values.length !== first[1].length) {

@@ -3,6 +3,7 @@ import type { TrainEvent } from "../train/events.ts";
 import { type Measured, metric, notDefined } from "./metric.ts";
 import { type Cells, fromCells, undefinedBecause } from "./parts/cells.ts";
 import { mean } from "./parts/summaries.ts";
+import { untrainedOutputs } from "./parts/untrained-outputs.ts";
 
 /**
  * Forward transfer, by the two definitions in use; they are not the same number.
@@ -51,28 +52,10 @@ export const fwt = {
 
 function transfer(events: Iterable<TrainEvent>, measure: (cells: Cells, later: number[]) => number): Measured {
   const log = [...events];
-  const untrained = untrainedTask(log);
-  if (untrained !== undefined) {
-    return notDefined(
-      `class-incremental: the outputs for the classes of task ${untrained} had never been trained before it was met, so its accuracy until then says nothing of transfer`,
-    );
-  }
+  const why = untrainedOutputs(log);
+  if (why !== undefined) return notDefined(why);
   return fromCells(log, (cells) => {
     const later = cells.seen().filter((task) => cells.learned(task) > 0);
     return later.length > 0 ? measure(cells, later) : undefinedBecause("only one task has been learned");
   });
-}
-
-/** A task whose classes compete with all others and were never trained before it was met. */
-function untrainedTask(log: readonly TrainEvent[]): number | undefined {
-  if (log.some((event) => event.type === "started" && event.head === "multi")) return undefined;
-  const met = new Set<number>();
-  let first = true;
-  for (const event of log) {
-    if (event.type !== "boundary") continue;
-    if (!first && event.classes.some((label) => !met.has(label))) return event.task;
-    for (const label of event.classes) met.add(label);
-    first = false;
-  }
-  return undefined;
 }

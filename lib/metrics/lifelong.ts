@@ -4,6 +4,7 @@ import { type Measured, type Metric, metric, notDefined } from "./metric.ts";
 import { fromCells, undefinedBecause } from "./parts/cells.ts";
 import { type Curve, type Evaluations, evaluatedWithin, evaluationsOf } from "./parts/curves.ts";
 import { mean } from "./parts/summaries.ts";
+import { untrainedOutputs } from "./parts/untrained-outputs.ts";
 
 /** The logs of single-task experts, by task: each learned that task alone, from scratch, with the same model. */
 export type Experts = Readonly<Record<number, readonly TrainEvent[]>>;
@@ -49,8 +50,11 @@ export const lifelong = {
       formula: "mean over i<j of (R[i][j] − R[i−1][j]) / (R[i][j] + R[i−1][j]), R[−1] before training",
       higherIsBetter: true,
     },
-    (events) =>
-      fromCells(events, ({ at, before, learned, seen }) =>
+    (events) => {
+      const log = [...events];
+      const why = untrainedOutputs(log);
+      if (why !== undefined) return notDefined(why);
+      return fromCells(log, ({ at, before, learned, seen }) =>
         contrasts(
           seen().flatMap((task) =>
             Array.from(
@@ -59,7 +63,8 @@ export const lifelong = {
             ),
           ),
         ),
-      ),
+      );
+    },
   ),
   /** What learning one task does to each task learned before (BT), as a contrast: `(after − before) / (after + before)`, mean over pairs. */
   backwardTransfer: metric(

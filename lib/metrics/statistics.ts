@@ -30,8 +30,18 @@ export function tInterval(values: readonly number[], { level = 0.95 }: { level?:
   const n = values.length;
   const mean = meanOf(values);
   if (n < 2) return { mean, low: Number.NaN, high: Number.NaN, n };
-  const half = (studentQuantile((1 + level) / 2, n - 1) * deviation(values)) / Math.sqrt(n);
+  const half = (quantile(level, n - 1) * deviation(values)) / Math.sqrt(n);
   return { mean, low: mean - half, high: mean + half, n };
+}
+
+/** Curves ask for the same quantile at every point. */
+const quantiles = new Map<string, number>();
+
+function quantile(level: number, degrees: number): number {
+  const key = `${level} ${degrees}`;
+  const found = quantiles.get(key) ?? studentQuantile((1 + level) / 2, degrees);
+  quantiles.set(key, found);
+  return found;
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Rule } from "../metrics/accuracy-matrix.ts";
 import { averageCurve, evaluationsOf } from "../metrics/parts/curves.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { type Figure, figure, type Layout } from "./figure.ts";
-import { bandTraces } from "./parts/bands.ts";
+import { bandTraces, overSeeds } from "./parts/bands.ts";
 import { boundaryLines } from "./parts/boundaries.ts";
 import { colourAt, colourOn, neutral } from "./parts/colour.ts";
 
@@ -18,7 +18,7 @@ export interface AccuracyCurvesOptions {
 /**
  * Draws test accuracy on each task, and the average over the tasks met so far, against the training step.
  *
- * Given several runs, lines are means over seeds and bands their 95% t-intervals. Upright lines are the boundaries of experiences.
+ * Given several runs, lines are means over seeds and bands their 95% t-intervals (of two runs, the range). Upright lines are the boundaries of experiences.
  *
  * @example
  * ```ts
@@ -39,7 +39,7 @@ export function accuracyCurves(
   const found = runs.map((events) => evaluationsOf(events, rule));
   const columns = Math.max(0, ...found.map((run) => run.tasks));
   const few = columns <= 7;
-  const several = runs.length > 1 ? `, mean and 95% interval of ${runs.length} seeds` : "";
+  const told = ["test accuracy on each task", overSeeds(runs.length)].filter((part) => part !== "").join(", ");
   const perTask = Array.from({ length: columns }, (_, task) =>
     bandTraces(
       found.map((run) => run.curves[task] ?? { x: [], y: [] }),
@@ -48,6 +48,7 @@ export function accuracyCurves(
         colour: few ? colourAt(task) : colourOn("accuracy", (0.9 * task) / (columns - 1)),
         width: few ? 1.8 : 1.3,
         band: few,
+        limits: [0, 1],
         showlegend: few || task % Math.ceil(columns / 6) === 0,
       },
     ),
@@ -57,11 +58,12 @@ export function accuracyCurves(
     colour: neutral,
     width: 3,
     dash: "dash",
+    limits: [0, 1],
   });
   return figure({
     data: [...perTask, ...average],
     layout: {
-      title: { text: title, subtitle: { text: `test accuracy on each task${several}` } },
+      title: { text: title, subtitle: { text: told } },
       xaxis: { title: { text: "training step" } },
       yaxis: { title: { text: "accuracy" }, tickformat: ".0%", range: [0, 1.02] },
       hovermode: "x unified",

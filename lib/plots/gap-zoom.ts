@@ -49,7 +49,12 @@ export function gapZoom(
         : { x: [], y: [] },
     );
   const data = old.flatMap((task): Trace[] =>
-    bandTraces(around(task), { name: tasks?.[task] ?? `task ${task}`, colour: colourAt(task), width: 2 }),
+    bandTraces(around(task), {
+      name: tasks?.[task] ?? `task ${task}`,
+      colour: colourAt(task),
+      width: 2,
+      limits: [0, 1],
+    }),
   );
   const fall = fallOf(old.map((task) => meanCurve(around(task))));
   return figure({
@@ -76,7 +81,7 @@ export function gapZoom(
         },
         ...(fall === undefined ? [] : [level(fall.before, stepsBefore, stepsAfter)]),
       ],
-      annotations: fall === undefined ? [] : [note(fall)],
+      annotations: fall === undefined ? [] : [note(fall, stepsAfter)],
     },
   });
 }
@@ -128,8 +133,16 @@ function level(value: number, before: number, after: number): Shape {
   };
 }
 
-function note({ before, lowest, step }: Fall): Annotation {
+function note({ before, lowest, step }: Fall, end: number): Annotation {
   const points = Math.round(100 * (before - lowest));
   const text = points > 0 ? `−${points} points after ${step} steps` : "no fall";
-  return { text, x: step, y: lowest, xanchor: "left", yanchor: "top", showarrow: false, font: { size: 12.5 } };
+  return {
+    text,
+    x: step,
+    y: lowest,
+    xanchor: step > 0.6 * end ? "right" : "left",
+    yanchor: "top",
+    showarrow: false,
+    font: { size: 12.5 },
+  };
 }

@@ -42,7 +42,9 @@ export function lossCurves(
   const spread = Math.max(...values) / Math.min(...values);
   const logarithmic = log ?? spread > 30;
   return figure({
-    data: names.flatMap((name, index) => bandTraces(curves[index]!, { name, colour: colourAt(index), width: 1.6 })),
+    data: names.flatMap((name, index) =>
+      bandTraces(curves[index]!, { name, colour: colourAt(index), width: 1.6, limits: [0, Number.POSITIVE_INFINITY] }),
+    ),
     layout: {
       title: {
         text: "Training loss",

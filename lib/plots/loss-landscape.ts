@@ -49,7 +49,7 @@ export function lossLandscape(
     data: Object.entries(losses).flatMap(([name, lists], index) =>
       bandTraces(
         lists.map((list) => ({ x: shares, y: list })),
-        { name, colour: colourAt(index), width: 2.2 },
+        { name, colour: colourAt(index), width: 2.2, limits: [0, Number.POSITIVE_INFINITY] },
       ),
     ),
     layout: {

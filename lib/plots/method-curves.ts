@@ -3,7 +3,7 @@ import { type AccuracyMatrix, accuracyMatrix, type Rule } from "../metrics/accur
 import { mean } from "../metrics/parts/summaries.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { type Figure, figure, type Layout } from "./figure.ts";
-import { bandTraces, type Curve } from "./parts/bands.ts";
+import { bandTraces, type Curve, overSeeds } from "./parts/bands.ts";
 import { colourAt } from "./parts/colour.ts";
 
 /** What can be said of method curves. */
@@ -31,13 +31,13 @@ export function methodCurves(
 ): Figure {
   const names = Object.keys(methods);
   const seeds = Math.max(0, ...Object.values(methods).map((runs) => runs.length));
-  const several = seeds > 1 ? `, mean and 95% interval of ${seeds} seeds` : "";
+  const told = ["test accuracy over the tasks met so far", overSeeds(seeds)].filter((part) => part !== "").join(", ");
   const curves = names.map((name) => methods[name]!.map((events) => averages(accuracyMatrix(events, { rule }))));
   const last = Math.max(1, ...curves.flat(1).flatMap(({ x }) => x));
   return figure({
     data: curves.flatMap((runs, index) => {
       const once = last > 1 && runs.length > 0 && runs.every(({ x }) => x.length === 1);
-      const style = { name: names[index]!, colour: colourAt(index), width: 2.2 };
+      const style = { name: names[index]!, colour: colourAt(index), width: 2.2, limits: [0, 1] as const };
       if (!once) return bandTraces(runs, { ...style, markers: true });
       return bandTraces(
         runs.map(({ y }) => ({ x: [1, last], y: [y[0]!, y[0]!] })),
@@ -45,7 +45,7 @@ export function methodCurves(
       );
     }),
     layout: {
-      title: { text: title, subtitle: { text: `test accuracy over the tasks met so far${several}` } },
+      title: { text: title, subtitle: { text: told } },
       xaxis: { title: { text: "experiences learned" }, dtick: 1 },
       yaxis: { title: { text: "accuracy" }, tickformat: ".0%", range: [0, 1.02] },
     } satisfies Layout,

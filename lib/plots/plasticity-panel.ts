@@ -2,7 +2,7 @@
 import { accuracyMatrix } from "../metrics/accuracy-matrix.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { type Annotation, type Figure, figure, type Layout, type Trace } from "./figure.ts";
-import { bandTraces, type Curve } from "./parts/bands.ts";
+import { bandTraces, type Curve, overSeeds } from "./parts/bands.ts";
 import { colourAt } from "./parts/colour.ts";
 import { panelAt } from "./parts/panels.ts";
 
@@ -70,7 +70,14 @@ export function plasticityPanel(
   if (withAccuracy) {
     const axes = place(measured.length, "accuracy on each task just learned", "experience", ".0%");
     data.push(
-      ...bandTraces(learned, { name: "new task", colour: colourAt(5), markers: true, showlegend: false, axes }),
+      ...bandTraces(learned, {
+        name: "new task",
+        colour: colourAt(5),
+        markers: true,
+        showlegend: false,
+        axes,
+        limits: [0, 1],
+      }),
     );
   }
   return figure({
@@ -78,7 +85,7 @@ export function plasticityPanel(
     layout: {
       title: {
         text: "Plasticity",
-        ...(runs.length > 1 ? { subtitle: { text: `mean and 95% interval of ${runs.length} seeds` } } : {}),
+        ...(runs.length > 1 ? { subtitle: { text: overSeeds(runs.length) } } : {}),
       },
       height: 110 + 170 * rows,
       annotations: headings,

@@ -56,6 +56,9 @@ describe("the lifelong suite", () => {
     const expected = pairs.map(([before, after]) => (after - before) / (after + before));
     expect(lifelong.forwardTransfer(log).value).toBeCloseTo(expected.reduce((a, b) => a + b) / 3, 12);
     expect(lifelong.forwardTransfer(logOf(R)).why).toBe("task 1 was not evaluated before training");
+    expect(lifelong.forwardTransfer(logOf(R, { initial: [0, 0, 0], head: "single" })).why).toMatch(
+      /^class-incremental/,
+    );
   });
 
   test("backward transfer contrasts each learned task before and after every later one", () => {

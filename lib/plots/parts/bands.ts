@@ -15,12 +15,20 @@ export interface BandStyle {
   readonly showlegend?: boolean;
   readonly markers?: boolean;
   readonly axes?: { readonly xaxis?: string; readonly yaxis?: string };
-  /** Left out: no band. */
+  /** False: no band. */
   readonly band?: boolean;
+  /** What the quantity cannot be below and above; bands end there. */
+  readonly limits?: readonly [number, number];
   readonly hovertemplate?: string;
 }
 
-/** The mean of curves at every place that one of them has, with its 95% interval. */
+/** What a band shows, as a subtitle says it: two values have a range, but no interval worth drawing. */
+export function overSeeds(runs: number): string {
+  if (runs < 2) return "";
+  return runs === 2 ? "mean and range of 2 seeds" : `mean and 95% interval of ${runs} seeds`;
+}
+
+/** The mean of curves at every place that one of them has, with its 95% interval; of two curves, with their range. */
 export function meanCurve(curves: readonly Curve[]): { x: number[]; mean: number[]; low: number[]; high: number[] } {
   const at = new Map<number, number[]>();
   for (const { x, y } of curves) {
@@ -30,7 +38,11 @@ export function meanCurve(curves: readonly Curve[]): { x: number[]; mean: number
     });
   }
   const x = [...at.keys()].sort((a, b) => a - b);
-  const intervals = x.map((place) => tInterval(at.get(place)!));
+  const intervals = x.map((place) => {
+    const values = at.get(place)!;
+    const interval = tInterval(values);
+    return values.length === 2 ? { ...interval, low: Math.min(...values), high: Math.max(...values) } : interval;
+  });
   return {
     x,
     mean: intervals.map(({ mean }) => mean),
@@ -42,14 +54,18 @@ export function meanCurve(curves: readonly Curve[]): { x: number[]; mean: number
 /** The traces of curves over seeds: a band when there are at least two, and the line of their mean. */
 export function bandTraces(curves: readonly Curve[], style: BandStyle): Trace[] {
   const { x, mean, low, high } = meanCurve(curves);
+  const [least, most] = style.limits ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
   const known = x.map((_, index) => index).filter((index) => Number.isFinite(low[index]));
   const shared = { ...style.axes, legendgroup: style.name };
   const band: Scatter = {
     type: "scatter",
     ...shared,
-    name: `${style.name}, 95% interval`,
+    name: `${style.name}, spread`,
     x: [...known.map((index) => x[index]!), ...known.toReversed().map((index) => x[index]!)],
-    y: [...known.map((index) => high[index]!), ...known.toReversed().map((index) => low[index]!)],
+    y: [
+      ...known.map((index) => Math.min(most, high[index]!)),
+      ...known.toReversed().map((index) => Math.max(least, low[index]!)),
+    ],
     fill: "toself",
     fillcolor: faded(style.colour, 0.18),
     line: { width: 0, color: style.colour },

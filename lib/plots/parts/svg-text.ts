@@ -8,7 +8,7 @@ const wide = new Set("mwMW%@—±∞");
 export function widthOf(text: string, size: number): number {
   let ems = 0;
   for (const letter of text)
-    ems += narrow.has(letter) ? 0.31 : wide.has(letter) ? 0.86 : /[A-Z]/.test(letter) ? 0.67 : 0.56;
+    ems += narrow.has(letter) ? 0.31 : wide.has(letter) ? 0.86 : /[A-Z]/.test(letter) ? 0.67 : 0.58;
   return ems * size;
 }
 
