@@ -1,8 +1,9 @@
 /** A comparison of methods as bars: one panel per metric, one bar per method, intervals over seeds. */
 import type { Comparison } from "../metrics/comparison-table.ts";
-import { type Annotation, type Figure, figure, type Layout, type Trace } from "./figure.ts";
+import { type Figure, figure, type Layout, type Trace } from "./figure.ts";
 import { colourAt } from "./parts/colour.ts";
 import { panelAt } from "./parts/panels.ts";
+import type { Annotation } from "./parts/plotly.ts";
 
 /**
  * Draws the table of `comparisonTable`: methods from top to bottom, metrics from left to right, 95% t-intervals as error bars.

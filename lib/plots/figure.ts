@@ -8,20 +8,7 @@ import { requireSound } from "./parts/sound.ts";
 import { headingsHeight, svgOf } from "./parts/svg.ts";
 import { textOf } from "./parts/terminal.ts";
 
-export type {
-  Annotation,
-  Axis,
-  Bar,
-  Box,
-  ColorScale,
-  Heatmap,
-  Histogram,
-  Layout,
-  Marker,
-  Scatter,
-  Shape,
-  Trace,
-} from "./parts/plotly.ts";
+export type { Layout, Trace } from "./parts/plotly.ts";
 
 /** A picture of results. `data` and `layout` are plotly.js figure JSON, deeply frozen. */
 export interface Figure {

@@ -2,8 +2,9 @@
 import { forgettingByTask } from "../metrics/forgetting.ts";
 import { tInterval } from "../metrics/statistics.ts";
 import type { TrainEvent } from "../train/events.ts";
-import { type Bar, type Figure, figure } from "./figure.ts";
+import { type Figure, figure } from "./figure.ts";
 import { colourAt } from "./parts/colour.ts";
+import type { Bar } from "./parts/plotly.ts";
 
 /**
  * Draws Chaudhry's forgetting of each task at the end of the run, a group of bars per task and a colour per method.

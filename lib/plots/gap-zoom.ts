@@ -2,9 +2,10 @@
 import { type Curve, evaluationsOf } from "../metrics/parts/curves.ts";
 import { mean } from "../metrics/parts/summaries.ts";
 import type { TrainEvent } from "../train/events.ts";
-import { type Annotation, type Figure, figure, type Shape, type Trace } from "./figure.ts";
+import { type Figure, figure, type Trace } from "./figure.ts";
 import { bandTraces, meanCurve } from "./parts/bands.ts";
 import { colourAt } from "./parts/colour.ts";
+import type { Annotation, Shape } from "./parts/plotly.ts";
 
 /** What can be said of the zoom. */
 export interface GapZoomOptions {

@@ -1,8 +1,9 @@
 /** A sweep in one picture: every run a line across its settings to its result. */
 import type { DataFrame } from "../metrics/frame.ts";
-import { type Annotation, type Figure, figure, type Trace } from "./figure.ts";
+import { type Figure, figure, type Trace } from "./figure.ts";
 import { colourOn, stopsOf } from "./parts/colour.ts";
 import { numberText } from "./parts/number-text.ts";
+import type { Annotation } from "./parts/plotly.ts";
 
 /** What can be said of parallel coordinates. */
 export interface ParallelCoordinatesOptions {

@@ -1,10 +1,11 @@
 /** Whether a network can still learn, at a glance: what its probes measured, and how well each new task was learned. */
 import { accuracyMatrix } from "../metrics/accuracy-matrix.ts";
 import type { TrainEvent } from "../train/events.ts";
-import { type Annotation, type Figure, figure, type Layout, type Trace } from "./figure.ts";
+import { type Figure, figure, type Layout, type Trace } from "./figure.ts";
 import { bandTraces, type Curve, overSeeds } from "./parts/bands.ts";
 import { colourAt } from "./parts/colour.ts";
 import { panelAt } from "./parts/panels.ts";
+import type { Annotation } from "./parts/plotly.ts";
 
 /** What each probe measures, as a panel says it, and how its axis counts. */
 const known: Readonly<Record<string, { readonly title: string; readonly tickformat?: string }>> = {

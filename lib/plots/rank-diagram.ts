@@ -1,7 +1,8 @@
 /** The critical-difference diagram: mean ranks of methods on a line, bars joining those that cannot be told apart. */
 import type { CriticalDifference } from "../metrics/critical-difference.ts";
-import { type Annotation, type Figure, figure, type Trace } from "./figure.ts";
+import { type Figure, figure, type Trace } from "./figure.ts";
 import { colourAt, neutral } from "./parts/colour.ts";
+import type { Annotation } from "./parts/plotly.ts";
 
 /**
  * Draws what `criticalDifference` found: better ranks to the left, thick bars over groups of methods that do not differ.

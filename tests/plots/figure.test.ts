@@ -238,6 +238,40 @@ describe("a figure", () => {
   });
 });
 
+describe("a figure in a terminal", () => {
+  test("is a table of numbers for a heat map", () => {
+    const made = figure({
+      data: [
+        {
+          type: "heatmap",
+          z: [
+            [0.5, Number.NaN],
+            [0.25, 1],
+          ],
+          x: ["a", "b"],
+          y: ["first", "second"],
+        },
+      ],
+      layout: { title: { text: "Matrix" } },
+    });
+    expect(made.toText()).toBe(["Matrix", "           a     b", " first   0.5     ·", "second  0.25     1"].join("\n"));
+  });
+
+  test("is bars of blocks for bars, dotted where negative", () => {
+    const made = figure({ data: [{ type: "bar", name: "gain", x: ["naive", "ewc"], y: [4, -2] }] });
+    expect(made.toText()).toBe(["gain", `naive ${"█".repeat(40)} 4`, `  ewc ${"▒".repeat(20)} −2`].join("\n"));
+  });
+
+  test("is dots for lines, from the lower left to the upper right when they rise", () => {
+    const lines = figure({ data: [{ type: "scatter", name: "up", x: [0, 1], y: [0, 1] }] })
+      .toText()
+      .split("\n");
+    expect(lines[0]).toMatch(/[⠁-⣿]$/);
+    expect(lines[11]!.split("┤")[1]).toMatch(/^[⠁-⣿]/);
+    expect(lines.at(-1)).toBe("up: ends at 1");
+  });
+});
+
 describe("ticks and numbers", () => {
   const ticks = (low: number, high: number, spec = {}) =>
     scaleOf("x", { range: [low, high], ...spec }, [{ values: [low, high] }])

@@ -18,12 +18,11 @@ export function principalComponents(features: Matrix, count: 2): { points: [numb
   );
   orthonormalise(vectors);
   let values = vectors.map(() => 0);
-  for (let round = 0; round < 300; round++) {
+  for (let round = 0; round < 1000; round++) {
+    const before = vectors.map((vector) => vector.slice());
     for (const [k, vector] of vectors.entries()) vectors[k] = times(gram, vector);
-    const next = orthonormalise(vectors);
-    const moved = next.some((value, k) => Math.abs(value - values[k]!) > 1e-10 * next[0]!);
-    values = next;
-    if (!moved && round > 5) break;
+    values = orthonormalise(vectors);
+    if (vectors.every((vector, k) => 1 - Math.abs(dot(vector, before[k]!)) < 1e-15)) break;
   }
   const coordinates = vectors.map((vector, k) => {
     const scores = wide ? vector.map((value) => value * Math.sqrt(values[k]!)) : project(x, vector);

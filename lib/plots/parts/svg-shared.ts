@@ -46,7 +46,7 @@ export function markColour(marker: Marker | undefined, index: number, otherwise:
 
 /** A value as a tooltip says it. */
 export function valueText(value: Place | null | undefined): string {
-  return typeof value === "number" ? numberText(value) : (value ?? "");
+  return typeof value === "number" ? numberText(Number(value.toPrecision(4))) : (value ?? "");
 }
 
 /** Vertical and horizontal error bars of a trace. */
