@@ -11,5 +11,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: "forks",
     maxWorkers: 2,
+    env: { THALWEG_RUNS: "off" }, // a test that trains must train
   },
 });

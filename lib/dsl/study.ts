@@ -6,11 +6,12 @@ import type { Model } from "../models/model.ts";
 import type { Optimizer, Schedule } from "../optim/optimizer.ts";
 import { sgd } from "../optim/optimizers/sgd.ts";
 import { constant } from "../optim/schedules/constant.ts";
+import { nameOf, taskNames } from "../runs/name.ts";
 import { progress, silent } from "../runs/progress.ts";
 import { type Run, shown } from "../runs/run.ts";
 import type { Strategy } from "../strategies/strategy.ts";
 import type { Fact, Stream, Why } from "../streams/stream.ts";
-import { type ManyOptions, nameOf, runMany, taskNames } from "../sweeps/many.ts";
+import { type ManyOptions, requireRecord, runMany } from "../sweeps/many.ts";
 import { type FitOptions, type Fitting, fit } from "../train/fit.ts";
 import {
   type Evaluation,
@@ -51,6 +52,11 @@ export interface Study<F extends Fact = Fact> {
   evaluate(settings: Partial<Evaluation>): Study<F>;
   /** Runs the study with one or more seeds. */
   run(options?: RunOptions): Promise<Run>;
+  /**
+   * Goes on with runs that were stopped, from their last checkpoint, and ends as if they never had been; those that are finished are only
+   * read. Like `run`, but with a record for certain, and an error when there is nothing to go on from.
+   */
+  resume(options?: RunOptions): Promise<Run>;
   /** The events of one run as they come, in the hands of the caller. */
   fit(options?: FitOptions): Fitting;
   /** The strategies in a word. */
@@ -84,6 +90,10 @@ export function makeStudy<F extends Fact>(spec: RunSpec): Study<F> {
     evaluate: (settings) => makeStudy({ ...spec, evaluation: evaluation({ ...spec.evaluation, ...settings }) }),
     run: ({ quiet = false, ...options } = {}) =>
       runMany(spec, { ...options, progress: quiet ? silent : progress(made.name, taskNames(spec)) }),
+    async resume(options = {}) {
+      requireRecord(spec, options);
+      return made.run({ record: true, again: false, ...options });
+    },
     fit: (options) => fit(spec, options),
     name: nameOf(spec),
     get hash() {

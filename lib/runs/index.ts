@@ -1,5 +1,12 @@
 // Written by `npm run gen`.
+export * from "./folder.ts";
+export * from "./fork.ts";
+export * from "./name.ts";
+export * from "./place.ts";
 export * from "./progress.ts";
 export * from "./record.ts";
 export * from "./recorded.ts";
 export * from "./run.ts";
+export * from "./sql.ts";
+export * from "./store.ts";
+export * from "./travel.ts";

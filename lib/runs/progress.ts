@@ -8,7 +8,8 @@ import { shown } from "./run.ts";
 export interface Progress {
   /** A run with a seed begins: the `index`-th of `total`. */
   begin(seed: number, index: number, total: number): void;
-  event(event: TrainEvent): void;
+  /** What happened in the `index`-th run; in the one that began last where nothing is said. */
+  event(event: TrainEvent, index?: number): void;
   /** Everything is done, or was stopped: the last state is shown for good. */
   end(): void;
 }
@@ -72,8 +73,45 @@ class Place {
   }
 }
 
+/** Where runs are that go on one after the other or together. */
+class Places {
+  readonly #runs = new Map<number, Place>();
+  #last = 0;
+
+  begin(seed: number, index: number, total: number): void {
+    const place = new Place();
+    place.begin(seed, index, total);
+    this.#runs.set(index, place);
+    this.#last = index;
+  }
+
+  take(event: TrainEvent, index = this.#last): void {
+    this.#runs.get(index)?.take(event);
+    this.#last = index;
+  }
+
+  /** The share of the runs under way that is done: of one run its own, of several their mean. */
+  get share(): number {
+    const going = this.#going();
+    return going.reduce((sum, place) => sum + place.share, 0) / Math.max(1, going.length);
+  }
+
+  line(): string {
+    const going = this.#going();
+    return going.length > 1
+      ? `${going.length} runs at once · ${this.#runs.get(this.#last)!.line()}`
+      : (going[0]?.line() ?? "");
+  }
+
+  #going(): Place[] {
+    const all = [...this.#runs.values()];
+    const open = all.filter((place) => place.share < 1);
+    return open.length > 0 ? open : all.slice(-1);
+  }
+}
+
 function terminal(name: string): Progress {
-  const place = new Place();
+  const place = new Places();
   let drawn = 0;
   const draw = (): void => {
     const width = 24;
@@ -83,8 +121,8 @@ function terminal(name: string): Progress {
   };
   return {
     begin: (...at) => place.begin(...at),
-    event(event) {
-      place.take(event);
+    event(event, index) {
+      place.take(event, index);
       if (performance.now() - drawn > interval) draw();
     },
     end: () => void process.stderr.write("\r\x1b[2K"),
@@ -96,11 +134,15 @@ let displays = 0;
 
 function notebook(name: string, tasks: readonly string[], show: Show): Progress {
   const displayId = `thalweg-live-${process.pid}-${++displays}`;
-  const place = new Place();
+  const place = new Places();
   const logs: TrainEvent[][] = [];
   let drawn = performance.now();
   let shownOnce = false;
-  const picture = (title: string): Figure => accuracyCurves(logs, { tasks, title });
+  const picture = (title: string): Figure =>
+    accuracyCurves(
+      logs.filter((log) => log !== undefined),
+      { tasks, title },
+    );
   const draw = (title: string): void => {
     show(shown(picture(title)), { displayId, update: shownOnce });
     shownOnce = true;
@@ -109,11 +151,11 @@ function notebook(name: string, tasks: readonly string[], show: Show): Progress 
   return {
     begin(...at) {
       place.begin(...at);
-      logs.push([]);
+      logs[at[1]] = [];
     },
-    event(event) {
-      place.take(event);
-      if (event.type !== "step") logs.at(-1)?.push(event);
+    event(event, index = logs.length - 1) {
+      place.take(event, index);
+      if (event.type !== "step") logs[index]?.push(event);
       if (performance.now() - drawn > interval) draw(`${name} · ${Math.round(100 * place.share)} % · ${place.line()}`);
     },
     end: () => draw(`${name}: accuracy over the run`),

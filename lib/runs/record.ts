@@ -6,6 +6,7 @@ import type { Json } from "../data/dataset.ts";
 import { decode, encode } from "../engine/index.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { type RunSpec, specHash, specJson } from "../train/spec.ts";
+import type { Cursor } from "../train/state.ts";
 import { cannotWrite, writableFolder, writeAtomically } from "./parts/files.ts";
 import { environment, type Origin, type RunKey } from "./parts/key.ts";
 import { holderOf, type Lock, takeLock } from "./parts/lock.ts";
@@ -33,6 +34,7 @@ export interface Checkpoint {
   readonly step: number;
   /** Bytes of the log that happened before it. */
   readonly log: number;
+  readonly cursor: Cursor;
   readonly state: Uint8Array;
 }
 
@@ -42,7 +44,7 @@ export interface Writer {
   /** Brings the events so far to the file. */
   flush(): void;
   /** Saves the state after the events so far. `keep` keeps it when newer ones come: for going back to it. */
-  checkpoint(step: number, state: Uint8Array, keep?: boolean): void;
+  checkpoint(cursor: Cursor, state: Uint8Array, keep?: boolean): void;
   /** Writes what is left and lets others have the run. */
   close(): void;
 }
@@ -84,24 +86,23 @@ export function checkpoints(
     .sort((a, b) => b.step - a.step || Number(a.keep) - Number(b.keep));
 }
 
-/** The newest checkpoint that is whole and belongs to a log of `length` bytes, at or before a step. */
+/** The newest checkpoint that is whole, belongs to a log of `length` bytes, and is one of those asked for. */
 export function latestCheckpoint(
   folder: string,
   length: number,
-  before = Number.POSITIVE_INFINITY,
+  asked: (cursor: Cursor) => boolean = () => true,
 ): Checkpoint | undefined {
   for (const { file, step } of checkpoints(folder)) {
-    if (step > before) continue;
     const found = readCheckpoint(file, step);
-    if (found !== undefined && found.log <= length) return found;
+    if (found !== undefined && found.log <= length && asked(found.cursor)) return found;
   }
   return undefined;
 }
 
 function readCheckpoint(file: string, step: number): Checkpoint | undefined {
   try {
-    const { log, digest, state } = decode(readFileSync(file)) as { log: number; digest: string; state: Uint8Array };
-    return digestOf(state) === digest ? { file, step, log, state } : undefined;
+    const saved = decode(readFileSync(file)) as Omit<Checkpoint, "file" | "step"> & { readonly digest: string };
+    return digestOf(saved.state) === saved.digest ? { ...saved, file, step } : undefined;
   } catch {
     return undefined;
   }
@@ -116,11 +117,11 @@ export function prepare(
   folder: string,
   spec: RunSpec,
   seed: number,
-  about: { readonly key: RunKey; readonly name: string; readonly tasks: readonly string[]; readonly origin?: Origin },
+  about: { readonly key: RunKey; readonly name: string; readonly tasks: readonly string[] },
 ): void {
   writableFolder(folder);
   if (readSpec(folder) !== undefined) return;
-  const { key, code, device } = about.key;
+  const { key, code, device, origin } = about.key;
   const record: RecordedSpec = {
     format: 1,
     key,
@@ -131,7 +132,7 @@ export function prepare(
     tasks: about.tasks,
     code,
     device,
-    ...(about.origin === undefined ? {} : { origin: about.origin }),
+    ...(origin === undefined ? {} : { origin }),
   };
   try {
     mkdirSync(join(folder, "checkpoints"), { recursive: true });
@@ -177,10 +178,11 @@ export function openWriter(folder: string, lock: Lock, length: number): Writer {
   return {
     append: (event) => log.append(event),
     flush,
-    checkpoint(step, state, keep = false) {
+    checkpoint(cursor, state, keep = false) {
       flush(true);
-      const file = join(folder, "checkpoints", `${String(step).padStart(9, "0")}${keep ? "-kept" : ""}.bin`);
-      guarded(() => writeAtomically(file, encode({ log: log.length, digest: digestOf(state), state })));
+      const name = `${String(cursor.step).padStart(9, "0")}${keep ? "-kept" : ""}.bin`;
+      const bytes = encode({ log: log.length, cursor, digest: digestOf(state), state });
+      guarded(() => writeAtomically(join(folder, "checkpoints", name), bytes));
       thin(folder, state.length);
     },
     close() {

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import type { TrainEvent } from "../train/events.ts";
 import { type Fitting, fit, Interrupted } from "../train/fit.ts";
 import type { RunSpec } from "../train/spec.ts";
+import { writeAtomically } from "./parts/files.ts";
 import type { RunKey } from "./parts/key.ts";
+import { addToIndex, resultOf } from "./parts/listing.ts";
 import { readLog } from "./parts/log-file.ts";
 import {
   isFinished,
@@ -15,6 +17,7 @@ import {
   type Writer,
   writerOf,
 } from "./record.ts";
+import type { Past } from "./travel.ts";
 
 /** How a run is recorded. */
 export interface Recording {
@@ -27,6 +30,8 @@ export interface Recording {
   readonly checkpointSeconds?: number;
   /** Trains anew what is recorded already. Default false. */
   readonly again?: boolean;
+  /** How the run begins where it goes on from a place in another. */
+  readonly past?: () => Promise<Past>;
 }
 
 /** Milliseconds between writes of events, and between looks at a run that another process writes. */
@@ -55,33 +60,45 @@ export async function* recorded(
     lock.release();
     return yield* log.events; // somebody else finished it while we waited
   }
-  const from = again ? undefined : latestCheckpoint(folder, log.length);
-  const kept = from === undefined ? { events: [], length: 0 } : readLog(path, from.log);
+  const found = again ? undefined : latestCheckpoint(folder, log.length);
+  const kept = found === undefined ? { events: [], length: 0 } : readLog(path, found.log);
   const writer = openWriter(folder, lock, kept.length);
   let fitting: Fitting | undefined;
   let saved = true; // whether the state after the events so far is on disk
+  const all: TrainEvent[] = [...kept.events];
   try {
-    yield* kept.events;
+    let state = found?.state;
+    if (state === undefined && recording.past !== undefined) {
+      const past = await recording.past();
+      for (const event of past.events) {
+        writer.append(event);
+        all.push(event);
+      }
+      writer.checkpoint(past.cursor, past.state, true);
+      state = past.state;
+    }
+    yield* all;
     fitting = fit(spec, {
       seed,
-      ...(from === undefined ? {} : { from: from.state }),
+      ...(state === undefined ? {} : { from: state }),
       ...(signal === undefined ? {} : { signal }),
     });
     const save = saver(writer, fitting, recording);
     for await (const event of fitting) {
       writer.append(event);
+      if (event.type !== "step") all.push(event);
       saved = event.type === "finished";
       save(event);
+      if (saved) finish(recording, all);
       yield event;
     }
   } catch (error) {
     const stopped = error instanceof Interrupted;
     if (stopped && fitting !== undefined)
-      saved = attempt(() => writer.checkpoint(fitting!.session.cursor.step, fitting!.save()));
+      saved = attempt(() => writer.checkpoint(fitting!.session.cursor, fitting!.save()));
     throw told(error as Error, folder, stopped);
   } finally {
-    if (!saved && fitting !== undefined)
-      attempt(() => writer.checkpoint(fitting!.session.cursor.step, fitting!.save()));
+    if (!saved && fitting !== undefined) attempt(() => writer.checkpoint(fitting!.session.cursor, fitting!.save()));
     attempt(() => writer.close());
     lock.release();
     fitting?.dispose();
@@ -96,7 +113,7 @@ function saver(writer: Writer, fitting: Fitting, { checkpointSeconds = 30 }: Rec
   return (event) => {
     const { session } = fitting;
     const now = performance.now();
-    if (event.type === "finished") return writer.checkpoint(event.step, fitting.save(), true);
+    if (event.type === "finished") return writer.checkpoint(session.cursor, fitting.save(), true);
     if (now - flushed > flushing) {
       writer.flush();
       flushed = now;
@@ -105,10 +122,19 @@ function saver(writer: Writer, fitting: Fitting, { checkpointSeconds = 30 }: Rec
     const between = session.cursor.phase === "before" && session.cursor.step > 0;
     const due = now - rested > (between ? worth * cost : 1000 * checkpointSeconds);
     if (!due) return;
-    writer.checkpoint(session.cursor.step, fitting.save(), between);
+    writer.checkpoint(session.cursor, fitting.save(), between);
     rested = performance.now();
     cost = rested - now;
   };
+}
+
+/** Writes what a list of runs shows of this one. It can be made again from the log, so that a failure does no harm. */
+function finish({ folder }: Recording, events: readonly TrainEvent[]): void {
+  attempt(() => {
+    const result = resultOf(events);
+    writeAtomically(join(folder, "result.json"), `${JSON.stringify(result)}\n`);
+    addToIndex(folder, result);
+  });
 }
 
 /** Waits until no other process writes the run. */

@@ -12,6 +12,8 @@ import { accuracyCurves } from "../plots/accuracy-curves.ts";
 import { accuracyHeatmap } from "../plots/accuracy-heatmap.ts";
 import type { Figure } from "../plots/figure.ts";
 import type { TrainEvent } from "../train/events.ts";
+import { type Instant, type Lineage, momentOf } from "./fork.ts";
+import type { Spot } from "./place.ts";
 
 /** The events of one seed. */
 export interface RunLog {
@@ -41,6 +43,8 @@ export interface Run {
   heatmap(options?: { readonly rule?: Rule }): Figure;
   /** Accuracy over the run, per task and on average, with a band over seeds. */
   curves(): Figure;
+  /** The run at a place, to go on from there in another way: `run.at(task(3).step(40)).fork({ strategies: [replay()] })`. */
+  at(spot: Spot): Instant;
   toJSON(): {
     readonly name: string;
     readonly spec: Json;
@@ -59,8 +63,8 @@ export const usualMetrics: readonly Metric[] = [
   fwt.gem,
 ];
 
-/** Makes a run of its logs. */
-export function makeRun(parts: Pick<Run, "name" | "spec" | "hash" | "tasks" | "logs">): Run {
+/** Makes a run of its logs; with where it came from one can go back into it. */
+export function makeRun(parts: Pick<Run, "name" | "spec" | "hash" | "tasks" | "logs">, source?: Lineage): Run {
   const logs = parts.logs.map(({ events }) => events);
   const run: Run = {
     ...parts,
@@ -88,6 +92,13 @@ export function makeRun(parts: Pick<Run, "name" | "spec" | "hash" | "tasks" | "l
     heatmap: ({ rule = "stream" } = {}) =>
       accuracyHeatmap(logs, { rule, tasks: parts.tasks, title: `${parts.name}: accuracy after each experience` }),
     curves: () => accuracyCurves(logs, { tasks: parts.tasks, title: `${parts.name}: accuracy over the run` }),
+    at(spot) {
+      if (source === undefined)
+        throw new Error(
+          "at: a run of a study in this session is required, got one that was read from its record; call study.run() with the same study, which trains nothing again",
+        );
+      return momentOf(run, source, spot);
+    },
     toJSON: () => parts,
   };
   return Object.freeze(

@@ -130,11 +130,13 @@ export function makeStream<F extends Fact, K extends Kind>(parts: StreamParts<F,
     const made = experience(task);
     return { examples: made.test, classes: made.classes };
   };
+  const spec: StreamSpec = { ...parts.spec, args: parts.spec.args.map(writable) };
   const stream: Stream<F, K> = {
     head: "single",
     target: "class",
     seeded: () => stream,
     ...parts,
+    spec,
     tasks,
     countOf: (index) => {
       inside("an experience", index, parts.length);
@@ -154,9 +156,17 @@ export function makeStream<F extends Fact, K extends Kind>(parts: StreamParts<F,
     *[Symbol.iterator]() {
       for (let i = 0; i < parts.length; i++) yield experience(i);
     },
-    toJSON: () => parts.spec,
+    toJSON: () => spec,
   };
   return Object.freeze(stream);
+}
+
+/** An argument as JSON can hold it: what never ends is said in a word. */
+function writable(arg: Json): Json {
+  if (arg === Infinity) return "Infinity";
+  if (Array.isArray(arg)) return arg.map(writable);
+  if (typeof arg !== "object" || arg === null) return arg;
+  return Object.fromEntries(Object.entries(arg).map(([key, value]) => [key, writable(value)]));
 }
 
 /** A whole number, or "run": then it is the seed of the run, and the stream is settled once that is known (until then it is 0). */
@@ -235,14 +245,34 @@ export interface CaseOperator<C extends Cases, Rest extends readonly unknown[]> 
 /** What the body of an operator gives: the parts that change. */
 export type Changed = Partial<Omit<StreamParts<Fact, Kind>, "spec" | "facts">>;
 
+/** The data sets that entries of specs stand for, for as long as the spec is there. */
+const sets = new WeakMap<object, Dataset>();
+
 /** The spec of data sets, as it stands in a stream's spec; the checksums are worked out when they are first read. */
 export function dataSpec(...data: readonly Dataset[]): readonly { name: string; checksum: string }[] {
-  return data.map((of) => ({
-    name: of.name,
-    get checksum() {
-      return of.checksum;
-    },
-  }));
+  return data.map((of) => {
+    const entry = {
+      name: of.name,
+      get checksum() {
+        return of.checksum;
+      },
+    };
+    sets.set(entry, of);
+    return entry;
+  });
+}
+
+/** The data sets that a stream of this session was made of, each once: what another process needs to make it again. */
+export function dataOf(spec: StreamSpec): Dataset[] {
+  const found = new Set<Dataset>();
+  const visit = (node: unknown): void => {
+    if (node === null || typeof node !== "object") return;
+    const set = sets.get(node);
+    if (set !== undefined) found.add(set);
+    for (const inner of Object.values(node)) visit(inner);
+  };
+  visit(spec);
+  return [...found];
 }
 
 /** The examples of the given classes, in their order in the table, with labels passed through `relabel`. */

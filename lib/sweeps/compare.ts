@@ -5,10 +5,11 @@ import { type DataFrame, frame } from "../metrics/frame.ts";
 import type { Metric } from "../metrics/metric.ts";
 import type { Figure } from "../plots/figure.ts";
 import { methodCurves } from "../plots/method-curves.ts";
+import { nameOf, taskNames } from "../runs/name.ts";
 import { type Progress, progress, silent } from "../runs/progress.ts";
 import { type Run, shown } from "../runs/run.ts";
 import type { RunSpec } from "../train/spec.ts";
-import { type ManyOptions, nameOf, runMany, taskNames } from "./many.ts";
+import { type ManyOptions, runMany } from "./many.ts";
 
 /** What can be compared: a study, which is run, or a run, which is taken as it is. */
 export type Comparable = { readonly spec: RunSpec } | Run;

@@ -1,9 +1,16 @@
 /** An experiment with several seeds, one after the other. */
+import { join } from "node:path";
+import { recordFolder } from "../runs/folder.ts";
+import type { Lineage } from "../runs/fork.ts";
+import { nameOf, taskNames } from "../runs/name.ts";
+import { runKey, unseenParts } from "../runs/parts/key.ts";
 import { type Progress, silent } from "../runs/progress.ts";
+import { readSpec } from "../runs/record.ts";
 import { makeRun, type Run, type RunLog } from "../runs/run.ts";
 import type { TrainEvent } from "../train/events.ts";
-import { fit } from "../train/fit.ts";
 import { type RunSpec, specHash, specJson } from "../train/spec.ts";
+import { type Cell, type Executor, inTurn, type Watch } from "./cells.ts";
+import { processes } from "./processes.ts";
 
 /** Settings of a run with several seeds. */
 export interface ManyOptions {
@@ -13,6 +20,22 @@ export interface ManyOptions {
   readonly signal?: AbortSignal;
   /** Who is told of the events as they come. Default nobody. */
   readonly progress?: Progress;
+  /**
+   * Where runs are recorded: a folder, `true` for `runs`, `false` for nowhere. A run that is recorded is never trained twice, and goes on
+   * where it stopped. Default: in a notebook `runs` beside it, elsewhere nowhere; the variable THALWEG_RUNS (a folder, or "off") overrides it.
+   */
+  readonly record?: boolean | string;
+  /**
+   * Trains anew what is recorded already. Default false; true for an experiment with a stream operator or a layer of your own, whose code
+   * may have changed unseen.
+   */
+  readonly again?: boolean;
+  /** Seconds between checkpoints within an experience. Default 30. */
+  readonly checkpointSeconds?: number;
+  /** How many runs are trained at once, each in a process of its own; 0 (the default) trains in this one, one after the other. */
+  readonly workers?: number;
+  /** Where the runs are trained when not on this machine's own: `slurm({ … })`. */
+  readonly executor?: Executor;
 }
 
 /** A run that was stopped or failed: what it did until then is in `run`, and `state` is what the seed under way can go on from. */
@@ -32,66 +55,75 @@ export function seedList(seeds: number | readonly number[]): readonly number[] {
   return list;
 }
 
-/** Runs an experiment with each seed. An error on the way carries the logs so far as `run` and the last state as `state`. */
-export async function runMany(spec: RunSpec, { seeds = 1, signal, progress = silent }: ManyOptions = {}): Promise<Run> {
+/**
+ * Runs an experiment with each seed. An error on the way carries the logs so far as `run`, and where runs are not recorded the state that
+ * the seed under way can go on from as `state`.
+ */
+export async function runMany(spec: RunSpec, options: ManyOptions = {}): Promise<Run> {
+  const { seeds = 1, signal, progress = silent, workers = 0, executor } = options;
   const list = seedList(seeds);
-  const logs: RunLog[] = [];
+  const { cells, source } = recordedCells(spec, list, options);
+  const logs: { seed: number; events: TrainEvent[] }[] = list.map((seed) => ({ seed, events: [] }));
+  const watch: Watch = {
+    begin: (index) => progress.begin(list[index]!, index, list.length),
+    event(index, event) {
+      logs[index]!.events.push(event);
+      progress.event(event, index);
+    },
+  };
+  const away = executor ?? (workers > 0 ? processes(workers) : undefined);
   try {
-    for (const [index, seed] of list.entries()) {
-      const events: TrainEvent[] = [];
-      logs.push({ seed, events });
-      progress.begin(seed, index, list.length);
-      const fitting = fit(spec, { seed, ...(signal === undefined ? {} : { signal }) });
-      try {
-        for await (const event of fitting) {
-          events.push(event);
-          progress.event(event);
-        }
-      } catch (error) {
-        throw withRun(
-          error as Error,
-          runOf(spec, logs),
-          attempt(() => fitting.save()),
-        );
-      } finally {
-        fitting.dispose();
-      }
-    }
+    await (away ?? inTurn)(cells, watch, signal);
+  } catch (error) {
+    const begun = logs.filter(({ events }) => events.length > 0);
+    throw withRun(error as Error, runOf(spec, begun.length > 0 ? begun : logs.slice(0, 1), source), stateIn(error));
   } finally {
     progress.end();
   }
-  return runOf(spec, logs);
+  return runOf(spec, logs, source);
+}
+
+/** The runs of an experiment as cells, and what is needed to go back into them. */
+function recordedCells(
+  spec: RunSpec,
+  seeds: readonly number[],
+  { record, again = unseenParts(spec).length > 0, checkpointSeconds = 30 }: ManyOptions,
+): { readonly cells: Cell[]; readonly source: Lineage } {
+  const store = recordFolder(record);
+  if (store === undefined) return { cells: seeds.map((seed) => ({ spec, seed })), source: { spec } };
+  const [name, tasks] = [nameOf(spec), taskNames(spec)];
+  const cells = seeds.map((seed) => {
+    const key = runKey(spec, seed);
+    const folder = join(store, key.folder);
+    return { spec, seed, recording: { folder, key, name, tasks, checkpointSeconds, again } };
+  });
+  const folders = new Map(cells.map(({ seed, recording: { folder, key } }) => [seed, { folder, key: key.key }]));
+  return { cells, source: { spec, store, folders } };
+}
+
+/** Throws when nothing is recorded of an experiment under any of the seeds. */
+export function requireRecord(spec: RunSpec, { seeds = 1, record = true }: ManyOptions): void {
+  const { cells, source } = recordedCells(spec, seedList(seeds), { record });
+  if (cells.some(({ recording }) => recording !== undefined && readSpec(recording.folder) !== undefined)) return;
+  throw new Error(
+    `resume: a recorded run of this study is required, got none in ${source.store ?? "any folder"}; begin one with run({ record: true })`,
+  );
 }
 
 /** Hangs what there is of a run on the error that ended it, where it does not get into the way of the message. */
 function withRun(error: Error, run: Run, state: Uint8Array | undefined): Stopped {
-  return Object.defineProperties(error, { run: { value: run }, state: { value: state } }) as Stopped;
+  return Object.defineProperties(error, {
+    run: { value: run, configurable: true },
+    state: { value: state, configurable: true },
+  }) as Stopped;
 }
 
-function attempt<T>(make: () => T): T | undefined {
-  try {
-    return make();
-  } catch {
-    return undefined;
-  }
+function stateIn(error: unknown): Uint8Array | undefined {
+  return (error as { state?: Uint8Array }).state;
 }
 
 /** The logs of an experiment as a run. */
-export function runOf(spec: RunSpec, logs: readonly RunLog[]): Run {
-  return makeRun({ name: nameOf(spec), spec: specJson(spec), hash: specHash(spec), tasks: taskNames(spec), logs });
-}
-
-/** The strategies of an experiment in a word: `replay+ewc`, `naive`. */
-export function nameOf({ strategies }: Pick<RunSpec, "strategies">): string {
-  return strategies.map((s) => s.spec.name).join("+") || "naive";
-}
-
-/** A name for each task: its classes where they are few and its own, else its number, from 0 as in the log. */
-export function taskNames({ stream }: Pick<RunSpec, "stream">): string[] {
-  if (!Number.isFinite(stream.tasks)) return [];
-  const named = Array.from({ length: stream.tasks }, (_, task) =>
-    stream.classesOf(task).map((column) => stream.classes[column] ?? String(column)),
-  );
-  const own = new Set(named.map(String)).size === named.length;
-  return named.map((names, task) => (own && names.length <= 3 ? names.join(", ") : `task ${task}`));
+export function runOf(spec: RunSpec, logs: readonly RunLog[], source: Lineage = { spec }): Run {
+  const about = { name: nameOf(spec), spec: specJson(spec), hash: specHash(spec), tasks: taskNames(spec) };
+  return makeRun({ ...about, logs }, source);
 }

@@ -1,5 +1,6 @@
 /** Training as an async stream of typed events. */
-import { random, tf } from "../engine/index.ts";
+import { random } from "../engine/index.ts";
+import { deviceName } from "./device.ts";
 import type { TrainEvent } from "./events.ts";
 import { open, type Session } from "./session.ts";
 import type { RunSpec } from "./spec.ts";
@@ -43,7 +44,7 @@ const turn = 30;
  */
 export function fit(spec: RunSpec, { seed = 0, signal, from, until }: FitOptions = {}): Fitting {
   random(seed); // a clear error for a seed that is none
-  const session = open(spec, seed, tf.getBackend(), from);
+  const session = open(spec, seed, deviceName(), from);
   let disposed = false;
   const dispose = (): void => {
     if (!disposed) session.dispose();

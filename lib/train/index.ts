@@ -1,5 +1,6 @@
 // Written by `npm run gen`.
 export * from "./columns.ts";
+export * from "./device.ts";
 export * from "./due.ts";
 export * from "./evaluate.ts";
 export * from "./events.ts";

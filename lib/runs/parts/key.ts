@@ -6,10 +6,15 @@ import { arch, cpus, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Json } from "../../data/dataset.ts";
-import { tf } from "../../engine/index.ts";
+import * as backbones from "../../models/backbones/index.ts";
+import * as layers from "../../models/layers/index.ts";
 import * as optimizers from "../../optim/optimizers/index.ts";
 import * as schedules from "../../optim/schedules/index.ts";
 import * as strategies from "../../strategies/index.ts";
+import * as operators from "../../streams/operators/index.ts";
+import * as sources from "../../streams/sources/index.ts";
+import type { StreamSpec } from "../../streams/stream.ts";
+import { deviceName } from "../../train/device.ts";
 import { type RunSpec, specHash } from "../../train/spec.ts";
 
 /** Where a run was forked from. */
@@ -18,6 +23,7 @@ export type Origin = { readonly key: string; readonly step: number };
 /** The key of a run, and the name of its folder. */
 export interface RunKey {
   readonly key: string;
+  readonly origin?: Origin;
   readonly folder: string;
   readonly code: string;
   readonly device: string;
@@ -25,12 +31,12 @@ export interface RunKey {
 
 /** The key of an experiment with a seed on this machine's kind of device. The data are part of the experiment: their checksums are. */
 export function runKey(spec: RunSpec, seed: number, origin?: Origin): RunKey {
-  const [code, device] = [codeVersion(), `${tf.getBackend()}-${platform()}-${arch()}`];
+  const [code, device] = [codeVersion(), `${deviceName()}-${platform()}-${arch()}`];
   const parts = [specHash(spec), seed, code, device, ownText(spec), origin ?? null];
   const key = createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16);
   const name = spec.strategies.map((s) => s.spec.name).join("+") || "naive";
   const safe = name.replace(/[^\w+-]/g, "_").slice(0, 60);
-  return { key, folder: `${safe}-seed${seed}-${key}`, code, device };
+  return { key, folder: `${safe}-seed${seed}-${key}`, code, device, ...(origin === undefined ? {} : { origin }) };
 }
 
 let version: string | undefined;
@@ -80,6 +86,20 @@ function ownText({ strategies: chosen, optimizer, schedule }: RunSpec): string[]
     const text = textOf(functions);
     return text === textOf(madeBy(library, spec)) ? [] : [text];
   });
+}
+
+/**
+ * The parts of an experiment that are not the library's own and whose code cannot be seen: operators and sources of streams, layers,
+ * backbones. A run with such a part is not taken from its record unasked, since the part may have changed.
+ */
+export function unseenParts({ stream, model }: RunSpec): string[] {
+  const steps = (spec: StreamSpec): string[] => [
+    ...(spec.name in (spec.of === undefined ? sources : operators) ? [] : [spec.name]),
+    ...(spec.of === undefined ? [] : steps(spec.of)),
+  ];
+  const { name, layers: stack } = model.spec;
+  const parts = stack === undefined ? [name].filter((each) => !(each in backbones)) : stack.map((layer) => layer.name);
+  return [...steps(stream.spec), ...(stack === undefined ? parts : parts.filter((each) => !(each in layers)))];
 }
 
 function madeBy(library: object, { name, options }: { name: string; options: Json }): unknown {

@@ -1,5 +1,5 @@
 /** The event log of a run as a file: one event per line, only ever added to, and mended when its last line was cut short. */
-import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync } from "node:fs";
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync } from "node:fs";
 import type { TrainEvent } from "../../train/events.ts";
 import { writeAll } from "./files.ts";
 
@@ -17,7 +17,7 @@ export interface LogFile {
 /** Opens a log for adding to it after its first `length` bytes; what follows them is cut off. */
 export function openLog(path: string, length: number): LogFile {
   const file = openSync(path, "a");
-  ftruncateSync(file, length);
+  if (fstatSync(file).size > length) ftruncateSync(file, length);
   let lines: string[] = [];
   let written = length;
   let waiting = 0;
@@ -52,7 +52,7 @@ export function openLog(path: string, length: number): LogFile {
 /** Takes back a line that was written in part; where that fails too, `readLog` leaves it out. */
 function cutBack(file: number, length: number): void {
   try {
-    ftruncateSync(file, length);
+    if (fstatSync(file).size > length) ftruncateSync(file, length);
   } catch {
     // The disk is in no state to be written to.
   }
@@ -64,7 +64,7 @@ export function readLog(path: string, most = Number.POSITIVE_INFINITY): { events
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { events: [], length: 0 };
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return { events: [], length: 0 };
     throw error;
   }
   let end = bytes.lastIndexOf(10, Math.min(bytes.length, most) - 1) + 1;

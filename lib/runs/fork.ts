@@ -1,0 +1,144 @@
+/** Another run from a place in one: what would have happened with other strategies from there on. */
+import { join } from "node:path";
+import type { Optimizer, Schedule } from "../optim/optimizer.ts";
+import type { Strategy } from "../strategies/strategy.ts";
+import type { TrainEvent } from "../train/events.ts";
+import { type FitOptions, fit } from "../train/fit.ts";
+import {
+  type Evaluation,
+  evaluation,
+  type RunSpec,
+  requireSound,
+  specHash,
+  specJson,
+  type Training,
+  training,
+} from "../train/spec.ts";
+import { carriedOver } from "../train/state.ts";
+import { nameOf, taskNames } from "./name.ts";
+import { runKey } from "./parts/key.ts";
+import type { Spot } from "./place.ts";
+import { recorded } from "./recorded.ts";
+import { makeRun, type Run, type RunLog } from "./run.ts";
+import { type Past, travel } from "./travel.ts";
+
+/** What may be different from a place on: anything but the stream and the model. */
+export interface Changes {
+  readonly strategies?: readonly Strategy[];
+  readonly optimizer?: Optimizer;
+  readonly schedule?: Schedule;
+  readonly training?: Partial<Training>;
+  readonly evaluation?: Partial<Evaluation>;
+}
+
+/** Settings of a fork. */
+export interface ForkOptions {
+  /** Which of the run's seeds; all by default. */
+  readonly seeds?: readonly number[];
+  readonly signal?: AbortSignal;
+}
+
+/** A run at a place. */
+export interface Instant {
+  /**
+   * The run that goes on from here with other strategies, optimizer, schedule, training or evaluation. What both have goes on as it was:
+   * weights, optimizer state, the buffers of strategies with the same options. A strategy that is new begins here. With no change at all
+   * the fork gives the same numbers as the run.
+   */
+  fork(changes?: Changes, options?: ForkOptions): Promise<Run>;
+  /** The state of one seed's run here, as `fit` takes it, and the events until here. */
+  state(seed?: number): Promise<Past>;
+}
+
+/** Where a run came from, so that one can go back into it. */
+export interface Lineage {
+  readonly spec: RunSpec;
+  /** The folder that the runs are recorded in, and the folder of each seed's run there. */
+  readonly store?: string;
+  readonly folders?: ReadonlyMap<number, { readonly folder: string; readonly key: string }>;
+  /** How a run that was itself forked began. */
+  readonly begun?: (seed: number) => Promise<Past>;
+}
+
+/** Goes to a place in a run that was trained in this session. */
+export function momentOf(run: Run, source: Lineage, spot: Spot): Instant {
+  const past = async (seed = run.logs[0]!.seed): Promise<Past> =>
+    travel(source.spec, seed, spot.in(eventsOf(run, seed)), source.folders?.get(seed)?.folder, source.begun);
+  return Object.freeze({
+    state: past,
+    fork: (changes = {}, options = {}) => forked(run, source, spot, past, changes, options),
+  });
+}
+
+function eventsOf(run: Run, seed: number): readonly TrainEvent[] {
+  const log = run.logs.find((each) => each.seed === seed);
+  if (log === undefined)
+    throw new RangeError(`at: one of the seeds ${run.logs.map((l) => l.seed).join(", ")} is required, got ${seed}`);
+  return log.events;
+}
+
+async function forked(
+  run: Run,
+  source: Lineage,
+  spot: Spot,
+  past: (seed: number) => Promise<Past>,
+  changes: Changes,
+  { seeds = run.logs.map((log) => log.seed), signal }: ForkOptions,
+): Promise<Run> {
+  const spec: RunSpec = {
+    ...source.spec,
+    ...(changes.strategies === undefined ? {} : { strategies: changes.strategies }),
+    ...(changes.optimizer === undefined ? {} : { optimizer: changes.optimizer }),
+    ...(changes.schedule === undefined ? {} : { schedule: changes.schedule }),
+    training: training({ ...source.spec.training, ...changes.training }),
+    evaluation: evaluation({ ...source.spec.evaluation, ...changes.evaluation }),
+  };
+  requireSound(spec);
+  const { store } = source;
+  const begun = async (seed: number): Promise<Past> => {
+    const found = await past(seed);
+    return { ...found, state: carriedOver(found.state, source.spec, spec, seed) };
+  };
+  const name = nameOf(spec) === nameOf(source.spec) ? `${run.name}, forked` : `${run.name} → ${nameOf(spec)}`;
+  const logs: RunLog[] = [];
+  const folders = new Map<number, { folder: string; key: string }>();
+  for (const seed of seeds) {
+    const events: TrainEvent[] = [];
+    for await (const event of await followed(seed)) events.push(event);
+    logs.push({ seed, events });
+  }
+  const from: Lineage = { spec, begun, ...(store === undefined ? {} : { store, folders }) };
+  return makeRun({ name, spec: specJson(spec), hash: specHash(spec), tasks: taskNames(spec), logs }, from);
+
+  async function followed(seed: number): Promise<AsyncIterable<TrainEvent>> {
+    const parent = source.folders?.get(seed);
+    if (store === undefined || parent === undefined) return goOn(spec, seed, await begun(seed), signal);
+    const key = runKey(spec, seed, { key: parent.key, step: stepOf(spot, eventsOf(run, seed)) });
+    const folder = join(store, key.folder);
+    folders.set(seed, { folder, key: key.key });
+    return recorded(spec, seed, { folder, key, name, tasks: taskNames(spec), past: () => begun(seed) }, signal);
+  }
+}
+
+/** The step in the run that a place is at. */
+function stepOf(spot: Spot, events: readonly TrainEvent[]): number {
+  const { experience, local } = spot.in(events);
+  const begun = events.find((event) => event.type === "boundary" && event.experience === experience);
+  return (begun?.step ?? 0) + local;
+}
+
+async function* goOn(
+  spec: RunSpec,
+  seed: number,
+  { state, events }: Past,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TrainEvent> {
+  yield* events;
+  const options: FitOptions = { seed, from: state, ...(signal === undefined ? {} : { signal }) };
+  const fitting = fit(spec, options);
+  try {
+    yield* fitting;
+  } finally {
+    fitting.dispose();
+  }
+}

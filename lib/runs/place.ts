@@ -1,0 +1,51 @@
+/** Places in a run, said in the words of its stream. */
+import type { TrainEvent } from "../train/events.ts";
+import type { Place } from "../train/state.ts";
+
+/** A place in a run that is found when the run is known. */
+export interface Spot {
+  /** So many steps into it; 0 is the moment before it begins. */
+  step(local: number): Spot;
+  /** The place in a run with these events; throws when the run does not come there. */
+  in(events: readonly TrainEvent[]): Place;
+}
+
+/**
+ * The first experience of a task, from 0: `run.at(task(3).step(40))` is 40 steps into it, `run.at(task(3))` the moment before it begins.
+ *
+ * @example
+ * ```ts
+ * import { task } from "thalweg";
+ * const boundary = { type: "boundary", step: 0, experience: 0, task: 0, examples: 30, classes: [0], steps: 3 } as const;
+ * task(0).step(2).in([boundary]); // { experience: 0, local: 2 }
+ * ```
+ */
+export function task(index: number): Spot {
+  return spot(`task ${index}`, (event) => event.type === "boundary" && event.task === index, 0);
+}
+
+/** An experience of the stream, from 0; `task` says the same where each task comes once. */
+export function experience(index: number): Spot {
+  return spot(`experience ${index}`, (event) => event.type === "boundary" && event.experience === index, 0);
+}
+
+function spot(name: string, is: (event: TrainEvent) => boolean, local: number): Spot {
+  return Object.freeze({
+    step: (count: number) => {
+      if (!Number.isInteger(count) || count < 0)
+        throw new RangeError(`at: a whole number of steps of at least 0 is required, got ${count}`);
+      return spot(name, is, count);
+    },
+    in(events: readonly TrainEvent[]): Place {
+      const found = events.find(is);
+      if (found?.type !== "boundary")
+        throw new RangeError(`at: a place that the run has come to is required, got ${name}; it ended before that`);
+      const most = found.steps ?? 0;
+      if (local > most)
+        throw new RangeError(
+          `at: ${name} has ${most} steps, got step ${local}; name one of them, or the next experience`,
+        );
+      return { experience: found.experience, local };
+    },
+  });
+}

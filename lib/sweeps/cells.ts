@@ -1,0 +1,45 @@
+/** The runs of a sweep as cells: one experiment with one seed each, and the ways of training them. */
+import { type Recording, recorded } from "../runs/recorded.ts";
+import type { TrainEvent } from "../train/events.ts";
+import { fit, Interrupted } from "../train/fit.ts";
+import type { RunSpec } from "../train/spec.ts";
+
+/** One experiment with one seed. */
+export interface Cell {
+  readonly spec: RunSpec;
+  readonly seed: number;
+  /** Where it is recorded; absent when it is not. */
+  readonly recording?: Recording;
+}
+
+/** Who is told of cells by their position in the list: that one begins, and what happens in it. */
+export interface Watch {
+  begin(index: number): void;
+  event(index: number, event: TrainEvent): void;
+}
+
+/** Trains cells somewhere; resolves when all are done, throws when one failed for good. */
+export type Executor = (cells: readonly Cell[], watch: Watch, signal?: AbortSignal) => Promise<void>;
+
+/** Trains cells in this process, one after the other. */
+export async function inTurn(cells: readonly Cell[], watch: Watch, signal?: AbortSignal): Promise<void> {
+  for (const [index, cell] of cells.entries()) {
+    watch.begin(index);
+    for await (const event of eventsOf(cell, signal)) watch.event(index, event);
+  }
+}
+
+/** The events of one cell as they happen, or from its record. When it is stopped without a record, the error has its state as `state`. */
+export async function* eventsOf({ spec, seed, recording }: Cell, signal?: AbortSignal): AsyncGenerator<TrainEvent> {
+  if (recording !== undefined) return yield* recorded(spec, seed, recording, signal);
+  const fitting = fit(spec, { seed, ...(signal === undefined ? {} : { signal }) });
+  try {
+    yield* fitting;
+  } catch (error) {
+    if (error instanceof Interrupted)
+      Object.defineProperty(error, "state", { value: fitting.save(), configurable: true });
+    throw error;
+  } finally {
+    fitting.dispose();
+  }
+}

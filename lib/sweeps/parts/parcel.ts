@@ -1,0 +1,104 @@
+/** A cell in a form that another process can take: its experiment as JSON, its data as numbers. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type Dataset,
+  type Examples,
+  type Json,
+  type Kind,
+  makeDataset,
+  sizeOf,
+  table,
+  targetTable,
+} from "../../data/dataset.ts";
+import { decode, encode } from "../../engine/index.ts";
+import type { Recording } from "../../runs/recorded.ts";
+import { dataOf } from "../../streams/stream.ts";
+import { specFromJson } from "../../train/from-json.ts";
+import { specHash, specJson } from "../../train/spec.ts";
+import type { Cell } from "../cells.ts";
+
+/** A cell to be sent. */
+export interface Parcel {
+  readonly spec: Json;
+  readonly seed: number;
+  readonly hash: string;
+  /** The files that hold its data sets. */
+  readonly data: readonly string[];
+  readonly recording?: Omit<Recording, "past">;
+}
+
+/**
+ * Makes a cell ready to be sent; its data sets are written into a folder, each once.
+ *
+ * @throws TypeError when it has a part that is not the library's own.
+ */
+export function parcel({ spec, seed, recording }: Cell, folder: string): Parcel {
+  const sets = dataOf(spec.stream.spec);
+  const json = JSON.parse(JSON.stringify(specJson(spec))) as Json;
+  const again = specFromJson(json, sets);
+  if (specHash(again) !== specHash(spec))
+    throw new TypeError(
+      "specFromJson: an experiment whose JSON says all of it is required, got one that says something else again",
+    );
+  const data = sets.map((set) => {
+    const file = join(folder, `${set.checksum}.data`);
+    if (!existsSync(file)) writeFileSync(file, packedData(set));
+    return file;
+  });
+  const { past: _, ...kept } = recording ?? {};
+  return {
+    spec: json,
+    seed,
+    hash: specHash(spec),
+    data,
+    ...(recording === undefined ? {} : { recording: kept as Recording }),
+  };
+}
+
+/** The cell that a parcel holds. */
+export function unpacked(parcel: Parcel): Cell {
+  const sets = parcel.data.map((file) => unpackedData(readFileSync(file)));
+  const spec = specFromJson(parcel.spec, sets);
+  return { spec, seed: parcel.seed, ...(parcel.recording === undefined ? {} : { recording: parcel.recording }) };
+}
+
+/** A data set as bytes: both tables in full. */
+export function packedData(set: Dataset): Uint8Array {
+  const { name, kind, classes, source } = set;
+  return encode({
+    name,
+    kind,
+    classes: [...classes],
+    source,
+    train: packedTable(set.train),
+    test: packedTable(set.test),
+  });
+}
+
+/** The data set that bytes hold. */
+export function unpackedData(bytes: Uint8Array): Dataset {
+  const { train, test, ...about } = decode(bytes) as {
+    name: string;
+    kind: Kind;
+    classes: string[];
+    source: string;
+  } & Record<"train" | "test", ReturnType<typeof packedTable>>;
+  return makeDataset({ ...about, train: unpackedTable(train), test: unpackedTable(test) });
+}
+
+function packedTable(examples: Examples) {
+  const all = Uint32Array.from({ length: examples.length }, (_, i) => i);
+  const size = examples.length * sizeOf(examples.shape);
+  const x = examples.bytes ? new Uint8Array(size) : new Float32Array(size);
+  examples.read(all, x);
+  const width = examples.targets?.width ?? 0;
+  const targets = new Float32Array(examples.length * width);
+  examples.targets?.read(all, targets);
+  const { labels, shape, scale } = examples;
+  return { x, labels: Int32Array.from(labels), shape: [...shape], scale, width, targets };
+}
+
+function unpackedTable({ x, labels, shape, scale, width, targets }: ReturnType<typeof packedTable>): Examples {
+  return table(x, labels, shape, scale, width === 0 ? undefined : targetTable(targets, width));
+}
