@@ -1,6 +1,7 @@
 /** Which notebook has which kernel. */
 import { randomUUID } from "node:crypto";
-import { dirname } from "node:path";
+import { stat } from "node:fs/promises";
+
 import { HttpError } from "./http.ts";
 import type { KernelModel, Kernels } from "./kernels.ts";
 
@@ -19,7 +20,7 @@ export interface SessionModel extends Omit<Session, "kernelId"> {
 
 export type Sessions = ReturnType<typeof sessions>;
 
-/** @param folderOf the folder on disk that a path of the API is in. */
+/** @param fileOf the file on disk that a path of the API means. */
 export function sessions(kernels: Kernels, fileOf: (path: string) => Promise<string>) {
   const all = new Map<string, Session>();
 
@@ -82,7 +83,11 @@ export function sessions(kernels: Kernels, fileOf: (path: string) => Promise<str
 /** A kernel runs in the folder of its notebook, or where there is none, in the folder that is served. */
 export async function folderFor(path: string, fileOf: (path: string) => Promise<string>): Promise<string> {
   const above = path.split("/").slice(0, -1).join("/");
-  return fileOf(path).then(dirname, () => fileOf(above).catch(() => fileOf("")));
+  for (const candidate of [path, above, ""]) {
+    const file = await fileOf(candidate).catch(() => undefined);
+    if (file !== undefined && (await stat(file).catch(() => undefined))?.isDirectory()) return file;
+  }
+  throw new HttpError(404, "The folder that is served is gone.");
 }
 
 function text(given: Record<string, unknown>, field: string): string {
