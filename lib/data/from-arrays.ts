@@ -1,11 +1,25 @@
 /** Makes a data set of the user's own arrays. */
 import { random } from "../engine/random.ts";
-import { type Dataset, type Kind, makeDataset, type Raw, type Shape, select, sizeOf, table } from "./dataset.ts";
+import {
+  type Dataset,
+  type Kind,
+  makeDataset,
+  type Raw,
+  type Shape,
+  select,
+  sizeOf,
+  type Targets,
+  table,
+  targetTable,
+} from "./dataset.ts";
 import { needShare, withDefaults } from "./options.ts";
 import { stratified } from "./parts/stratified.ts";
 
 /** Numbers nested as deep as one example's shape. */
 export type Nested = number | readonly Nested[] | Raw;
+
+/** What is asked for, example by example: classes by number or name, or rows of numbers. */
+export type Asked = ArrayLike<number | string> | readonly (readonly number[])[];
 
 /** What `fromArrays` can be told. */
 export interface FromArraysOptions<K extends Kind = Kind> {
@@ -17,10 +31,12 @@ export interface FromArraysOptions<K extends Kind = Kind> {
   readonly shape?: Shape;
   /** What numbers are multiplied by in a batch; default 1/255 for bytes, 1 for others. */
   readonly scale?: number;
-  /** A name for each class, in the order of the labels; default the labels themselves. */
+  /** What is asked for: "class" (default), or "numbers": then `y` holds a number, or a row of numbers, for each example. */
+  readonly target?: "class" | "numbers";
+  /** A name for each class, in the order of the labels; default the labels themselves. For numbers, a name for each. */
   readonly classes?: readonly string[];
   /** The share of each class that is set aside to test, drawn by `seed`, or the test examples themselves; default 0.2. */
-  readonly test?: number | { readonly x: readonly Nested[] | Raw; readonly y: ArrayLike<number | string> };
+  readonly test?: number | { readonly x: readonly Nested[] | Raw; readonly y: Asked };
   /** Draws the test examples; default 0. */
   readonly seed?: number;
   /** Where the data comes from and under which licence; default "given as arrays". */
@@ -31,7 +47,7 @@ export interface FromArraysOptions<K extends Kind = Kind> {
  * Makes a data set of arrays: `x` holds one example after the other, `y` its classes, as whole numbers from 0 or as names.
  *
  * `x` is a nested array, a list of typed arrays, or one flat `Uint8Array` or `Float32Array` with `shape` given. A `Uint8Array` stays
- * bytes; everything else becomes single precision. Flat arrays are not copied.
+ * bytes; everything else becomes single precision. Flat arrays are not copied. With `target: "numbers"` it is a regression.
  *
  * @throws RangeError, TypeError when lengths or shapes disagree, a number is NaN or infinite, or a label is not a class.
  *
@@ -44,7 +60,7 @@ export interface FromArraysOptions<K extends Kind = Kind> {
  */
 export function fromArrays<K extends Kind = Kind>(
   x: readonly Nested[] | Raw,
-  y: ArrayLike<number | string>,
+  y: Asked,
   options: FromArraysOptions<K> = {},
 ): Dataset<K> {
   const o = withDefaults<Required<FromArraysOptions<Kind>>>("fromArrays", options, {
@@ -52,26 +68,65 @@ export function fromArrays<K extends Kind = Kind>(
     kind: undefined as unknown as Kind,
     shape: undefined as unknown as Shape,
     scale: undefined as unknown as number,
+    target: "class",
     classes: undefined as unknown as readonly string[],
     test: 0.2,
     seed: 0,
     source: "given as arrays",
   });
   const own = typeof o.test === "object" ? o.test : undefined;
-  const classes = o.classes ?? classesOf(own ? [...Array.from(y), ...Array.from(own.y)] : Array.from(y));
+  const numbers = o.target === "numbers";
+  const width = numbers ? widthOf(y) : 0;
+  const classes = o.classes ?? (numbers ? numbered(width) : classesOf([...labelled(y), ...labelled(own?.y ?? [])]));
+  if (numbers && classes.length !== width)
+    throw new RangeError(`fromArrays: a name for each of ${width} numbers is required, got ${classes.length}`);
   const given = rows(x, y.length, options.shape);
   const kind = options.kind ?? (given.shape.length === 2 || given.shape.length === 3 ? "image" : "vector");
   const shape = kind === "image" && given.shape.length === 2 ? [...given.shape, 1] : given.shape;
   const scale = options.scale ?? (given.raw instanceof Uint8Array ? 1 / 255 : 1);
-  const all = table(given.raw, labelsOf(y, classes), shape, scale);
-  const about = { name: o.name, kind: kind as K, classes, source: o.source };
-  if (own !== undefined) {
-    const held = rows(own.x, own.y.length, shape);
-    return makeDataset({ ...about, train: all, test: table(held.raw, labelsOf(own.y, classes), shape, scale) });
-  }
+  const made = (raw: Raw, asked: Asked) =>
+    numbers
+      ? table(raw, new Int32Array(asked.length).fill(-1), shape, scale, targetsOf(asked, width))
+      : table(raw, labelsOf(labelled(asked), classes), shape, scale);
+  const all = made(given.raw, y);
+  const about = { name: o.name, kind: kind as K, classes, source: o.source, ...(numbers && { target: o.target }) };
+  if (own !== undefined)
+    return makeDataset({ ...about, train: all, test: made(rows(own.x, own.y.length, shape).raw, own.y) });
   const share = needShare("fromArrays", "test", o.test as number, "open");
   const { drawn, rest } = stratified(all.labels, share, random(o.seed).at("test"));
   return makeDataset({ ...about, train: select(all, rest), test: select(all, drawn) });
+}
+
+function labelled(y: Asked): readonly (number | string)[] {
+  const list = Array.from(y as ArrayLike<number | string | readonly number[]>);
+  const row = list.findIndex((label) => typeof label === "object");
+  if (row >= 0)
+    throw new TypeError(
+      `fromArrays: one class for each example is required, got a row of numbers at example ${row}; give { target: "numbers" }`,
+    );
+  return list as (number | string)[];
+}
+
+function numbered(width: number): string[] {
+  return width === 1 ? ["y"] : Array.from({ length: width }, (_, i) => `y${i}`);
+}
+
+function widthOf(y: Asked): number {
+  const first = y[0];
+  return typeof first === "object" ? first.length : 1;
+}
+
+function targetsOf(y: Asked, width: number): Targets {
+  const values = new Float32Array(y.length * width);
+  for (let i = 0; i < y.length; i++) {
+    const row = typeof y[i] === "object" ? (y[i] as readonly number[]) : [y[i] as number];
+    if (row.length !== width || row.some((v) => typeof v !== "number" || !Number.isFinite(v)))
+      throw new RangeError(
+        `fromArrays: ${width} finite numbers for each example are required, got ${row.join(", ")} at example ${i}`,
+      );
+    values.set(row, i * width);
+  }
+  return targetTable(values, width);
 }
 
 function classesOf(y: readonly (number | string)[]): string[] {
@@ -81,7 +136,7 @@ function classesOf(y: readonly (number | string)[]): string[] {
   return Array.from({ length: most + 1 }, (_, i) => String(i));
 }
 
-function labelsOf(y: ArrayLike<number | string>, classes: readonly string[]): Int32Array {
+function labelsOf(y: readonly (number | string)[], classes: readonly string[]): Int32Array {
   const places = new Map(classes.map((name, i) => [name, i]));
   return Int32Array.from({ length: y.length }, (_, i) => {
     const label = y[i]!;

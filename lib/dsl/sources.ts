@@ -255,3 +255,17 @@ export const sea = fluentSource(sources.sea);
  * ```
  */
 export const sequence = fluentSource(sources.sequence);
+
+/**
+ * A stream of `n` waves `y = a · sin(x − b)` with an amplitude from 0.1 to 5 and a phase from 0 to π, each a task of points from −5 to 5;
+ * `Infinity` for a stream that never ends. What is asked for is one number.
+ *
+ * C. Finn, P. Abbeel, S. Levine, Model-agnostic meta-learning, arXiv:1703.03400, section 5.1.
+ *
+ * @example
+ * ```ts
+ * import { sines } from "thalweg";
+ * sines(Infinity).experience(7).train.length; // 10
+ * ```
+ */
+export const sines = fluentSource(sources.sines);

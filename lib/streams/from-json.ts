@@ -44,7 +44,11 @@ export function streamFromJson(spec: StreamSpec, data: readonly Dataset[]): Stre
   return make(make.takes === "many" ? found : found[0], ...args);
 }
 
-/** An argument as it is, or the stream that it describes. */
+/** An argument as it was given: a stream where its spec stands, `Infinity` where the word does. */
 function streamOr(arg: Json, data: readonly Dataset[]): unknown {
-  return isSpec(arg) ? streamFromJson(arg.stream as unknown as StreamSpec, data) : arg;
+  if (arg === "Infinity") return Infinity;
+  if (isSpec(arg)) return streamFromJson(arg.stream as unknown as StreamSpec, data);
+  if (Array.isArray(arg)) return arg.map((item) => streamOr(item, data));
+  if (typeof arg !== "object" || arg === null) return arg;
+  return Object.fromEntries(Object.entries(arg).map(([key, value]) => [key, streamOr(value, data)]));
 }

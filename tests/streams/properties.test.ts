@@ -33,6 +33,7 @@ const sourceCalls: Record<keyof typeof sources, () => Stream> = {
   rotated: () => sources.rotated(images, [0, 30]),
   sea: () => sources.sea({ examples: 60, testExamples: 20 }),
   sequence: () => sources.sequence(vectors, 3),
+  sines: () => sources.sines(4, { testExamples: 12 }),
 };
 
 type Made = (stream: Stream) => Stream;
@@ -194,6 +195,22 @@ test("operators keep their word in any combination up to three deep", () => {
   expect([refused < 60, empty < 10]).toEqual([true, true]);
 });
 
+test("a stream that never ends is made again from its JSON", () => {
+  const endless: Stream[] = [
+    sources.permuted(vectors, Infinity),
+    sources.episodes(images),
+    sources.sines(Infinity),
+    operators.recur({ experiences: Infinity })(sources.classes(vectors)) as Stream,
+    operators.repeat(Infinity)(sources.permuted(vectors, 2)),
+    operators.limit({ train: 9, test: Infinity })(sources.permuted(vectors, 2)),
+  ];
+  for (const stream of endless) {
+    const again = streamFromJson(JSON.parse(JSON.stringify(stream)), data);
+    expect([again.length, again.tasks]).toEqual([stream.length, stream.tasks]);
+    expect(digest(again.experience(1).train)).toBe(digest(stream.experience(1).train));
+  }
+});
+
 test("training and test examples of a data set are disjoint in every stream of it", () => {
   const keys = (of: Examples) => new Set(numbersOf(of));
   for (const from of ["classes", "megabatches", "sequence", "permuted", "clients", "hierarchy"] as const) {
@@ -223,6 +240,7 @@ test("another seed makes another stream, wherever a seed can be given", () => {
     ["validation", (seed) => operators.validation(0.3, { seed })(split) as Stream],
     ["permuted", (seed) => sources.permuted(vectors, 2, { seed }) as Stream],
     ["megabatches", (seed) => sources.megabatches(vectors, 3, { seed }) as Stream],
+    ["sines", (seed) => sources.sines(2, { seed }) as Stream],
     ["sea", (seed) => sources.sea({ seed, examples: 30 }) as Stream],
     ["regression", (seed) => sources.regression({ seed, examples: 30 }) as Stream],
     ["procedural", (seed) => sources.procedural({ seed, examples: 6 }) as Stream],

@@ -12,7 +12,11 @@ import { gunzipSync } from "node:zlib";
 export interface RemoteFile {
   readonly name: string;
   /** SHA-256 of the file's contents, unzipped where it is gzipped. */
-  readonly sha256: string;
+  readonly sha256?: string;
+  /** SHA-256 of the file as it is. */
+  readonly fileSha256?: string;
+  /** MD5 of the file as it is, where its publisher gives no other. */
+  readonly fileMd5?: string;
 }
 
 /** Where a data set's files may be. */
@@ -24,8 +28,10 @@ export interface Places {
   readonly system?: readonly string[];
   /** What installs them there, for the message. */
   readonly install?: string;
-  /** The address that the file names are appended to. */
-  readonly url: string;
+  /** The address that the file names are appended to; without it nothing is downloaded. */
+  readonly url?: string;
+  /** What to do by hand where nothing can be downloaded, for the message. */
+  readonly byHand?: string;
 }
 
 /** What a loader of files can be told. */
@@ -57,7 +63,7 @@ export async function fetched(places: Places, options: FetchOptions = {}): Promi
     options.folder ??
     [...system, cache].find((place) => files.every((file) => inFolder(place, file.name) !== undefined));
   if (folder === undefined) {
-    if (options.download === false)
+    if (options.download === false || places.url === undefined)
       throw new Error(`${name}: its files are required, found none; ${ways(places, cache)}`);
     await mkdir(cache, { recursive: true });
     for (const file of files) {
@@ -79,9 +85,10 @@ function inFolder(folder: string, name: string): string | undefined {
   return [name, name.replace(/\.gz$/, "")].map((file) => join(folder, file)).find(existsSync);
 }
 
-function ways({ install, url }: Places, cache: string): string {
+function ways({ install, url, byHand }: Places, cache: string): string {
   const second = install === undefined ? `put them into ${cache}` : `install them with \`${install}\``;
-  return `three ways to get them: give the folder that holds them as { folder }, ${second}, or go online and let them be downloaded once from ${url}`;
+  const third = url === undefined ? (byHand ?? "") : `go online and let them be downloaded once from ${url}`;
+  return `three ways to get them: give the folder that holds them as { folder }, ${second}, or ${third}`;
 }
 
 /** Downloads one file beside its place, continues one that was stopped, and moves it there when its checksum is right. */
@@ -91,7 +98,7 @@ async function download(places: Places, file: RemoteFile, cache: string, options
   const had = existsSync(part) ? (await stat(part)).size : 0;
   let arrived = 0;
   try {
-    const answer = await fetch(places.url + file.name, {
+    const answer = await fetch(`${places.url}${file.name}`, {
       headers: had > 0 ? { range: `bytes=${had}-` } : {},
       ...(options.signal && { signal: options.signal }),
     });
@@ -116,26 +123,33 @@ async function download(places: Places, file: RemoteFile, cache: string, options
       cause,
     });
   }
-  const got = checksum(await readFile(part));
-  if (got !== file.sha256) {
+  const [wanted, got] = checksums(await readFile(part), file);
+  if (got !== wanted) {
     await rm(part);
     throw new Error(
-      `${places.name}: ${file.name} with SHA-256 ${file.sha256} is required, got ${got}; the download was thrown away, ${ways(places, cache)}`,
+      `${places.name}: ${file.name} with ${file.fileMd5 === undefined ? "SHA-256" : "MD5"} ${wanted} is required, got ${got}; the download was thrown away, ${ways(places, cache)}`,
     );
   }
   await rename(part, place);
 }
 
-function checksum(file: Uint8Array): string {
+/** The checksum that a file should have, and the one it has. */
+function checksums(
+  file: Uint8Array,
+  { sha256, fileSha256, fileMd5 }: RemoteFile,
+): readonly [wanted: string, got: string] {
+  const wanted = fileMd5 ?? fileSha256 ?? sha256;
+  if (wanted === undefined) throw new Error("internal: a file to download has no checksum");
   let contents = file;
-  if (file[0] === 0x1f && file[1] === 0x8b) {
+  if (sha256 !== undefined && file[0] === 0x1f && file[1] === 0x8b) {
     try {
       contents = gunzipSync(file);
     } catch {
-      return "a damaged gzip file";
+      return [wanted, "a damaged gzip file"];
     }
   }
-  return createHash("sha256").update(contents).digest("hex");
+  const algorithm = fileMd5 === undefined ? "sha256" : "md5";
+  return [wanted, createHash(algorithm).update(contents).digest("hex")];
 }
 
 function reason(cause: unknown): string {

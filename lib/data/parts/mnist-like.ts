@@ -7,12 +7,15 @@ import { readIdx } from "./idx.ts";
 export interface MnistLike extends Omit<Places, "files"> {
   readonly classes: readonly string[];
   readonly source: string;
-  /** SHA-256 of the four unzipped files: train images, train labels, test images, test labels. */
-  readonly sha256: readonly [string, string, string, string];
+  /** SHA-256 of the four unzipped files, or MD5 of the four as they are: train images, train labels, test images, test labels. */
+  readonly sha256?: readonly string[];
+  readonly fileMd5?: readonly string[];
   /** The names of the four files in the same order; default MNIST's. */
   readonly names?: readonly [string, string, string, string];
   /** What is taken from a label as it is in the file; default 0. */
   readonly firstLabel?: number;
+  /** Whether images lie on their side in the files, with rows and columns exchanged; default false. */
+  readonly transposed?: boolean;
 }
 
 const mnistNames = [
@@ -25,7 +28,11 @@ const mnistNames = [
 /** Loads the four files and makes the data set of them. */
 export async function mnistLike(set: MnistLike, options: FetchOptions = {}): Promise<Dataset<"image">> {
   const names = set.names ?? mnistNames;
-  const files = names.map((name, i) => ({ name, sha256: set.sha256[i]! }));
+  const files = names.map((name, i) => ({
+    name,
+    ...(set.sha256 && { sha256: set.sha256[i]! }),
+    ...(set.fileMd5 && { fileMd5: set.fileMd5[i]! }),
+  }));
   const found = await fetched({ ...set, files }, options);
   const part = (images: string, labels: string) => examples(set, found, images, labels);
   return makeDataset({
@@ -49,5 +56,16 @@ function examples(set: MnistLike, found: ReadonlyMap<string, Uint8Array>, images
   const first = set.firstLabel ?? 0;
   const own = new Int32Array(count!);
   for (let i = 0; i < own.length; i++) own[i] = y.bytes[i]! - first;
-  return table(x.bytes, own, [height!, width!, 1], 1 / 255);
+  const pixels = set.transposed ? turned(x.bytes, height!, width!) : x.bytes;
+  return table(pixels, own, [height!, width!, 1], 1 / 255);
+}
+
+/** Images with rows and columns exchanged. */
+function turned(bytes: Uint8Array, height: number, width: number): Uint8Array {
+  const out = new Uint8Array(bytes.length);
+  const size = height * width;
+  for (let start = 0; start < bytes.length; start += size)
+    for (let y = 0; y < height; y++)
+      for (let x = 0; x < width; x++) out[start + y * width + x] = bytes[start + x * height + y]!;
+  return out;
 }

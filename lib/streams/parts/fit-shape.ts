@@ -1,5 +1,6 @@
 /** Makes examples of one shape of examples of another. */
-import { type Examples, mapped, type Raw, type Shape, sizeOf } from "../../data/dataset.ts";
+import { type Examples, mapped, type Shape, sizeOf } from "../../data/dataset.ts";
+import { resized } from "../../data/parts/resize.ts";
 
 /** The examples of a table in another shape: images are resized by bilinear interpolation, shorter vectors are followed by 0. */
 export function fittedTo(of: Examples, shape: Shape): Examples {
@@ -17,39 +18,4 @@ export function fittedTo(of: Examples, shape: Shape): Examples {
     },
     shape,
   );
-}
-
-/**
- * Resizes an image: the middles of the corner pixels stay where they are, values between pixels are bilinear. One channel becomes several
- * alike; several become one by their mean.
- */
-export function resized(from: Shape, to: Shape): (row: Raw, out: Raw) => void {
-  const [height, width, channels] = from as [number, number, number];
-  const [high, wide, deep] = to as [number, number, number];
-  const stretch = (n: number, m: number): number => (m === 1 ? 0 : (n - 1) / (m - 1));
-  const [down, right] = [stretch(height, high), stretch(width, wide)];
-  return (row, out) => {
-    const value = (y: number, x: number, c: number): number => {
-      if (channels === deep) return row[(y * width + x) * channels + c]!;
-      let sum = 0;
-      for (let k = 0; k < channels; k++) sum += row[(y * width + x) * channels + k]!;
-      return sum / channels;
-    };
-    const round = out instanceof Uint8Array ? 0.5 : 0;
-    for (let y = 0; y < high; y++) {
-      const top = Math.min(height - 1, Math.floor(y * down));
-      const below = Math.min(height - 1, top + 1);
-      const fy = y * down - top;
-      for (let x = 0; x < wide; x++) {
-        const left = Math.min(width - 1, Math.floor(x * right));
-        const beside = Math.min(width - 1, left + 1);
-        const fx = x * right - left;
-        for (let c = 0; c < deep; c++) {
-          const upper = (1 - fx) * value(top, left, c) + fx * value(top, beside, c);
-          const lower = (1 - fx) * value(below, left, c) + fx * value(below, beside, c);
-          out[(y * wide + x) * deep + c] = (1 - fy) * upper + fy * lower + round;
-        }
-      }
-    }
-  };
 }

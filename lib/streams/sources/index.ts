@@ -17,3 +17,4 @@ export * from "./regression.ts";
 export * from "./rotated.ts";
 export * from "./sea.ts";
 export * from "./sequence.ts";
+export * from "./sines.ts";

@@ -1,0 +1,67 @@
+/** Makes a data set of named columns, whatever file they came from. */
+import type { Dataset } from "../dataset.ts";
+import { type FromArraysOptions, fromArrays } from "../from-arrays.ts";
+
+/** What can be said of a table. */
+export interface TableOptions
+  extends Omit<FromArraysOptions<"vector">, "shape" | "kind" | "scale" | "target" | "test"> {
+  /** The column of the class; its values are names. */
+  readonly label?: string;
+  /** The columns of numbers that are asked for, instead of a class. */
+  readonly numbers?: readonly string[];
+  /** The columns that an example is made of; default all others. */
+  readonly features?: readonly string[];
+  /** The share of each class that is set aside to test; default 0.2. */
+  readonly test?: number;
+}
+
+/** Columns by name. */
+export type Columns = ReadonlyMap<string, ArrayLike<unknown>>;
+
+/**
+ * Makes a data set of columns.
+ *
+ * @throws TypeError when a column does not exist, or a feature is not a number; it names the column and the row.
+ */
+export function fromColumns(name: string, columns: Columns, options: TableOptions): Dataset<"vector"> {
+  const { label, numbers, features, ...rest } = options;
+  if ((label === undefined) === (numbers === undefined))
+    throw new TypeError(`${name}: a column of labels, as { label }, or columns of { numbers } are required`);
+  const get = (column: string): ArrayLike<unknown> => {
+    const found = columns.get(column);
+    if (found === undefined)
+      throw new TypeError(
+        `${name}: a column of the table is required, got ${column}; it has ${[...columns.keys()].join(", ")}`,
+      );
+    return found;
+  };
+  const asked = numbers ?? [label!];
+  const chosen = features ?? [...columns.keys()].filter((column) => !asked.includes(column));
+  if (chosen.length === 0) throw new TypeError(`${name}: at least one column of features is required, got none`);
+  const count = get(asked[0]!).length;
+  const x = new Float32Array(count * chosen.length);
+  chosen.forEach((column, j) => {
+    const values = get(column);
+    for (let i = 0; i < count; i++) x[i * chosen.length + j] = number(values[i], name, column, i);
+  });
+  const shape = [chosen.length];
+  if (numbers !== undefined) {
+    const y = Array.from({ length: count }, (_, i) => numbers.map((column) => number(get(column)[i], name, column, i)));
+    return fromArrays(x, y, { name, classes: numbers, ...rest, shape, kind: "vector", target: "numbers" });
+  }
+  const values = get(label!);
+  return fromArrays(
+    x,
+    Array.from({ length: count }, (_, i) => String(values[i])),
+    { name, ...rest, shape, kind: "vector" },
+  );
+}
+
+function number(value: unknown, name: string, column: string, row: number): number {
+  const got = typeof value === "bigint" || typeof value === "boolean" ? Number(value) : value;
+  if (typeof got !== "number" || !Number.isFinite(got))
+    throw new TypeError(
+      `${name}: a finite number is required, got ${JSON.stringify(value) ?? String(value)} in column ${column}, row ${row}; leave the column out with { features }`,
+    );
+  return got;
+}
