@@ -28,6 +28,8 @@ export interface KernelOptions {
   preload?: string;
   typeErrors?: TypeErrors;
   awaitTypes?: boolean;
+  /** Load the types as soon as the library is there: for sessions with a person who will ask for completions. */
+  warmTypes?: boolean;
   session?: string;
   onExit?(restart: boolean): void;
   /** What went wrong while nobody was there to be told. */
@@ -95,6 +97,7 @@ export function createKernel(options: KernelOptions): Kernel {
       preloadError = result.error;
       if (executing) void reportPreload(executing);
       context.language.preloaded(result.names, result.url);
+      if (options.warmTypes) context.language.warm();
       options.onPreload?.(result);
     },
     onDeath: (text) => void publish("stream", { name: "stderr", text: `${text}\n` }, context.output?.parent),

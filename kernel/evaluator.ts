@@ -224,7 +224,8 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
       const old = child;
       old.process.kill("SIGKILL");
       await old.ended;
-      if (job) finish({ op: "done", run: job.request.run, error: deathError("the kernel was restarted"), expressions: {} });
+      if (job)
+        finish({ op: "done", run: job.request.run, error: deathError("the kernel was restarted"), expressions: {} });
       if (!again) return;
       stopping = false;
       child = start();

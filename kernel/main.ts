@@ -25,6 +25,7 @@ export async function startKernel(connectionFile: string, options: StartOptions 
   };
   const started = createKernel({
     ...options,
+    warmTypes: options.typeErrors !== "off",
     session,
     send: channels.send,
     drained: channels.drained,

@@ -28,6 +28,7 @@ export async function session(
   const waiting = new Map<string, (content: Content) => void>();
   const kernel = createKernel({
     ...options,
+    warmTypes: (output as Partial<NodeJS.WriteStream>).isTTY === true,
     send(channel, message) {
       if (channel === "iopub") show(message);
       else if (channel === "stdin") question(message);

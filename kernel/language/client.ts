@@ -15,6 +15,8 @@ export interface Language {
   /** The run ended in an error. */
   failed(run: number, error: ErrorContent): void;
   preloaded(names: string[], url: string | undefined): void;
+  /** Reads the library's types now, so that the first completion comes within the time that frontends wait for one. */
+  warm(): void;
   close(): Promise<void>;
 }
 
@@ -94,6 +96,7 @@ export function languageClient({ preloading = false, ...options }: LanguageOptio
       worker?.postMessage({ id: 0, op: "preloaded", names, url });
       settle();
     },
+    warm: () => void ask("complete", { code: "", cursor: 0 }),
     async close() {
       closed = true;
       settle();

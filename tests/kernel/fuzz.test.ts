@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: cells are code in strings.
 /**
  * Random messages, random cells and random deaths; the kernel must answer afterwards. `npm test` runs a short form;
  * KERNEL_FUZZ=full runs 10,000 messages on each channel and 2,000 cells.
