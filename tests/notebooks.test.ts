@@ -8,6 +8,8 @@ import { reference } from "./support/reference.ts";
 const root = new URL("..", import.meta.url).pathname;
 const folder = join(root, "notebooks");
 const out = mkdtempSync(join(tmpdir(), "thalweg-notebooks-"));
+// Records of their own, so that everything is trained here and now.
+const env = { ...process.env, THALWEG_RUNS: join(out, "runs") };
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
 interface Cell {
@@ -27,6 +29,7 @@ const text = (source: string | readonly string[] | undefined): string =>
 function run(file: string): Cell[] {
   execFileSync("npx", ["tsx", "kernel/cli.ts", "run", file, "--html", "--out", out], {
     cwd: root,
+    env,
     stdio: "pipe",
     timeout: 240_000,
   });
@@ -81,7 +84,7 @@ test("the first program gives the same numbers as a notebook and as a script, bi
   const script = join(folder, "seen.out.ts");
   writeFileSync(script, readFileSync(join(folder, "start.ts"), "utf8") + seen);
   try {
-    const printed = execFileSync("npx", ["tsx", script], { cwd: root, stdio: "pipe", timeout: 240_000 }).toString();
+    const printed = execFileSync("npx", ["tsx", script], { cwd: root, env, stdio: "pipe", timeout: 240_000 }).toString();
     const accuracies = [...printed.matchAll(/^(\w+) +\*?([\d.]+) ±/gm)].map(
       ([, name, mean]) => [name, Number(mean) / 100] as const,
     );
