@@ -18,6 +18,8 @@ export interface AccuracyMatrix {
   readonly initial: readonly number[];
   /** The row after which each task had first been trained; −1 for a task that has not been met. */
   readonly learnedAt: readonly number[];
+  /** How many test examples each task was last evaluated on; 0 for a task that never was. */
+  readonly examples: readonly number[];
   /** How many tasks there are: the columns. */
   readonly tasks: number;
   readonly rule: Rule;
@@ -47,6 +49,7 @@ export function accuracyMatrix(
 ): AccuracyMatrix {
   const rows = new Map<number, Map<number, number>>();
   const taskOf = new Map<number, number>();
+  const examples = new Map<number, number>();
   let tasks = 0;
   for (const event of events) {
     if (event.type === "started") tasks = Math.max(tasks, event.tasks ?? 0);
@@ -57,6 +60,7 @@ export function accuracyMatrix(
       const row = rows.get(event.after) ?? new Map<number, number>();
       row.set(event.on, accuracyUnder(event, rule));
       rows.set(event.after, row);
+      examples.set(event.on, event.examples);
       tasks = Math.max(tasks, event.on + 1);
     }
   }
@@ -71,6 +75,7 @@ export function accuracyMatrix(
     experiences,
     initial: dense(rows.get(-1)),
     learnedAt,
+    examples: Array.from({ length: tasks }, (_, task) => examples.get(task) ?? 0),
     tasks,
     rule,
   };

@@ -69,6 +69,7 @@ export function gapZoom(
       },
       xaxis: { title: { text: "steps since the boundary" }, range: [-stepsBefore, stepsAfter] },
       yaxis: { title: { text: "accuracy" }, tickformat: ".0%" },
+      showlegend: true,
       shapes: [
         {
           type: "line",

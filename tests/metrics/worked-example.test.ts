@@ -8,6 +8,7 @@ import {
   diazAccuracy,
   forgetting,
   fwt,
+  pooledAccuracy,
   underRule,
 } from "../../lib/metrics/index.ts";
 import type { TrainEvent } from "../../lib/train/events.ts";
@@ -92,6 +93,14 @@ describe("the traps that other libraries fall into", () => {
     );
     expect(averageAccuracy(log).value).toBeCloseTo(0.6, 12);
     expect(averageIncrementalAccuracy(log).value).toBeCloseTo(0.729166666666, 9);
+  });
+
+  test("pooling the examples of all tasks weighs large tasks more, and forgets those not met", () => {
+    const log = logOf(R).map(
+      (event): TrainEvent => (event.type === "evaluated" ? { ...event, examples: 100 * (event.on + 1) } : event),
+    );
+    expect(pooledAccuracy(log).value).toBeCloseTo((0.4 + 2 * 0.55 + 3 * 0.6 + 4 * 0.85) / 10, 12);
+    expect(pooledAccuracy(logOf(R, { rows: 2 })).value).toBeCloseTo(0.7, 12);
   });
 
   test("the average at the end leaves out tasks that an interrupted run never met", () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { accuracyHeatmap, type Figure, figure, gapZoom } from "../../lib/plots/index.ts";
+import { accuracyCurves, accuracyHeatmap, type Figure, figure, gapZoom } from "../../lib/plots/index.ts";
 import { inkOn, palette } from "../../lib/plots/parts/colour.ts";
 import { numberText } from "../../lib/plots/parts/number-text.ts";
 import { scaleOf } from "../../lib/plots/parts/scales.ts";
@@ -218,6 +218,18 @@ describe("a figure", () => {
     expect(long.toText()).toContain("⠀");
     const tops = [...svg.matchAll(/ (\d+(?:\.\d)?)L/g)].map((match) => Number(match[1]));
     expect(Math.min(...tops)).toBeLessThan(35);
+  });
+
+  test("of a long run fits into a notebook's message, dips and all", () => {
+    const run = madeRun({ tasks: 10, stepsEach: 2000, everySteps: 4, dip: 0.5 });
+    const curves = accuracyCurves([run]);
+    expect(JSON.stringify(curves).length).toBeLessThan(500_000);
+    const first = curves.data.find((trace) => trace.name === "task 0") as { y: number[] };
+    const exact = run.flatMap((event) => (event.type === "evaluated" && event.on === 0 ? [event.accuracy] : []));
+    expect(first.y.length).toBeLessThanOrEqual(601);
+    expect(Math.min(...first.y)).toBe(Math.min(...exact));
+    expect(Math.max(...first.y)).toBe(Math.max(...exact));
+    expect(first.y.at(-1)).toBe(exact.at(-1));
   });
 
   test("takes less than ten milliseconds to draw", () => {

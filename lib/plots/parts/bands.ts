@@ -55,7 +55,8 @@ export function meanCurve(curves: readonly Curve[]): { x: number[]; mean: number
 export function bandTraces(curves: readonly Curve[], style: BandStyle): Trace[] {
   const { x, mean, low, high } = meanCurve(curves);
   const [least, most] = style.limits ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
-  const known = x.map((_, index) => index).filter((index) => Number.isFinite(low[index]));
+  const kept = telling(mean);
+  const known = kept.filter((index) => Number.isFinite(low[index]));
   const shared = { ...style.axes, legendgroup: style.name };
   const band: Scatter = {
     type: "scatter",
@@ -76,12 +77,30 @@ export function bandTraces(curves: readonly Curve[], style: BandStyle): Trace[] 
     type: "scatter",
     ...shared,
     name: style.name,
-    x,
-    y: mean,
+    x: kept.map((index) => x[index]!),
+    y: kept.map((index) => mean[index]!),
     mode: style.markers === true ? "lines+markers" : "lines",
     line: { color: style.colour, width: style.width ?? 2, dash: style.dash ?? "solid" },
     ...(style.showlegend === undefined ? {} : { showlegend: style.showlegend }),
     ...(style.hovertemplate === undefined ? {} : { hovertemplate: style.hovertemplate }),
   };
   return style.band !== false && known.length > 1 ? [band, line] : [line];
+}
+
+/** Curves of more points than this are thinned: a notebook has to carry them. */
+const many = 600;
+
+/** The places of a curve that its picture needs: all of a short one, of a long one the lowest, highest and last of each stretch. */
+function telling(values: readonly number[]): number[] {
+  const all = values.map((_, index) => index);
+  if (values.length <= many) return all;
+  const stretch = Math.ceil(values.length / (many / 3));
+  const kept = new Set([0]);
+  for (let from = 0; from < values.length; from += stretch) {
+    const places = all.slice(from, from + stretch);
+    kept.add(places.reduce((a, b) => (values[b]! < values[a]! ? b : a)));
+    kept.add(places.reduce((a, b) => (values[b]! > values[a]! ? b : a)));
+    kept.add(places.at(-1)!);
+  }
+  return [...kept].sort((a, b) => a - b);
 }
