@@ -133,7 +133,7 @@ export const hat = strategy(
         const clipped = mapTensors((e) => tf.clipByValue(e, -6, 6), embeddings(next));
         return { ...next, added: { ...next.added, hat: clipped } };
       },
-      update: (_state, _change, { extra }): Tree => ({ sharpness: tf.clone(extra.next!) }),
+      update: (_state, _change, { extra }): Tree => ({ sharpness: tf.maximum(extra.next!, 1e-9) }),
       afterExperience({ tensors, ...rest }: Memory, { task }, { weights }): Memory {
         const past = Object.fromEntries(
           Object.entries(tensors.past).map(([path, old]) => [

@@ -18,6 +18,7 @@ export * from "./from-scratch.ts";
 export * from "./frozen-backbone.ts";
 export * from "./gdumb.ts";
 export * from "./gem.ts";
+export * from "./generative-replay.ts";
 export * from "./gpm.ts";
 export * from "./gss.ts";
 export * from "./hat.ts";

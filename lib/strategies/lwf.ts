@@ -1,4 +1,5 @@
 import { tf } from "../engine/index.ts";
+import { excluded } from "../models/network.ts";
 import { pastColumns, softCrossEntropies } from "./parts/distillation.ts";
 import { currentRows } from "./parts/rows.ts";
 import { recalled, type Snapshot, snapshot, widenedTo } from "./parts/snapshot.ts";
@@ -16,7 +17,8 @@ interface Memory {
  * group, of the columns met so far. There is no factor T². With `weighting: "tasks"` a single group counts as often as there are past
  * experiences.
  *
- * Li and Hoiem 2016, arXiv:1606.09282, eq. 2–3. In van de Ven et al. 2022 `weighting` is "tasks" for domain-incremental streams.
+ * Li and Hoiem 2016, arXiv:1606.09282, eq. 2–3. In van de Ven et al. 2022 `weighting` is "tasks" for
+ * domain-incremental streams, and `over` is "all" for class-incremental ones.
  * Differs from the paper: no warm-up of the new head, no weight decay of its own. With a head per task, the work per step grows with their
  * number, as the columns do.
  *
@@ -35,11 +37,14 @@ export const lwf = strategy(
     temperature: 2,
     /** Whether a single group of past columns counts once, or once per past experience. */
     weighting: "constant" as "constant" | "tasks",
+    /** Which columns the network's own softmax is over: the past ones, or all of them, where new ones should then get nothing. */
+    over: "old" as "old" | "all",
   },
-  ({ lambda, temperature, weighting }) => {
+  ({ lambda, temperature, weighting, over }) => {
     requireNumber("lwf", "lambda", lambda, 0);
     requireNumber("lwf", "temperature", temperature, 1e-6);
     requireOneOf("lwf", "weighting", weighting, ["constant", "tasks"]);
+    requireOneOf("lwf", "over", over, ["old", "all"]);
     return {
       init: (): Memory => ({ tensors: undefined }),
       beforeExperience(memory, { index }, context) {
@@ -56,7 +61,12 @@ export const lwf = strategy(
         const [groups, columns] = tensors.groups.shape as [number, number];
         const before = widenedTo(recalled(tensors.teacher, step, x, task).logits, columns);
         const inGroup = tf.reshape(tf.cast(tf.greater(tensors.groups, 0), "float32"), [groups, 1, columns]);
-        const each = softCrossEntropies(tf.expandDims(logits, 0), tf.expandDims(before, 0), temperature, inGroup);
+        const student = tf.expandDims(logits, 0);
+        const teacher = tf.expandDims(before, 0);
+        const each =
+          over === "old"
+            ? softCrossEntropies(student, teacher, temperature, inGroup)
+            : softCrossEntropies(student, tf.add(teacher, tf.mul(tf.sub(1, inGroup), excluded)), temperature);
         const times = tf.max(tensors.groups, 1);
         return tf.mul(tf.sum(tf.mul(tf.mean(each, 1), times)), lambda) as tf.Scalar;
       },

@@ -1,0 +1,100 @@
+/** Small experiments that every strategy can be put through. */
+import { readdirSync, readFileSync } from "node:fs";
+import { blobs } from "../../lib/data/blobs.ts";
+import { tf } from "../../lib/engine/index.ts";
+import { mlp } from "../../lib/models/index.ts";
+import { constant, sgd } from "../../lib/optim/index.ts";
+import type { Strategy, StrategyFactory } from "../../lib/strategies/strategy.ts";
+import { scenario } from "../../lib/streams/operators/scenario.ts";
+import { split } from "../../lib/streams/operators/split.ts";
+import { classes } from "../../lib/streams/sources/classes.ts";
+import { permuted } from "../../lib/streams/sources/permuted.ts";
+import type { Stream } from "../../lib/streams/stream.ts";
+import type { TrainEvent } from "../../lib/train/events.ts";
+import { open, type Session } from "../../lib/train/session.ts";
+import { evaluation, type RunSpec, training } from "../../lib/train/spec.ts";
+
+type Factory = StrategyFactory<never, never>;
+
+const folder = new URL("../../lib/strategies/", import.meta.url).pathname;
+
+/** Every strategy by its file, with the text of the file. */
+export const found: readonly { readonly file: string; readonly name: string; readonly text: string }[] = readdirSync(
+  folder,
+)
+  .filter((file) => file.endsWith(".ts") && file !== "strategy.ts" && file !== "index.ts")
+  .map((file) => ({
+    file,
+    name: file.slice(0, -3).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase()),
+    text: readFileSync(folder + file, "utf8"),
+  }));
+
+/** The factory that a file exports under its own name. */
+export async function load({ file, name }: { file: string; name: string }): Promise<Factory> {
+  return ((await import(`${folder}${file}`)) as Record<string, Factory>)[name]!;
+}
+
+/** Options that make a strategy small enough for a test. */
+export function small(make: Factory): Strategy {
+  const wanted: Record<string, number> = {
+    capacity: 6,
+    draw: 3,
+    candidates: 5,
+    samples: 6,
+    units: 8,
+    projected: 4,
+    latent: 2,
+  };
+  const given = Object.fromEntries(Object.entries(wanted).filter(([name]) => name in (make.defaults as object)));
+  return (make as unknown as (options: object) => Strategy)(given);
+}
+
+/** Blobs of six classes, two at a time, told in the way that a strategy needs. */
+export function stream(make: Factory, perClass = 12): Stream {
+  const arriving = split(3)(classes(blobs({ classes: 6, dimensions: 3, perClass, testPerClass: 6 })));
+  const task = (make.needs as readonly string[]).includes("task");
+  return (task ? scenario("task") : scenario("class"))(arriving as never) as unknown as Stream;
+}
+
+/** Many tasks over the same two classes. */
+export function many(make: Factory, tasks: number): Stream {
+  const arriving = permuted(blobs({ classes: 2, dimensions: 3, perClass: 8, testPerClass: 2 }), tasks);
+  const task = (make.needs as readonly string[]).includes("task");
+  return (task ? scenario("task")(arriving as never) : arriving) as unknown as Stream;
+}
+
+/** An experiment with a small network. */
+export function spec(over: Stream, strategies: readonly Strategy[], more: Partial<RunSpec> = {}): RunSpec {
+  return {
+    stream: over,
+    model: mlp({ hidden: [6, 5] }),
+    strategies,
+    optimizer: sgd({ lr: 0.05 }),
+    schedule: constant(),
+    training: training({ batch: 4, epochs: 2 }),
+    evaluation: evaluation({ atStart: false }),
+    ...more,
+  };
+}
+
+/** Runs a session to its end, or until it has taken so many steps. */
+export function advance(session: Session, steps = Number.POSITIVE_INFINITY): TrainEvent[] {
+  const events: TrainEvent[] = [];
+  while (session.cursor.step < steps && session.advance()) events.push(...session.queue.splice(0));
+  return events;
+}
+
+/** A run from its start to its end, without what a clock said. */
+export function run(given: RunSpec, seed = 0, from?: Uint8Array): { events: TrainEvent[]; weights: number[] } {
+  const session = open(given, seed, "test", from);
+  const events = advance(session).map((event) => ("seconds" in event ? { ...event, seconds: 0 } : event));
+  const weights = numbers(session.learner.weights);
+  session.dispose();
+  return { events, weights };
+}
+
+/** All numbers of a tree of tensors. */
+export function numbers(tree: unknown): number[] {
+  if (tree instanceof tf.Tensor) return [...tree.dataSync()];
+  return Object.values(tree as object).flatMap(numbers);
+}
