@@ -31,17 +31,30 @@ export function decodeImage(file: Uint8Array, name: string): Decoded {
 function fromPng(file: Uint8Array): Decoded {
   const { width, height, channels, data, depth, palette } = decodePng(file);
   const count = width * height;
-  const value = (i: number): number =>
-    depth === 16 ? data[i]! >> 8 : depth < 8 ? Math.round((data[i]! * 255) / (2 ** depth - 1)) : data[i]!;
+  const values = depth < 8 ? unpacked(data as Uint8Array, height, width * channels, depth) : data;
   if (palette !== undefined) {
     const bytes = new Uint8Array(3 * count);
-    for (let i = 0; i < count; i++) bytes.set(palette[data[i]!]!.slice(0, 3), 3 * i);
+    for (let i = 0; i < count; i++) bytes.set(palette[values[i]!]!.slice(0, 3), 3 * i);
     return { shape: [height, width, 3], bytes };
   }
+  const byte = (v: number): number => (depth === 16 ? v >> 8 : Math.round((v * 255) / (2 ** depth - 1)));
   const kept = channels >= 3 ? 3 : 1;
   const bytes = new Uint8Array(kept * count);
-  for (let i = 0; i < count; i++) for (let c = 0; c < kept; c++) bytes[i * kept + c] = value(i * channels + c);
+  for (let i = 0; i < count; i++) for (let c = 0; c < kept; c++) bytes[i * kept + c] = byte(values[i * channels + c]!);
   return { shape: [height, width, kept], bytes };
+}
+
+/** Values of 1, 2 or 4 bits, of which every row begins with a byte of its own. */
+function unpacked(data: Uint8Array, height: number, width: number, depth: number): Uint8Array {
+  const row = Math.ceil((width * depth) / 8);
+  const out = new Uint8Array(height * width);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const byte = data[y * row + ((x * depth) >> 3)]!;
+      out[y * width + x] = (byte >> (8 - depth - ((x * depth) & 7))) & (2 ** depth - 1);
+    }
+  }
+  return out;
 }
 
 /**
