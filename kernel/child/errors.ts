@@ -34,7 +34,7 @@ export function installStackTraces(beforeFormat: () => void): void {
       if (hidden.some((prefix) => file.startsWith(prefix))) return [];
       return [`\n    at ${located(site.toString(), file, site.getLineNumber() ?? 0, site.getColumnNumber() ?? 0)}`];
     });
-    while (/\(node:internal|at node:internal|new Promise \(<anonymous>\)/.test(frames.at(-1) ?? "")) frames.pop();
+    while (/\(node:|at node:|new Promise \(<anonymous>\)/.test(frames.at(-1) ?? "")) frames.pop();
     return `${heading(error)}${frames.join("")}`;
   };
 }
@@ -94,7 +94,8 @@ function describe(error: Error, cell: Cell | undefined, depth: number): string[]
       .map((frame) => /(cell_\w+\.ts):(\d+):(\d+)/.exec(frame))
       .find((match) => match && cells.has(match[1]!));
     if (place) lines.push(excerpt(cells.get(place[1]!)!, Number(place[2]), Number(place[3])));
-    if (frames.length > 0) lines.push(dim(frames.join("\n")));
+    // Where the kernel stopped it says nothing about the cell.
+    if (frames.length > 0 && !(error instanceof Interrupted)) lines.push(dim(frames.join("\n")));
   }
   const extra = Object.fromEntries(
     Object.entries(error).filter(

@@ -42,10 +42,10 @@ export async function run(argv: string[]): Promise<number> {
     typeErrors: typesOption(values.types),
     onShutdown: () => stop(),
   });
+  endOnSignal(server, stop);
   const url = server.url(file);
   console.log(`\n  ${url}\n\nServes ${root} to this machine alone. Ctrl-C ends it.`);
   const forget = values["no-open"] ? () => {} : open(url);
-  endOnSignal(server, stop);
   await stopped;
   forget();
   await server.close();
