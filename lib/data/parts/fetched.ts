@@ -1,11 +1,9 @@
 /** Finds the files of a data set: in a given folder, in the system's, or in the user's cache, where they are downloaded once. */
 import { createHash } from "node:crypto";
-import { createWriteStream, existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { gunzipSync } from "node:zlib";
 
 /** One file of a data set. */
@@ -109,13 +107,16 @@ async function download(places: Places, file: RemoteFile, cache: string, options
       const length = Number(answer.headers.get("content-length"));
       arrived = goesOn ? had : 0;
       const total = length > 0 ? length + arrived : null;
-      const out = createWriteStream(part, { flags: goesOn ? "a" : "w" });
-      const body = Readable.fromWeb(answer.body as import("node:stream/web").ReadableStream);
-      body.on("data", (chunk: Uint8Array) => {
-        arrived += chunk.length;
-        options.progress?.(file.name, arrived, total);
-      });
-      await pipeline(body, out);
+      const out = await open(part, goesOn ? "a" : "w");
+      try {
+        for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) {
+          await out.write(chunk);
+          arrived += chunk.length;
+          options.progress?.(file.name, arrived, total);
+        }
+      } finally {
+        await out.close();
+      }
       if (total !== null && arrived !== total) throw new Error(`${arrived} of ${total} bytes arrived`);
     }
   } catch (cause) {
