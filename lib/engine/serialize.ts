@@ -102,7 +102,7 @@ export function decode(bytes: Uint8Array): unknown {
     const size = blob.length * Type.BYTES_PER_ELEMENT;
     if (from + size > bytes.length)
       throw new Error(`decode: ${from + size} bytes are required, got ${bytes.length}; the file is cut short`);
-    return new Type(bytes.slice(from, from + size).buffer);
+    return new Type(Uint8Array.prototype.slice.call(bytes, from, from + size).buffer); // a Buffer's own slice copies nothing
   };
   const visit = (node: unknown): unknown => {
     if (node === null || typeof node !== "object") return node;

@@ -208,3 +208,9 @@ export function batchedProduct(
   };
   return g.op("MatMul", [turned(a, transA), turned(b, transB)], shape, type);
 }
+
+/** The elements at some places of a stored axis. */
+export function pick(g: Graph, v: Value, axis: number, places: readonly number[]): Value {
+  const shape = v.shape.map((dim, i) => (i === axis ? places.length : dim));
+  return g.op("Gather", [v, g.int64(places)], shape, v.type, { axis });
+}

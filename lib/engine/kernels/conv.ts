@@ -60,11 +60,23 @@ function depthwiseFilter(g: Graph, filter: Arr): Value {
   return reshapeValue(g, fullAs(g, filter, [2, 3, 0, 1]), [channels * multiplier, 1, h, w]);
 }
 
+/** Padding that differs from side to side is done beforehand where the provider gets it wrong (WebGPU, ONNX Runtime 1.30). */
+function evenly<A extends { readonly pads: readonly number[] }>(g: Graph, image: Value, attributes: A): [Value, A] {
+  const [top, left, bottom, right] = attributes.pads as [number, number, number, number];
+  if (target.provider === "cpu" || (top === bottom && left === right)) return [image, attributes];
+  const [n, c, h, w] = image.shape as [number, number, number, number];
+  const pads = g.int64([0, 0, top, left, 0, 0, bottom, right]);
+  const shape = [n, c, h + top + bottom, w + left + right];
+  const padded = g.op("Pad", [image, pads, g.scalar(0)], shape, "float32", { mode: "constant" });
+  return [padded, { ...attributes, pads: [0, 0, 0, 0] }];
+}
+
 function conv(g: Graph, x: Arr, filter: Arr, info: Info, depthwise: boolean): Arr {
   const weights = depthwise ? depthwiseFilter(g, filter) : fullAs(g, filter, oihw);
   const shape = nhwcOut(info, weights.shape[0]!);
   const group = depthwise ? info.inChannels : 1;
-  return arr(g.op("Conv", [fullAs(g, x, nchw), weights], toNCHW(shape), "float32", window(info, group)), shape, nchw);
+  const [image, attributes] = evenly(g, fullAs(g, x, nchw), window(info, group));
+  return arr(g.op("Conv", [image, weights], toNCHW(shape), "float32", attributes), shape, nchw);
 }
 
 /**
@@ -88,9 +100,10 @@ function inputGradient(g: Graph, dy: Arr, filter: Arr, info: Info, depthwise: bo
   const extent = { h: (kh - 1) * dh + 1, w: (kw - 1) * dw + 1 };
   const before = [extent.h - 1 - top, extent.w - 1 - left];
   const after = [extent.h - 1 - bottom, extent.w - 1 - right];
-  // With a filter turned in the graph, ONNX Runtime 1.30 convolves wrongly on WebGPU; its transposed convolution is right.
-  const isPlain = target.provider === "cpu" && sh === 1 && sw === 1 && [...before, ...after].every((p) => p >= 0);
-  if (isPlain && !depthwise && kh * kw * outputs < info.batchSize * info.inHeight * info.inWidth) {
+  const isPlain = sh === 1 && sw === 1 && [...before, ...after].every((p) => p >= 0);
+  const isLarge = kh * kw * outputs < info.batchSize * info.inHeight * info.inWidth;
+  // On WebGPU some such convolutions are wrong in ONNX Runtime 1.30 (6 channels to 4); transposed ones are right.
+  if (isPlain && !depthwise && isLarge && target.provider === "cpu") {
     const turned = turn(g, fullAs(g, filter, [2, 3, 0, 1]), kh, kw);
     const attributes = {
       kernel_shape: [kh, kw],

@@ -15,8 +15,9 @@ import {
   type UnpackAttrs,
   util,
 } from "@tensorflow/tfjs-core";
-import { type Arr, arr, full, fullAs, invert, type Permutation, permute, plain, reshape } from "../graph/arr.ts";
+import { type Arr, arr, full, fullAs, invert, type Permutation, permute, pick, plain, reshape } from "../graph/arr.ts";
 import { type Graph, sizeOf } from "../graph/graph.ts";
+import { target } from "../graph/target.ts";
 import { define } from "./registry.ts";
 
 /** The permutation under which several arrays are best joined: that of the largest permuted one. */
@@ -119,6 +120,15 @@ define<StridedSliceAttrs>("StridedSlice", (g, { x }, a) => {
   if (sliceDim0 || isSimpleSlice) {
     const size = slice_util.computeOutShape(begin, end, strides);
     return reshape(g, slice(g, x, begin, size), finalShape);
+  }
+  if (target.provider !== "cpu") {
+    // Slices that run backwards are wrong on WebGPU in ONNX Runtime 1.30.
+    let value = full(g, x);
+    finalShapeSparse.forEach((count, axis) => {
+      const places = Array.from({ length: count }, (_, i) => begin[axis]! + i * strides[axis]!);
+      value = pick(g, value, axis, places);
+    });
+    return reshape(g, arr(value), finalShape);
   }
   // Going backwards past the first element is written as the end before it.
   const ends = end.map((e, i) => (strides[i]! < 0 && e < 0 ? -x.shape[i]! - 1 : e));
