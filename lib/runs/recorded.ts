@@ -120,7 +120,7 @@ function saver(writer: Writer, fitting: Fitting, { checkpointSeconds = 30 }: Rec
     }
     if (session.queue.length > 0) return; // in the middle of what one unit of work did
     const between = session.cursor.phase === "before" && session.cursor.step > 0;
-    const due = now - rested > (between ? worth * cost : 1000 * checkpointSeconds);
+    const due = now - rested > 1000 * checkpointSeconds || (between && now - rested > worth * cost);
     if (!due) return;
     writer.checkpoint(session.cursor, fitting.save(), between);
     rested = performance.now();

@@ -17,7 +17,7 @@ interface From {
 export function stepEvents(names: readonly string[], terms: ArrayLike<number>, from: From): Stepped[] {
   const count = terms.length / names.length;
   return Array.from({ length: count }, (_, k) => {
-    const values = names.map((name, i) => [name, terms[k * names.length + i]!] as const);
+    const values = names.map((name, i) => [name, terms[k * names.length + i]! + 0] as const); // + 0: no −0, which JSON does not know
     const loss = values.reduce((sum, [, value]) => sum + value, 0);
     const epoch = Math.floor((from.local + k) / from.perEpoch);
     if (!Number.isFinite(loss)) {
