@@ -15,6 +15,8 @@ function home(): string {
 
 /** The bundle, or undefined when it was not made yet or its sources are newer. */
 export function findApp(folder = home()): string | undefined {
+  // A page of one's own: for those who build it elsewhere.
+  if (process.env.THALWEG_APP) return process.env.THALWEG_APP;
   const made = join(folder, "dist", "page.json");
   if (!existsSync(made)) return undefined;
   // The published package has the bundle without its sources' installation: what is there is right.
