@@ -130,17 +130,51 @@ export function frame(
 
 /** One row per evaluation of a run: which task, after which experience, at which step, and what came out. */
 export function evaluations(runs: readonly (readonly TrainEvent[])[]): DataFrame {
+  const names = "seed at step after on examples accuracy taskAware taskAgnostic loss";
+  return eventFrame(runs, names, (event) => {
+    if (event.type !== "evaluated") return undefined;
+    const { at, step, after, on, examples, accuracy, taskAware, taskAgnostic, loss } = event;
+    return { at, step, after, on, examples, accuracy, taskAware, taskAgnostic, loss };
+  });
+}
+
+/** One row per update of the weights: the loss of its batch, and a column for each of the loss's terms. */
+export function trainingSteps(runs: readonly (readonly TrainEvent[])[]): DataFrame {
+  return eventFrame(runs, "seed step experience epoch loss", (event) => {
+    if (event.type !== "step") return undefined;
+    const { step, experience, epoch, loss, terms, examples, accuracy } = event;
+    const counted = examples === undefined ? {} : { examples };
+    return { step, experience, epoch, loss, ...terms, ...counted, ...(accuracy === undefined ? {} : { accuracy }) };
+  });
+}
+
+/** One row per measurement of a probe: what was measured where, and its value. */
+export function probeValues(runs: readonly (readonly TrainEvent[])[]): DataFrame {
+  return eventFrame(runs, "seed step experience name layer on value", (event) => {
+    if (event.type !== "probed") return undefined;
+    const { step, experience, name, layer, on, value } = event;
+    return { step, experience, name, layer, on, value };
+  });
+}
+
+/** One row per event of a kind, the seed of its run in front; a frame without rows still has its columns. */
+function eventFrame(
+  runs: readonly (readonly TrainEvent[])[],
+  names: string,
+  rowOf: (event: TrainEvent) => Record<string, FrameValue> | undefined,
+): DataFrame {
   const rows = runs.flatMap((events) => {
-    let seed: number | null = null;
+    const seed = events.find((event) => event.type === "started")?.seed ?? null;
     return events.flatMap((event) => {
-      if (event.type === "started") seed = event.seed;
-      if (event.type !== "evaluated") return [];
-      const { at, step, after, on, examples, accuracy, taskAware, taskAgnostic, loss } = event;
-      return [{ seed, at, step, after, on, examples, accuracy, taskAware, taskAgnostic, loss }];
+      const row = rowOf(event);
+      return row === undefined ? [] : [{ seed, ...row }];
     });
   });
-  const names = "seed at step after on examples accuracy taskAware taskAgnostic loss".split(" ");
-  return rows.length > 0 ? frame(rows) : frame(Object.fromEntries(names.map((name) => [name, []])));
+  return rows.length > 0 ? frame(rows) : frame(Object.fromEntries(names.split(" ").map((name) => [name, []])));
+}
+
+function isRows(data: object): data is Iterable<Readonly<Record<string, FrameValue>>> {
+  return Symbol.iterator in data;
 }
 
 function contentFor(frame: DataFrame, path: string): string | Uint8Array {
@@ -183,10 +217,6 @@ function parquetType(
   if (kind === "date") return "TIMESTAMP";
   if (kind !== "number") return "STRING";
   return values.every((value) => value === null || (value as number) === (Number(value) | 0)) ? "INT32" : "DOUBLE";
-}
-
-function isRows(data: object): data is Iterable<Readonly<Record<string, FrameValue>>> {
-  return Symbol.iterator in data;
 }
 
 function columnsOf(rows: readonly Readonly<Record<string, FrameValue>>[]): Record<string, FrameValue[]> {

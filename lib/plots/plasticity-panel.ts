@@ -69,7 +69,7 @@ export function plasticityPanel(
     }
   }
   if (withAccuracy) {
-    const axes = place(measured.length, "accuracy on each task just learned", "experience", ".0%");
+    const axes = place(measured.length, "accuracy right after learning", "experience", ".0%");
     data.push(
       ...bandTraces(learned, {
         name: "new task",

@@ -5,7 +5,8 @@ import { tableFromIPC } from "@uwdata/flechette";
 import { desc } from "arquero";
 import { parquetReadObjects } from "hyparquet";
 import { describe, expect, expectTypeOf, test } from "vitest";
-import { DataFrame, evaluations, frame } from "../../lib/metrics/index.ts";
+import { DataFrame, evaluations, frame, probeValues, trainingSteps } from "../../lib/metrics/index.ts";
+import type { TrainEvent } from "../../lib/train/events.ts";
 import { logOf } from "./logs.ts";
 
 const display = Symbol.for("Jupyter.display");
@@ -176,4 +177,22 @@ test("the evaluations of runs are rows of seed, experience and task", () => {
   expect(rows).toHaveLength(6);
   expect(rows[2]).toMatchObject({ seed: 0, at: "experience", after: 1, on: 0, accuracy: 0.6, step: 20 });
   expect(evaluations([]).columnNames()).toContain("taskAware");
+});
+
+test("steps and probes of runs are rows too, a column for every term of the loss", () => {
+  const started = logOf([[1]])[0]!;
+  const log: TrainEvent[] = [
+    started,
+    { type: "step", step: 1, experience: 0, epoch: 0, loss: 3, terms: { task: 2, ewc: 1 } },
+    { type: "step", step: 2, experience: 0, epoch: 0, loss: 1, terms: { task: 1 } },
+    { type: "probed", step: 2, experience: 0, name: "dormantUnits", layer: "hidden", on: null, value: 0.25 },
+  ];
+  expect(trainingSteps([log]).rows()).toEqual([
+    { seed: 0, step: 1, experience: 0, epoch: 0, loss: 3, task: 2, ewc: 1 },
+    { seed: 0, step: 2, experience: 0, epoch: 0, loss: 1, task: 1, ewc: null },
+  ]);
+  expect(probeValues([log]).rows()).toEqual([
+    { seed: 0, step: 2, experience: 0, name: "dormantUnits", layer: "hidden", on: null, value: 0.25 },
+  ]);
+  expect(probeValues([]).columnNames()).toEqual(["seed", "step", "experience", "name", "layer", "on", "value"]);
 });

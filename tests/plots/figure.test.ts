@@ -224,7 +224,7 @@ describe("a figure", () => {
     const run = madeRun({ tasks: 10, stepsEach: 2000, everySteps: 4, dip: 0.5 });
     const curves = accuracyCurves([run]);
     expect(JSON.stringify(curves).length).toBeLessThan(500_000);
-    const first = curves.data.find((trace) => trace.name === "task 0") as { y: number[] };
+    const first = curves.data.find((trace) => trace.name === "task 0") as unknown as { y: number[] };
     const exact = run.flatMap((event) => (event.type === "evaluated" && event.on === 0 ? [event.accuracy] : []));
     expect(first.y.length).toBeLessThanOrEqual(601);
     expect(Math.min(...first.y)).toBe(Math.min(...exact));

@@ -52,7 +52,7 @@ export function drawGrid(scale: Scale, box: Box): string {
   const ticks = scale.ticks(room(scale, upright ? box.width : box.height));
   const grid = `<path class="tw-g" d="${ticks.map((tick) => line(tick.at)).join("")}" stroke="${inks.g}"/>`;
   const [low, high] = [Math.min(...scale.range), Math.max(...scale.range)];
-  const zero = !upright && spec.type !== "log" && spec.zeroline !== false && low < 0 && high > 0;
+  const zero = spec.type !== "log" && spec.zeroline !== false && low < 0 && high > 0;
   return grid + (zero ? `<path class="tw-a" d="${line(0)}" stroke="${inks.a}"/>` : "");
 }
 

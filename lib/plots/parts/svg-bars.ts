@@ -11,12 +11,14 @@ export function drawBars(trace: Bar, panel: Panel, slot: Slot): string {
   const sideways = trace.orientation === "h";
   const [places, lengths] = sideways ? [trace.y, trace.x] : [trace.x, trace.y];
   const [along, across] = sideways ? [panel.x, panel.y] : [panel.y, panel.x];
-  const unit = Math.abs(sideways ? panel.unitY : panel.unitX);
+  const unit = sideways ? panel.unitY : panel.unitX;
+  const shift = slot.offset * unit;
   const parts = places.map((place, index) => {
     const length = Number(lengths[index] ?? Number.NaN);
     const start = trace.base?.[index] ?? slot.base?.get(String(place)) ?? 0;
-    const width = (typeof trace.width === "number" ? trace.width : (trace.width?.[index] ?? slot.width)) * unit;
-    const middle = across(place) + slot.offset * unit * (sideways ? -1 : 1);
+    const width =
+      (typeof trace.width === "number" ? trace.width : (trace.width?.[index] ?? slot.width)) * Math.abs(unit);
+    const middle = across(place) + shift;
     const [from, to] = [along(start), along(start + length)];
     if (!Number.isFinite(from) || !Number.isFinite(to) || !Number.isFinite(middle)) return "";
     const [low, size] = [Math.min(from, to), Math.abs(to - from)];
@@ -36,9 +38,8 @@ export function drawBars(trace: Bar, panel: Panel, slot: Slot): string {
         : ` stroke="${trace.marker.line.color}" stroke-width="${trace.marker.line.width ?? 1}"`;
     return `<rect ${box} fill="${colour}"${trace.marker?.opacity === undefined ? "" : ` fill-opacity="${trace.marker.opacity}"`}${edge}><title>${escapeHtml(title)}</title></rect>${inside}`;
   });
-  const shift = slot.offset * unit;
   const moved: Pick<Panel, "x" | "y"> = sideways
-    ? { x: panel.x, y: (value) => panel.y(value) - shift }
+    ? { x: panel.x, y: (value) => panel.y(value) + shift }
     : { x: (value) => panel.x(value) + shift, y: panel.y };
   parts.push(errorBars(trace.x, trace.y, { y: trace.error_y, x: trace.error_x }, moved, errorInk));
   return wrapped(parts, trace.opacity);

@@ -30,7 +30,7 @@ export function svgOf(traces: readonly Trace[], layout: Layout): string {
   const heading = headingOf(layout);
   const titled = keys.some((key) => key.bar.title !== undefined);
   const top = heading.height + legendHeight(entries, width) + (titled ? 18 : 8) + headingsHeight(layout);
-  const box = plotBox([...scales.values()], { width, height, top, right: keysWidth(keys) });
+  const box = plotBox(scales, { width, height, top, right: keysWidth(keys) });
   const at = placeIn(scales, box);
   const shapes = layout.shapes ?? [];
   return [
@@ -45,9 +45,11 @@ export function svgOf(traces: readonly Trace[], layout: Layout): string {
     ...shapes.filter((shape) => shape.layer !== "below").map((shape) => drawShape(shape, at)),
     ...[...scales.values()].map((scale) => drawAxis(scale, boxOf(scale, scales, box))),
     ...(layout.annotations ?? []).map((note) => drawAnnotation(note, at)),
-    ...keys.map((key, index) =>
-      drawColourBar(key, { left: box.left + box.width + 12, top: box.top, height: box.height }, `${id}c${index}`),
-    ),
+    ...keys.map((key, index) => {
+      const before = keys.slice(0, index).reduce((sum, other) => sum + keyWidth(other) + 12, 0);
+      const place = { left: box.left + box.width + 12 + before, top: box.top, height: box.height };
+      return drawColourBar(key, place, `${id}c${index}`);
+    }),
     "</svg>",
   ]
     .filter((part) => part !== "")
@@ -74,37 +76,40 @@ export function headingsHeight({ annotations = [] }: Layout): number {
 /** The room right of the plot: for colour bars and their labels, or for half a tick label. */
 function keysWidth(keys: readonly ColourKey[]): number {
   if (keys.length === 0) return 22;
-  return 20 + keys.reduce((sum, key) => sum + keyWidth(key), 0);
+  return 8 + keys.reduce((sum, key) => sum + keyWidth(key) + 12, 0);
 }
 
-/** The plot's own box: what is left when axes, titles and legend have their room. */
-function plotBox(scales: readonly Scale[], page: { width: number; height: number; top: number; right: number }): Box {
-  const atEdge = (direction: "x" | "y", side?: string): Scale[] =>
-    scales.filter(({ id, spec }) => {
-      if (!id.startsWith(direction) || (spec.side === "top" || spec.side === "right" ? spec.side : undefined) !== side)
-        return false;
-      return direction === "y" ? (spec.domain?.[0] ?? 0) === 0 || side === "right" : true;
+/** The plot's own box: what is left when the axes at its edges have their room. Axes between panels live in the gaps. */
+function plotBox(
+  scales: ReadonlyMap<string, Scale>,
+  page: { width: number; height: number; top: number; right: number },
+): Box {
+  const depthAt = (side: "left" | "right" | "bottom" | "top", pixels: number): number => {
+    const upright = side === "left" || side === "right";
+    const depths = [...scales.values()].map((scale) => {
+      const usual = upright ? "left" : "bottom";
+      if (scale.id.startsWith("y") !== upright || (scale.spec.side ?? usual) !== side) return 0;
+      const [start, end] = scales.get(anchorOf(scale))?.spec.domain ?? [0, 1];
+      const outermost = side === usual ? start < 0.01 : end > 0.99;
+      const [from, to] = scale.spec.domain ?? [0, 1];
+      return outermost ? needs(scale, pixels * (to - from)).depth : 0;
     });
-  const depth = (of: readonly Scale[], pixels: number): number =>
-    Math.max(
-      0,
-      ...of.map(
-        (scale) => needs(scale, pixels * ((scale.spec.domain?.[1] ?? 1) - (scale.spec.domain?.[0] ?? 0))).depth,
-      ),
-    );
+    return Math.max(0, ...depths);
+  };
   const rough = page.height - page.top - 50;
-  const left = Math.max(14, depth(atEdge("y"), rough) + 8);
-  const right = page.right + depth(atEdge("y", "right"), rough);
-  const width = page.width - left - right;
-  const bottom = depth(atEdge("x"), width) + 8;
-  const top = page.top + depth(atEdge("x", "top"), width);
-  return { left, top, width, height: Math.max(20, page.height - top - bottom) };
+  const left = Math.max(14, depthAt("left", rough) + 8);
+  const width = page.width - left - page.right - depthAt("right", rough);
+  const top = page.top + depthAt("top", width);
+  return { left, top, width, height: Math.max(20, page.height - top - depthAt("bottom", width) - 8) };
+}
+
+function anchorOf({ id, spec }: Scale): string {
+  return spec.anchor ?? (id.startsWith("x") ? "y" : "x");
 }
 
 /** The part of the plot's box that an axis spans, in the other direction what its anchor spans. */
 function boxOf(scale: Scale, scales: ReadonlyMap<string, Scale>, box: Box): Box {
-  const anchor = scale.spec.anchor ?? (scale.id.startsWith("x") ? "y" : "x");
-  const other = scales.get(anchor)?.spec.domain;
+  const other = scales.get(anchorOf(scale))?.spec.domain;
   return scale.id.startsWith("x") ? within(box, scale.spec.domain, other) : within(box, other, scale.spec.domain);
 }
 

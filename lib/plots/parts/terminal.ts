@@ -50,8 +50,28 @@ function panelText(traces: readonly Trace[], x: Scale, y: Scale): string {
   return parts.join("\n");
 }
 
-/** Lines and points in braille: each character is two dots wide and four high. */
+/** Lines and points in braille, with the ends of the axes beside them and the last value of each line below. */
 function dots(traces: readonly Scatter[], x: Scale, y: Scale): string {
+  const drawn = traces.filter((trace) => trace.fill !== "toself");
+  const [bottom, top] = y.range.map((units) => endText(y, units)) as [string, string];
+  const [left, right] = x.range.map((units) => endText(x, units)) as [string, string];
+  const margin = Math.max(bottom.length, top.length);
+  const body = braille(drawn, x, y).map((row, index) => {
+    const label = index === 0 ? top : index === rows - 1 ? bottom : "";
+    return `${label.padStart(margin)} ┤${row}`.trimEnd();
+  });
+  const gap = " ".repeat(Math.max(1, columns - left.length - right.length));
+  const named = drawn.filter((trace) => trace.name !== undefined && trace.showlegend !== false);
+  return [
+    ...body,
+    `${" ".repeat(margin)} └${"─".repeat(columns)}`,
+    `${" ".repeat(margin + 2)}${left}${gap}${right}`,
+    ...named.map((trace) => `${trace.name}: ends at ${lastOf(trace, y)}`),
+  ].join("\n");
+}
+
+/** The rows of a plot in braille: each character is two dots wide and four high. */
+function braille(traces: readonly Scatter[], x: Scale, y: Scale): string[] {
   const canvas = Array.from({ length: rows }, () => new Array<number>(columns).fill(0));
   const atX = along(x, 0, columns * 2 - 1);
   const atY = along(y, rows * 4 - 1, 0);
@@ -60,44 +80,33 @@ function dots(traces: readonly Scatter[], x: Scale, y: Scale): string {
     if (column < 0 || row < 0 || column >= columns * 2 || row >= rows * 4) return;
     canvas[row >> 2]![column >> 1]! |= [1, 2, 4, 64, 8, 16, 32, 128][(column & 1) * 4 + (row & 3)]!;
   };
-  const drawn = traces.filter((trace) => trace.fill !== "toself");
-  for (const trace of drawn) {
+  for (const trace of traces) {
     let last: readonly [number, number] | undefined;
-    trace.x.forEach((value, index) => {
+    for (const [index, value] of trace.x.entries()) {
       const at = [atX(x.units(value)), atY(y.units(trace.y[index]))] as const;
-      if (!at.every(Number.isFinite)) {
-        last = undefined;
-        return;
-      }
-      const from = trace.mode?.includes("lines") === true ? (last ?? at) : at;
-      const length = Math.max(1, Math.ceil(Math.max(Math.abs(at[0] - from[0]), Math.abs(at[1] - from[1]))));
-      for (let step = 0; step <= length; step++) {
-        set(from[0] + ((at[0] - from[0]) * step) / length, from[1] + ((at[1] - from[1]) * step) / length);
-      }
-      last = at;
-    });
+      if (at.every(Number.isFinite)) strokeTo(at, trace.mode?.includes("lines") === true ? last : undefined, set);
+      last = at.every(Number.isFinite) ? at : undefined;
+    }
   }
-  const ends = [...y.range]
-    .sort((a, b) => a - b)
-    .map((units) => y.categories?.[Math.round(units)] ?? numberText(valueAt(y, units), y.spec.tickformat));
-  const [bottom, top] = [ends[0]!, ends[1]!];
-  const margin = Math.max(bottom.length, top.length);
-  const reversed = y.range[0] > y.range[1];
-  const lines = canvas.map((row, index) => {
-    const label = index === 0 ? (reversed ? bottom : top) : index === rows - 1 ? (reversed ? top : bottom) : "";
-    return `${label.padStart(margin)} ┤${row.map((bits) => String.fromCharCode(0x2800 + bits)).join("")}`.trimEnd();
-  });
-  const [left, right] = x.range.map(
-    (units) => x.categories?.[Math.round(units)] ?? numberText(valueAt(x, units), x.spec.tickformat),
-  ) as [string, string];
-  const gap = Math.max(1, columns - left.length - right.length);
-  lines.push(
-    `${" ".repeat(margin)} └${"─".repeat(columns)}`,
-    `${" ".repeat(margin + 2)}${left}${" ".repeat(gap)}${right}`,
-  );
-  const named = drawn.filter((trace) => trace.name !== undefined && trace.showlegend !== false);
-  const ended = named.map((trace) => `${trace.name}: ends at ${lastOf(trace, y)}`);
-  return [...lines, ...ended].join("\n");
+  return canvas.map((row) => row.map((bits) => String.fromCharCode(0x2800 + bits)).join(""));
+}
+
+/** Sets the dots from one point to another, or of one alone. */
+function strokeTo(
+  at: readonly [number, number],
+  from: readonly [number, number] = at,
+  set: (x: number, y: number) => void,
+): void {
+  const length = Math.max(1, Math.ceil(Math.max(Math.abs(at[0] - from[0]), Math.abs(at[1] - from[1]))));
+  for (let step = 0; step <= length; step++) {
+    const share = step / length;
+    set(from[0] + (at[0] - from[0]) * share, from[1] + (at[1] - from[1]) * share);
+  }
+}
+
+/** The value at an end of an axis. */
+function endText(scale: Scale, units: number): string {
+  return scale.categories?.[Math.round(units)] ?? numberText(valueAt(scale, units), scale.spec.tickformat);
 }
 
 function valueAt(scale: Scale, units: number): number {
