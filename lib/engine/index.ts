@@ -38,6 +38,7 @@ if (wanted) {
 export * as tf from "@tensorflow/tfjs-core";
 export * as tfLayers from "@tensorflow/tfjs-layers";
 export type { Device, DeviceName } from "./devices.ts";
+export * from "./export.ts";
 export * from "./grad.ts";
 export * from "./jit.ts";
 export * as nn from "./nn.ts";

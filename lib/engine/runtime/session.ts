@@ -16,6 +16,8 @@ interface NativeSession {
   run(feeds: Named, fetches: Record<string, OrtTensor | null>, options: object): Named;
   dispose(): void;
   endProfiling(): void;
+  readonly inputMetadata: readonly { readonly name: string }[];
+  readonly outputMetadata: readonly { readonly name: string }[];
 }
 interface Runtime {
   readonly binding: { InferenceSession: new () => NativeSession };
@@ -97,6 +99,20 @@ export function createSession(spec: GraphSpec, options: SessionOptions): Session
     ...(options.profile ? { enableProfiling: true, profileFilePrefix: options.profile } : {}),
   });
   return {
+    run: (feeds, fetches) => session.run(feeds, fetches, runOptions),
+    dispose: () => session.dispose(),
+    endProfiling: () => session.endProfiling(),
+  };
+}
+
+/** Opens a model file on the processor. */
+export function openSession(bytes: Uint8Array): Session & { readonly inputs: string[]; readonly outputs: string[] } {
+  const { binding } = need();
+  const session = new binding.InferenceSession();
+  session.loadModel(bytes.buffer, bytes.byteOffset, bytes.byteLength, { executionProviders: ["cpu"] });
+  return {
+    inputs: session.inputMetadata.map(({ name }) => name),
+    outputs: session.outputMetadata.map(({ name }) => name),
     run: (feeds, fetches) => session.run(feeds, fetches, runOptions),
     dispose: () => session.dispose(),
     endProfiling: () => session.endProfiling(),

@@ -1,0 +1,107 @@
+/** Functions as ONNX files, for other programs and for later. */
+import * as tf from "@tensorflow/tfjs-core";
+import { full } from "./graph/arr.ts";
+import type { Value } from "./graph/graph.ts";
+import { lower } from "./graph/lower.ts";
+import { rewrite } from "./graph/rewrite.ts";
+import { target } from "./graph/target.ts";
+import { onnxBytes } from "./onnx/writer.ts";
+import { backend, TraceError } from "./runtime/backend.ts";
+import { adoptTensor } from "./runtime/plan.ts";
+import { openSession, ortTensor } from "./runtime/session.ts";
+import { Block } from "./runtime/storage.ts";
+import { type Source, Trace } from "./runtime/trace.ts";
+
+/**
+ * Writes a function as an ONNX model (opset 20, standard operators only).
+ *
+ * `examples` say the types and shapes of the inputs; the batch size is part of them. Tensors and variables that the function uses
+ * from outside, such as the parameters of a model, are stored in the file. Inputs are named `input0`, `input1`, …, results
+ * `output0`, `output1`, ….
+ *
+ * @example
+ * ```ts
+ * import { exportOnnx, importOnnx, tf } from "thalweg";
+ * const w = tf.tensor2d([[1], [2]]);
+ * const bytes = exportOnnx((x) => tf.matMul(x as tf.Tensor2D, w), [tf.zeros([1, 2])]);
+ * const [y] = importOnnx(bytes)(tf.tensor2d([[10, 100]]));
+ * [...y!.dataSync()]; // [210]
+ * ```
+ *
+ * @throws TraceError when the function cannot be compiled.
+ */
+export function exportOnnx(
+  fn: (...inputs: tf.Tensor[]) => tf.Tensor | readonly tf.Tensor[],
+  examples: readonly tf.Tensor[],
+  { name = fn.name || "model" } = {},
+): Uint8Array {
+  const trace = new Trace();
+  const { provider } = target;
+  // Operators of ONNX Runtime's own are for its processor only.
+  target.provider = "webgpu";
+  try {
+    const inputs: Value[] = [];
+    const wanted = trace.run(() => {
+      let values: Value[] = [];
+      tf.tidy(() => {
+        const args = examples.map(({ shape, dtype }) => trace.argument(shape, dtype));
+        for (const arg of args) inputs.push(backend.arr(arg).value);
+        values = [fn(...args)].flat().map((out) => full(trace.graph, backend.arr(out as tf.Tensor)));
+      });
+      return values;
+    });
+    const { outputs, leaves } = rewrite(wanted, new Set(), true);
+    const spec = lower(name, inputs, outputs);
+    const stored = [...leaves.keys()].flatMap((leaf) => {
+      const { source } = leaf.leaf as { source: Source };
+      if (source.kind === "argument") return [];
+      if (source.kind === "noise")
+        throw new TraceError("the function draws noise", "export the function as it is used after training");
+      const block = source.kind === "capture" ? source.block : backend.host(backend.entry(source.variable.dataId));
+      return [{ name: `v${leaf.id}`, type: leaf.type, shape: leaf.shape, data: block.data }];
+    });
+    const names = new Map<string, string>();
+    inputs.forEach((value, i) => {
+      names.set(`v${value.id}`, `input${i}`);
+    });
+    spec.outputs.forEach((value, i) => {
+      names.set(value.name, `output${i}`);
+    });
+    const named = (text: string): string => names.get(text) ?? text;
+    return onnxBytes({
+      ...spec,
+      nodes: spec.nodes.map((n) => ({ ...n, inputs: n.inputs.map(named), outputs: n.outputs.map(named) })),
+      inputs: spec.inputs.map((value) => ({ ...value, name: named(value.name) })),
+      outputs: spec.outputs.map((value) => ({ ...value, name: named(value.name) })),
+      initializers: [...spec.initializers, ...stored],
+    });
+  } finally {
+    target.provider = provider;
+  }
+}
+
+/**
+ * Opens an ONNX model as a function from tensors to tensors, in the order of the model's inputs and outputs.
+ *
+ * Takes any model that ONNX Runtime runs, whoever wrote it, with inputs and outputs of type float32, int32 or bool.
+ */
+export function importOnnx(bytes: Uint8Array): (...inputs: tf.Tensor[]) => tf.Tensor[] {
+  const session = openSession(bytes);
+  return (...inputs) => {
+    if (inputs.length !== session.inputs.length) {
+      const names = session.inputs.join(", ");
+      throw new TypeError(`importOnnx: ${session.inputs.length} inputs (${names}) are required, got ${inputs.length}`);
+    }
+    const feeds = Object.fromEntries(
+      inputs.map((x, i) => [
+        session.inputs[i]!,
+        ortTensor(x.dtype as "float32", backend.host(backend.entry(x.dataId)).data, x.shape),
+      ]),
+    );
+    const results = session.run(feeds, Object.fromEntries(session.outputs.map((name) => [name, null])));
+    return session.outputs.map((name) => {
+      const { data, type, dims } = results[name]!;
+      return adoptTensor(new Block(data, type, "engine"), [...dims], type as tf.DataType, null);
+    });
+  };
+}
