@@ -1,5 +1,11 @@
 // Written by `npm run gen`.
 export * from "./cells.ts";
 export * from "./compare.ts";
+export * from "./conform.ts";
 export * from "./many.ts";
+export * from "./plasticity-then-stability.ts";
 export * from "./processes.ts";
+export * from "./protocols/index.ts";
+export * from "./references.ts";
+export * from "./search.ts";
+export * from "./sweep.ts";

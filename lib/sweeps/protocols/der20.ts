@@ -1,0 +1,126 @@
+/** The table of "Dark experience for general continual learning", MNIST columns, and its settings. */
+import type { Dataset } from "../../data/dataset.ts";
+import { mlp } from "../../models/backbones/mlp.ts";
+import { sgd } from "../../optim/optimizers/sgd.ts";
+import * as s from "../../strategies/index.ts";
+import { split } from "../../streams/operators/split.ts";
+import { classes } from "../../streams/sources/classes.ts";
+import { permuted } from "../../streams/sources/permuted.ts";
+import { rotated } from "../../streams/sources/rotated.ts";
+import type { Protocol, PublishedCell } from "../conform.ts";
+
+const source = "Buzzega et al. 2020, arXiv:2004.07211, table 2 and 3, with the settings of its code";
+const model = mlp({ hidden: [100, 100], initial: "xavier" });
+const conventions = [
+  "one epoch of plain SGD; replay is drawn before the batch is stored",
+  "task-incremental accuracy is the same network with the other columns masked at test time",
+  "EWC: online, λ without ½, squared gradients of the true label weighted by its probability",
+  "inputs in [0, 1], Glorot initialisation",
+] as const;
+
+/** A cell of split MNIST: class- and task-incremental accuracy. */
+const cell = (
+  name: string,
+  lr: number,
+  strategies: PublishedCell["strategies"],
+  inClass: number,
+  inTask: number,
+): PublishedCell => ({
+  name,
+  strategies,
+  optimizer: sgd({ lr }),
+  published: { class: [inClass], task: [inTask] },
+});
+
+/** Split MNIST in five pairs of digits, one epoch, batches of 10. */
+export const der20SplitMnist: Protocol = {
+  id: "DER20/split-mnist",
+  source,
+  data: "mnist",
+  scenarios: {
+    class: { stream: (data) => split(5)(classes(data)), told: "taskAgnostic" },
+    task: { stream: (data) => split(5)(classes(data)), told: "taskAware" },
+  },
+  model,
+  optimizer: sgd({ lr: 0.03 }),
+  training: { batch: 10, epochs: 1 },
+  spread: { kind: "deviation", runs: 10 },
+  conventions,
+  cells: [
+    cell("joint", 0.03, [s.joint()], 95.57, 99.51),
+    cell("sgd", 0.03, [s.naive()], 19.6, 94.94),
+    {
+      ...cell("ewc", 0.03, [s.ewc({ lambda: 180, online: true, fisher: "true" })], 20.46, 98.39),
+      differs: "the squared gradients are not weighted by the probability of the label",
+    },
+    cell("si", 0.1, [s.si({ c: 1, epsilon: 0.9 })], 19.27, 96.0),
+    cell("er-200", 0.01, [s.replay({ capacity: 200, draw: 10 })], 80.43, 97.86),
+    cell("er-500", 0.1, [s.replay({ capacity: 500, draw: 10 })], 86.12, 99.04),
+    cell("gem-200", 0.01, [s.gem({ capacity: 200, margin: 1 })], 80.11, 97.78),
+    cell("agem-200", 0.1, [s.agem({ capacity: 200, draw: 128 })], 45.72, 98.61),
+    cell("agem-500", 0.1, [s.agem({ capacity: 500, draw: 128 })], 46.66, 98.93),
+    cell("fdr-200", 0.03, [s.fdr({ capacity: 200, draw: 128, alpha: 0.5 })], 79.43, 97.66),
+    cell("fdr-500", 0.1, [s.fdr({ capacity: 500, draw: 128, alpha: 0.2 })], 85.87, 97.54),
+    cell("der-200", 0.03, [s.der({ capacity: 200, draw: 10, alpha: 0.2 })], 84.55, 98.8),
+    cell("der-500", 0.03, [s.der({ capacity: 500, draw: 128, alpha: 1 })], 90.54, 98.84),
+    cell("derpp-200", 0.03, [s.derpp({ capacity: 200, draw: 128, alpha: 0.2, beta: 1 })], 85.61, 98.76),
+    cell("derpp-500", 0.03, [s.derpp({ capacity: 500, draw: 10, alpha: 1, beta: 0.5 })], 91.0, 98.94),
+  ],
+};
+
+/** A cell of a domain-incremental stream. */
+const domain = (
+  name: string,
+  lr: number,
+  strategies: PublishedCell["strategies"],
+  mean: number,
+  deviation: number,
+): PublishedCell => ({ name, strategies, optimizer: sgd({ lr }), published: { domain: [mean, deviation] } });
+
+const domains = {
+  model,
+  optimizer: sgd({ lr: 0.2 }),
+  training: { batch: 128, epochs: 1 },
+  conventions,
+  source,
+  data: "mnist",
+};
+
+/** Rotated MNIST: twenty angles from 0° to 180°, one epoch each, batches of 128. */
+export const der20RotatedMnist: Protocol = {
+  ...domains,
+  id: "DER20/rotated-mnist",
+  scenarios: {
+    domain: {
+      stream: (data) => rotated(data as Dataset<"image">, { tasks: 20, between: [0, 180], seed: "run" }),
+      told: "taskAgnostic",
+    },
+  },
+  spread: { kind: "deviation", runs: 10 },
+  cells: [
+    domain("joint", 0.2, [s.joint()], 95.76, 0.04),
+    domain("sgd", 0.2, [s.naive()], 67.66, 8.53),
+    domain("si", 0.1, [s.si({ c: 1, epsilon: 1 })], 71.91, 5.83),
+    domain("er-200", 0.2, [s.replay({ capacity: 200, draw: 128 })], 85.01, 1.9),
+    domain("er-500", 0.2, [s.replay({ capacity: 500, draw: 128 })], 88.91, 1.44),
+    domain("der-200", 0.2, [s.der({ capacity: 200, draw: 128, alpha: 1 })], 90.04, 2.61),
+    domain("der-500", 0.2, [s.der({ capacity: 500, draw: 128, alpha: 0.5 })], 92.24, 1.12),
+    domain("derpp-200", 0.1, [s.derpp({ capacity: 200, draw: 128, alpha: 1, beta: 0.5 })], 90.43, 1.87),
+  ],
+};
+
+/** Permuted MNIST: twenty permutations, one epoch each, batches of 128. */
+export const der20PermutedMnist: Protocol = {
+  ...domains,
+  id: "DER20/permuted-mnist",
+  scenarios: { domain: { stream: (data) => permuted(data, 20, { seed: "run" }), told: "taskAgnostic" } },
+  spread: { kind: "deviation", runs: 10 },
+  cells: [
+    domain("joint", 0.2, [s.joint()], 94.33, 0.17),
+    domain("sgd", 0.2, [s.naive()], 40.7, 2.33),
+    domain("si", 0.1, [s.si({ c: 0.5, epsilon: 1 })], 65.86, 1.57),
+    domain("er-200", 0.2, [s.replay({ capacity: 200, draw: 128 })], 72.37, 0.87),
+    domain("der-200", 0.2, [s.der({ capacity: 200, draw: 128, alpha: 1 })], 81.74, 1.07),
+    domain("derpp-200", 0.1, [s.derpp({ capacity: 200, draw: 128, alpha: 1, beta: 1 })], 83.58, 0.59),
+  ],
+};

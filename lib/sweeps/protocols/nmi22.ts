@@ -1,0 +1,81 @@
+/** The split MNIST table of "Three types of incremental learning" and its settings. */
+import type { Dataset, Kind } from "../../data/dataset.ts";
+import { mlp } from "../../models/backbones/mlp.ts";
+import { adam } from "../../optim/optimizers/adam.ts";
+import * as s from "../../strategies/index.ts";
+import { order } from "../../streams/operators/order.ts";
+import { scenario } from "../../streams/operators/scenario.ts";
+import { split } from "../../streams/operators/split.ts";
+import { classes } from "../../streams/sources/classes.ts";
+import type { Protocol, PublishedCell } from "../conform.ts";
+
+/** Five pairs of classes in an order drawn from the run's seed. */
+const pairs = (data: Dataset<Kind>) => split(5)(order("run")(classes(data)));
+
+type Numbers = readonly [mean: number, error: number] | readonly [mean: number];
+
+/** One row of the table for one scenario: settings differ between scenarios, so each has cells of its own. */
+const cell = (
+  name: string,
+  word: string,
+  strategies: PublishedCell["strategies"],
+  published: Numbers,
+): PublishedCell => ({
+  name,
+  strategies,
+  published: { [word]: published },
+});
+
+/** Split MNIST in five pairs, 2000 steps each, batches of 128, Adam. */
+export const nmi22SplitMnist: Protocol = {
+  id: "NMI22/split-mnist",
+  source:
+    "van de Ven, Tuytelaars and Tolias 2022, Nature Machine Intelligence 4, table 2, with the settings of its code",
+  data: "mnist",
+  scenarios: {
+    task: { stream: (data) => scenario("task")(pairs(data)), told: "taskAware" },
+    domain: {
+      stream: (data) => scenario("domain")(pairs(data)),
+      told: "taskAgnostic",
+    },
+    class: { stream: (data) => pairs(data), told: "taskAgnostic" },
+  },
+  model: mlp({ hidden: [400, 400] }),
+  optimizer: adam({ lr: 1e-3 }),
+  training: { batch: 128, steps: 2000, dropLast: true },
+  spread: { kind: "error", runs: 20 },
+  conventions: [
+    "the softmax is over all ten classes from the start in the class-incremental scenario",
+    "EWC: ½ λ, exact Fisher information over all labels, one penalty per past task",
+    "Adam's moments are carried from one context to the next",
+    "replay: the loss is (1/t) of the current plus (1 − 1/t) of the replayed batch",
+  ],
+  cells: [
+    cell("none-task", "task", [s.naive()], [84.32, 0.99]),
+    cell("none-domain", "domain", [s.naive()], [60.13, 1.66]),
+    cell("none-class", "class", [s.naive()], [19.89, 0.02]),
+    cell("joint-class", "class", [s.joint()], [98.17, 0.04]),
+    cell("separate-task", "task", [s.separateNetworks()], [99.57, 0.03]),
+    cell("ewc-task", "task", [s.ewc({ lambda: 1e5 })], [99.06, 0.15]),
+    cell("ewc-domain", "domain", [s.ewc({ lambda: 1e10 })], [63.03, 1.58]),
+    cell("ewc-class", "class", [s.ewc({ lambda: 1e9 })], [20.64, 0.52]),
+    cell("si-task", "task", [s.si({ c: 10, epsilon: 0.1 })], [99.2, 0.11]),
+    cell("si-domain", "domain", [s.si({ c: 5e4, epsilon: 0.1 })], [66.94, 1.13]),
+    cell("lwf-task", "task", [s.lwf()], [99.6, 0.03]),
+    cell("lwf-domain", "domain", [s.lwf({ weighting: "tasks" })], [71.18, 1.42]),
+    cell("lwf-class", "class", [s.lwf({ over: "all" })], [21.89, 0.32]),
+    ...(["task", "domain", "class"] as const).map((word, i) =>
+      cell(
+        `er-${word}`,
+        word,
+        [s.replay({ capacity: 1000, draw: 128, fill: "boundary", keep: "perClass", weighting: "tasks" })],
+        ([[98.98], [93.75], [88.79]] as const)[i]!,
+      ),
+    ),
+    cell("agem-task", "task", [s.agem({ capacity: 1000, draw: 128 })], [98.54, 0.1]),
+    cell("agem-domain", "domain", [s.agem({ capacity: 1000, draw: 128 })], [87.67, 1.33]),
+    cell("agem-class", "class", [s.agem({ capacity: 1000, draw: 128 })], [65.1, 3.64]),
+    cell("dgr-class", "class", [s.generativeReplay({ draw: 128 })], [90.35]),
+    cell("icarl-class", "class", [s.icarl({ capacity: 1000 })], [92.49, 0.12]),
+  ],
+};
