@@ -13,6 +13,7 @@ import {
   learningCurve,
   linearProbe,
   meanAveragePrecision,
+  networkProbes,
   persistence,
   recencyBias,
   stableRank,
@@ -152,6 +153,33 @@ describe("plasticity", () => {
 
   test("weight magnitude is the mean absolute weight", () => {
     expect(weightMagnitude(new Float32Array([1, -3]))).toBe(2);
+  });
+});
+
+describe("probes of a network", () => {
+  test("are the same quantities by layer, ranks taken of some rows", () => {
+    const rows = Array.from({ length: 1000 }, (_, row) => [Math.sin(row), Math.cos(3 * row), 0, 2]);
+    const found = networkProbes({ activations: { hidden: matrixOf(rows) }, weights: { dense: X } }, { rows: 100 });
+    expect(found.map(({ name, layer }) => `${name} ${layer}`)).toEqual([
+      "dormantUnits hidden",
+      "effectiveRank hidden",
+      "stableRank dense",
+      "weightMagnitude dense",
+    ]);
+    const chosen = rows.filter((_, row) => row % 10 === 0);
+    expect(found.map(({ value }) => value)).toEqual([0.25, effectiveRank(matrixOf(chosen)), stableRank(X), 20 / 15]);
+  });
+
+  test("of a layer of 400 units take milliseconds", () => {
+    const layer = {
+      data: Float32Array.from({ length: 256 * 400 }, (_, index) => Math.max(0, Math.sin(index * 12.9898))),
+      rows: 256,
+      columns: 400,
+    };
+    networkProbes({ activations: { layer } });
+    const start = performance.now();
+    networkProbes({ activations: { layer } });
+    expect(performance.now() - start).toBeLessThan(250);
   });
 });
 

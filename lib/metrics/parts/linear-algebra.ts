@@ -33,33 +33,44 @@ export function centred({ data, rows, columns }: Matrix): Matrix {
 
 /** `AᵀB` of two matrices with as many rows. */
 export function crossProduct(a: Matrix, b: Matrix): Matrix {
+  const right = Float64Array.from(b.data);
   const out = new Float64Array(a.columns * b.columns);
   for (let row = 0; row < a.rows; row++) {
     for (let i = 0; i < a.columns; i++) {
       const value = a.data[row * a.columns + i]!;
       if (value === 0) continue;
-      for (let j = 0; j < b.columns; j++) out[i * b.columns + j]! += value * b.data[row * b.columns + j]!;
+      for (let j = 0; j < b.columns; j++) out[i * b.columns + j]! += value * right[row * b.columns + j]!;
     }
   }
   return { data: out, rows: a.columns, columns: b.columns };
 }
 
-/** `ABᵀ` of two matrices with as many columns. */
-export function outerProduct(a: Matrix, b: Matrix): Matrix {
-  const out = new Float64Array(a.rows * b.rows);
-  for (let i = 0; i < a.rows; i++) {
-    for (let j = 0; j < b.rows; j++) {
+/** `AAᵀ`: the inner product of every pair of rows. */
+export function innerProducts({ data, rows, columns }: Matrix): Matrix {
+  const a = Float64Array.from(data);
+  const out = new Float64Array(rows * rows);
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j <= i; j++) {
       let total = 0;
-      for (let k = 0; k < a.columns; k++) total += a.data[i * a.columns + k]! * b.data[j * b.columns + k]!;
-      out[i * b.rows + j] = total;
+      for (let k = 0, p = i * columns, q = j * columns; k < columns; k++) total += a[p + k]! * a[q + k]!;
+      out[i * rows + j] = total;
+      out[j * rows + i] = total;
     }
   }
-  return { data: out, rows: a.rows, columns: b.rows };
+  return { data: out, rows, columns: rows };
+}
+
+function transposed({ data, rows, columns }: Matrix): Matrix {
+  const out = new Float64Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) out[column * rows + row] = data[row * columns + column]!;
+  }
+  return { data: out, rows: columns, columns: rows };
 }
 
 /** The singular values of a matrix, largest first. Those below 1e−8 of the largest are rounding. */
 export function singularValues(matrix: Matrix): number[] {
-  const gram = matrix.rows < matrix.columns ? outerProduct(matrix, matrix) : crossProduct(matrix, matrix);
+  const gram = innerProducts(matrix.rows < matrix.columns ? matrix : transposed(matrix));
   return symmetricEigenvalues(gram).map((value) => Math.sqrt(Math.max(0, value)));
 }
 
@@ -79,7 +90,7 @@ export function symmetricEigenvalues({ data, rows: n }: Matrix): number[] {
   return Array.from(diagonal).sort((x, y) => y - x);
 }
 
-/** The diagonal and the one beside it of a tridiagonal matrix with the same eigenvalues. Overwrites `a`. */
+/** The diagonal and the one beside it of a tridiagonal matrix with the same eigenvalues. Reads and overwrites the lower triangle of `a`. */
 function tridiagonal(a: Float64Array, n: number): { diagonal: Float64Array; off: Float64Array } {
   const diagonal = new Float64Array(n);
   const off = new Float64Array(n);
@@ -96,15 +107,21 @@ function tridiagonal(a: Float64Array, n: number): { diagonal: Float64Array; off:
     if (length === 0) continue;
     for (let i = k + 1; i < n; i++) v[i] = (a[i * n + k]! - (i === k + 1 ? alpha : 0)) / length;
     let dot = 0;
+    p.fill(0, k + 1);
     for (let i = k + 1; i < n; i++) {
-      let total = 0;
-      for (let j = k + 1; j < n; j++) total += a[i * n + j]! * v[j]!;
-      p[i] = total;
-      dot += total * v[i]!;
+      const [row, own] = [i * n, v[i]!];
+      let total = a[row + i]! * own;
+      for (let j = k + 1; j < i; j++) {
+        total += a[row + j]! * v[j]!;
+        p[j]! += a[row + j]! * own;
+      }
+      p[i]! += total;
     }
+    for (let i = k + 1; i < n; i++) dot += p[i]! * v[i]!;
     for (let i = k + 1; i < n; i++) p[i]! -= dot * v[i]!;
     for (let i = k + 1; i < n; i++) {
-      for (let j = k + 1; j < n; j++) a[i * n + j]! -= 2 * (v[i]! * p[j]! + p[i]! * v[j]!);
+      const [row, own, other] = [i * n, 2 * v[i]!, 2 * p[i]!];
+      for (let j = k + 1; j <= i; j++) a[row + j]! -= own * p[j]! + other * v[j]!;
     }
   }
   for (let i = 0; i < n; i++) diagonal[i] = a[i * n + i]!;

@@ -1,5 +1,5 @@
 /** The directions in which features vary most. */
-import { centred, crossProduct, type Matrix, outerProduct } from "../../metrics/parts/linear-algebra.ts";
+import { centred, crossProduct, innerProducts, type Matrix } from "../../metrics/parts/linear-algebra.ts";
 
 /**
  * The coordinates of each row on the first principal components, and the share of the variance each holds.
@@ -9,7 +9,7 @@ import { centred, crossProduct, type Matrix, outerProduct } from "../../metrics/
 export function principalComponents(features: Matrix, count: 2): { points: [number, number][]; shares: number[] } {
   const x = centred(features);
   const wide = x.columns > x.rows;
-  const gram = wide ? outerProduct(x, x) : crossProduct(x, x);
+  const gram = wide ? innerProducts(x) : crossProduct(x, x);
   const n = gram.rows;
   let total = 0;
   for (let index = 0; index < n; index++) total += gram.data[index * n + index]!;
