@@ -29,6 +29,8 @@ export interface Changes {
   readonly schedule?: Schedule;
   readonly training?: Partial<Training>;
   readonly evaluation?: Partial<Evaluation>;
+  /** Whether a strategy of the same name but with other options keeps what it holds: right for a strength, wrong for the size of a buffer. Default false. */
+  readonly keep?: boolean;
 }
 
 /** Settings of a fork. */
@@ -97,7 +99,7 @@ async function forked(
   const { store } = source;
   const begun = async (seed: number): Promise<Past> => {
     const found = await past(seed);
-    return { ...found, state: carriedOver(found.state, source.spec, spec, seed) };
+    return { ...found, state: carriedOver(found.state, source.spec, spec, seed, { keep: changes.keep ?? false }) };
   };
   const name = nameOf(spec) === nameOf(source.spec) ? `${run.name}, forked` : `${run.name} → ${nameOf(spec)}`;
   const logs: RunLog[] = [];

@@ -1,4 +1,5 @@
 // Written by `npm run gen`.
+export * from "./diff.ts";
 export * from "./folder.ts";
 export * from "./fork.ts";
 export * from "./name.ts";

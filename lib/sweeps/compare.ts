@@ -1,8 +1,11 @@
 /** Experiments side by side: run with the same seeds, measured with the same metrics. */
 import type { Json } from "../data/dataset.ts";
+import { averageAccuracy } from "../metrics/average-accuracy.ts";
 import { type Comparison, comparisonTable } from "../metrics/comparison-table.ts";
+import { type CriticalDifference, criticalDifference } from "../metrics/critical-difference.ts";
 import { type DataFrame, frame } from "../metrics/frame.ts";
 import type { Metric } from "../metrics/metric.ts";
+import { holm, permutationTest } from "../metrics/statistics.ts";
 import type { Figure } from "../plots/figure.ts";
 import { methodCurves } from "../plots/method-curves.ts";
 import { nameOf, taskNames } from "../runs/name.ts";
@@ -29,6 +32,13 @@ export interface ComparedRuns {
   readonly table: Comparison;
   /** Average accuracy over the run, one line per method with a band over seeds. */
   curves(): Figure;
+  /**
+   * Whether methods differ: one row per pair, the difference of the metric (average accuracy by default) paired by seed, its 95 % interval,
+   * the p-value of the exact permutation test, and the same corrected for the number of pairs (Holm). Needs two seeds or more in common.
+   */
+  tests(metric?: Metric): DataFrame;
+  /** Ranks over seeds, and which methods cannot be told apart (Friedman and Nemenyi). */
+  ranks(metric?: Metric): CriticalDifference;
   /** One row per method, seed, experience and task. */
   frame(): DataFrame;
   toText(): string;
@@ -78,6 +88,14 @@ export function comparedRuns(runs: readonly Run[], metrics?: readonly Metric[]):
     runs,
     table,
     curves: () => methodCurves(logs),
+    tests: (metric = averageAccuracy) => pairs(runs, metric),
+    ranks: (metric = averageAccuracy) => {
+      const { higherIsBetter } = metric;
+      const seeds = shared(runs);
+      return criticalDifference(Object.fromEntries(runs.map((run) => [run.name, valuesOf(run, metric, seeds)])), {
+        higherIsBetter,
+      });
+    },
     frame: () =>
       frame(
         runs.flatMap((run) =>
@@ -95,6 +113,42 @@ export function comparedRuns(runs: readonly Run[], metrics?: readonly Metric[]):
       [Symbol.for("nodejs.util.inspect.custom")]: () => table.toText(),
     }),
   );
+}
+
+/** The seeds that all runs have. */
+function shared(runs: readonly Run[]): number[] {
+  return runs[0]!.logs
+    .map(({ seed }) => seed)
+    .filter((seed) => runs.every((run) => run.logs.some((l) => l.seed === seed)));
+}
+
+function valuesOf(run: Run, metric: Metric, seeds: readonly number[]): number[] {
+  const values = run.measure(metric);
+  return seeds.map((seed) => {
+    const { value, why } = values[run.logs.findIndex((log) => log.seed === seed)]!;
+    if (value === undefined) throw new Error(`compare: ${metric.metric} of ${run.name} is required, got none; ${why}`);
+    return value;
+  });
+}
+
+function pairs(runs: readonly Run[], metric: Metric): DataFrame {
+  const found = runs.flatMap((a, i) =>
+    runs.slice(i + 1).map((b) => {
+      const seeds = shared([a, b]);
+      const test = permutationTest(valuesOf(a, metric, seeds), valuesOf(b, metric, seeds));
+      return {
+        method: a.name,
+        against: b.name,
+        difference: test.mean,
+        low: test.low,
+        high: test.high,
+        seeds: test.n,
+        p: test.p,
+      };
+    }),
+  );
+  const corrected = holm(found.map(({ p }) => p));
+  return frame(found.map((row, i) => ({ ...row, "p (Holm)": corrected[i]! })));
 }
 
 function renamed(run: Run, name: string): Run {

@@ -1,6 +1,7 @@
 /** The state of a run as one value: what is saved, read again, and carried over into a run with other parts. */
 import { decode, disposeTree, encode, type Tree } from "../engine/index.ts";
 import type { Weights } from "../models/network.ts";
+import type { Strategy } from "../strategies/strategy.ts";
 import type { Evaluated, TrainEvent } from "./events.ts";
 import type { States } from "./held.ts";
 import { type RunSpec, specHash } from "./spec.ts";
@@ -62,23 +63,31 @@ export function readState(bytes: Uint8Array, spec: RunSpec, seed: number): Saved
 
 /**
  * The state of a run as the state of another that differs in strategies, optimizer, schedule, training or evaluation: what both have goes
- * on, strategies that are new begin here, those that are gone are forgotten with the tensors they trained.
+ * on, strategies that are new begin here, those that are gone are forgotten with the tensors they trained. A strategy with other options is
+ * a new one, unless `keep` says that one of the same name keeps what it holds: right for a strength, wrong for the size of a buffer.
  *
  * @throws Error when stream or model differ: their state has nowhere to go.
  */
-export function carriedOver(bytes: Uint8Array, from: RunSpec, to: RunSpec, seed: number): Uint8Array {
+export function carriedOver(
+  bytes: Uint8Array,
+  from: RunSpec,
+  to: RunSpec,
+  seed: number,
+  { keep = false }: { readonly keep?: boolean } = {},
+): Uint8Array {
   for (const part of ["stream", "model"] as const) {
     if (JSON.stringify(from[part].toJSON()) !== JSON.stringify(to[part].toJSON()))
       throw new Error(`fork: the ${part} of the run is required, got another; fork may change everything else`);
   }
   const saved = readState(bytes, from, seed);
   const key = (part: { toJSON(): unknown }): string => JSON.stringify(part.toJSON());
-  const before = new Set(from.strategies.map(key));
-  const stay = to.strategies.filter((s) => before.has(key(s))).map((s) => s.spec.name);
+  const same = (s: Strategy): string => (keep ? s.spec.name : key(s));
+  const before = new Set(from.strategies.map(same));
+  const stay = to.strategies.filter((s) => before.has(same(s))).map((s) => s.spec.name);
   const { added, ...plain } = saved.learner.weights;
   const trained = of(added ?? {}, stay);
   const weights = (Object.keys(trained).length > 0 ? { ...plain, added: trained } : plain) as Weights;
-  const same =
+  const kept =
     key(from.optimizer) === key(to.optimizer) && Object.keys(trained).length === Object.keys(added ?? {}).length;
   const next: Saved = {
     ...saved,
@@ -86,7 +95,7 @@ export function carriedOver(bytes: Uint8Array, from: RunSpec, to: RunSpec, seed:
     learner: {
       ...saved.learner,
       weights,
-      optimizer: same ? saved.learner.optimizer : null,
+      optimizer: kept ? saved.learner.optimizer : null,
       carried: of(saved.learner.carried, stay),
     },
     states: of(saved.states, stay),
