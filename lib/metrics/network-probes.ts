@@ -20,9 +20,8 @@ export interface NetworkView {
 /**
  * Measures dormant units and effective rank of each layer's activations, and stable rank and magnitude of each layer's weights.
  *
- * Ranks are taken of at most `rows` examples (128 by default), evenly chosen, so that a measurement costs milliseconds; no rank can be
- * larger than that. Units are
- * dormant below `threshold` times the layer's mean response (0.025 by default, as in Sokar et al. 2023).
+ * Ranks are taken of at most `rows` examples (128 by default), evenly chosen, so that a measurement costs milliseconds; no rank can
+ * be larger than that. Units are dormant below `threshold` times the layer's mean response (0.025 by default, as in Sokar et al. 2023).
  *
  * @example
  * ```ts

@@ -86,7 +86,13 @@ function explicit(trace: Trace, index: number): Trace {
   const own = trace.line?.color ?? (typeof trace.marker?.color === "string" ? trace.marker.color : colour);
   const line = { color: own, ...trace.line };
   if (trace.type === "box") return { ...trace, marker: { ...marker, color: trace.marker?.color ?? own }, line };
-  return { mode: "lines", ...trace, marker: { ...marker, color: trace.marker?.color ?? own }, line };
+  const mode = trace.mode ?? "lines";
+  return {
+    ...trace,
+    mode,
+    ...(mode.includes("markers") ? { marker: { ...marker, color: trace.marker?.color ?? own } } : {}),
+    ...(mode.includes("lines") || trace.fill !== undefined ? { line } : {}),
+  };
 }
 
 const grid = "rgba(128,136,148,0.22)";
@@ -105,13 +111,9 @@ function withLook(layout: Layout, data: readonly Trace[]): Layout {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: neutral, size: 12 },
     colorway: palette,
-    legend: {
-      orientation: "h",
-      x: 0,
-      xanchor: "left",
-      y: 1.02 + headingsHeight(layout) / ((layout.height ?? 360) - roomAbove(layout, data) - 52),
-      yanchor: "bottom",
-    },
+    ...(legendEntries(layout.showlegend === false ? [] : data, layout).length > 0
+      ? { legend: legendPlace(layout, data) }
+      : {}),
     margin: { t: roomAbove(layout, data), r: 24, b: 52, l: 64 },
   };
   const place = {
@@ -130,6 +132,12 @@ function withLook(layout: Layout, data: readonly Trace[]): Layout {
     return [name, { ...base, ...layout[name as "xaxis"] }];
   });
   return { ...look, ...layout, ...title, ...Object.fromEntries(styled) } as Layout;
+}
+
+/** The legend in plotly: a row above the plot and above the headings of its panels. */
+function legendPlace(layout: Layout, data: readonly Trace[]): object {
+  const plot = (layout.height ?? 360) - roomAbove(layout, data) - 52;
+  return { orientation: "h", x: 0, xanchor: "left", y: 1.02 + headingsHeight(layout) / plot, yanchor: "bottom" };
 }
 
 /** The pixels above the plot in plotly: title, subtitle, the legend's rows on a usual page, headings of panels, an axis at the top. */
