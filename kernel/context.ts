@@ -14,6 +14,8 @@ export interface Context {
   readonly typeErrors: TypeErrors;
   /** Whether a cell's end waits for what the type checker says of it (for executors that close the cell then). */
   readonly awaitTypes: boolean;
+  /** Type checks whose findings were not shown yet. */
+  readonly checking: Set<Promise<void>>;
   /** Open comms: id → target. */
   readonly comms: Map<string, string>;
   /** Cells executed so far: the number of the last one. */

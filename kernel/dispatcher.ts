@@ -39,6 +39,8 @@ export interface KernelOptions {
 export interface Kernel {
   receive(channel: "shell" | "control" | "stdin", message: Message): void;
   interrupt(): void;
+  /** Settles when what the type checker has to say of the cells so far was shown, or after `ms`. */
+  checked(ms: number): Promise<void>;
   close(): Promise<void>;
   readonly pid: number | undefined;
 }
@@ -109,6 +111,7 @@ export function createKernel(options: KernelOptions): Kernel {
     history: history(),
     typeErrors: options.typeErrors ?? "warn",
     awaitTypes: options.awaitTypes ?? false,
+    checking: new Set(),
     comms: new Map(),
     count: 0,
     output: undefined,
@@ -244,6 +247,14 @@ export function createKernel(options: KernelOptions): Kernel {
       return child.pid;
     },
     interrupt: () => child.interrupt(),
+    async checked(ms) {
+      let timer: NodeJS.Timeout | undefined;
+      const limit = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, ms);
+      });
+      await Promise.race([Promise.allSettled([...context.checking]), limit]);
+      clearTimeout(timer);
+    },
     receive(channel, request) {
       const type = request.header.msg_type;
       if (closed) return;

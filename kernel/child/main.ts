@@ -6,6 +6,7 @@ import { transpile } from "../cell/transpile.ts";
 import type { ChildOptions, ToChild } from "../protocol.ts";
 import { fds } from "../protocol.ts";
 import { comm, receiveComm } from "./comm.ts";
+import { installConsole } from "./console.ts";
 import { type ControlData, controlSource, shared, type ToMain } from "./control.ts";
 import { display } from "./display.ts";
 import { errorContent, installStackTraces } from "./errors.ts";
@@ -22,6 +23,7 @@ const memory = new SharedArrayBuffer(4 * shared.length);
 const cells = new Int32Array(memory);
 
 captureStreams();
+installConsole();
 installStdin();
 installStackTraces(receiveSourceMaps);
 const define = (name: string | symbol, value: unknown) =>

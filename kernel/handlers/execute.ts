@@ -75,7 +75,11 @@ export const execute: Handler = async (context, message) => {
     stdin: request.allow_stdin,
   });
   if (done.error) context.language.failed(run, done.error);
-  if (context.awaitTypes) await warned;
+  if (warned) {
+    context.checking.add(warned);
+    void warned.finally(() => context.checking.delete(warned));
+    if (context.awaitTypes) await warned;
+  }
   if (done.error) return fail(done.error);
   await context.flush();
   if (done.data && !silent) {

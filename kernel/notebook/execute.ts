@@ -24,6 +24,9 @@ export interface RunOptions {
   events?: RunEvents;
 }
 
+/** Longest wait for the type checker after the last cell, ms. */
+const checkMs = 20_000;
+
 /** Executes the code cells in place, stopping at the first error. @returns whether all of them ran. */
 export async function executeNotebook(notebook: Notebook, options: RunOptions): Promise<boolean> {
   const { events = {}, timeout, signal } = options;
@@ -34,13 +37,16 @@ export async function executeNotebook(notebook: Notebook, options: RunOptions): 
     cwd: options.cwd,
     ...(options.preload === undefined ? {} : { preload: options.preload }),
     typeErrors: options.typeErrors ?? "warn",
-    awaitTypes: true,
     send(channel, message) {
       if (channel === "shell" && message.header.msg_type === "execute_reply") current?.reply(message.content);
-      else if (channel === "iopub" && current) receive(current.cell, message);
+      else if (channel === "iopub") receive(message);
     },
   });
-  function receive(cell: CodeCell, message: Message): void {
+  /** Cells by the request that ran them: type errors may come when the next one runs already. */
+  const asked = new Map<string, CodeCell>();
+  function receive(message: Message): void {
+    const cell = asked.get((message.parent_header as { msg_id?: string }).msg_id ?? "");
+    if (!cell) return;
     const type = message.header.msg_type;
     if (type === "execute_input") cell.execution_count = Number(message.content.execution_count);
     const changed = collector.apply(cell.outputs, message);
@@ -71,10 +77,9 @@ export async function executeNotebook(notebook: Notebook, options: RunOptions): 
           allow_stdin: false,
           stop_on_error: true,
         };
-        kernel.receive(
-          "shell",
-          messages.childOf(undefined, "execute_request", content, { metadata: { cellId: cell.id } }),
-        );
+        const request = messages.childOf(undefined, "execute_request", content, { metadata: { cellId: cell.id } });
+        asked.set(request.header.msg_id, cell);
+        kernel.receive("shell", request);
         if (timeout !== undefined) {
           timer = setTimeout(() => {
             const text = `The cell took longer than the ${timeout} s that --timeout allows.\n`;
@@ -90,7 +95,8 @@ export async function executeNotebook(notebook: Notebook, options: RunOptions): 
     }
     return true;
   } finally {
-    current = undefined;
+    await kernel.checked(signal?.aborted ? 0 : checkMs);
+    asked.clear();
     signal?.removeEventListener("abort", stop);
     await kernel.close();
   }
