@@ -8,4 +8,5 @@ export * from "./processes.ts";
 export * from "./protocols/index.ts";
 export * from "./references.ts";
 export * from "./search.ts";
+export * from "./slurm.ts";
 export * from "./sweep.ts";
