@@ -1,5 +1,5 @@
 /** Records asked with SQL, by DuckDB where it is installed. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DataFrame, type FrameValue, frame } from "../metrics/frame.ts";
@@ -46,7 +46,7 @@ export async function query(store: string, rows: readonly Listed[], sql: string)
   try {
     const file = join(folder, "runs.jsonl");
     writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
-    for (const view of views(file, store, rows.length > 0)) await connection.run(view);
+    for (const view of views(file, store, sql, rows)) await connection.run(view);
     const result = await connection.runAndReadAll(sql);
     const names = result.columnNames();
     const found = result.getRowsJS();
@@ -58,8 +58,8 @@ export async function query(store: string, rows: readonly Listed[], sql: string)
   }
 }
 
-/** The tables: the list of runs, and the logs, which are read only when a query asks for them. */
-function views(file: string, store: string, any: boolean): string[] {
+/** The tables: the list of runs, and the logs where a query speaks of them: ten thousand files are not looked for in vain. */
+function views(file: string, store: string, sql: string, rows: readonly Listed[]): string[] {
   const text = (value: string): string => `'${value.replaceAll("'", "''")}'`;
   const columns = Object.entries(runColumns).map(([name, type]) => `"${name}": '${type}'`);
   const logs = `read_json(${text(join(store, "*-seed*-*", "events.jsonl"))}, format = 'newline_delimited', records = false, columns = {event: 'JSON'}, filename = true, ignore_errors = true)`;
@@ -72,8 +72,11 @@ function views(file: string, store: string, any: boolean): string[] {
     field("examples", "BIGINT"),
     ...["accuracy", "taskAware", "taskAgnostic", "loss"].map((name) => field(name, "DOUBLE")),
   ];
+  const any = rows.some(({ folder }) => existsSync(join(store, folder, "events.jsonl")));
+  const list = `create view runs as select * from read_json(${text(file)}, format = 'newline_delimited', columns = {${columns.join(", ")}})`;
+  if (!/\b(events|evaluations|steps)\b/i.test(sql)) return [list];
   return [
-    `create view runs as select * from read_json(${text(file)}, format = 'newline_delimited', columns = {${columns.join(", ")}})`,
+    list,
     any
       ? `create view events as ${events}`
       : "create view events as select '' as key, '' as type, 0::BIGINT as step, '{}'::JSON as event where false",
