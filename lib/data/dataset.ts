@@ -1,5 +1,6 @@
 /** What a data set is: tables of raw examples with labels, which stay bytes until they are a batch. */
 import { createHash } from "node:crypto";
+import { scaled, shuffled } from "./parts/scaled.ts";
 
 /** Any value that JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -124,6 +125,7 @@ export function sizeOf(shape: Shape): number {
 /** Where the rows of a table in memory lie, and of what a view is a view: a view of a view, or a batch of one, reads in one step. */
 const arrays = new WeakMap<Examples, Raw>();
 const views = new WeakMap<Examples, { readonly of: Examples; readonly at: Uint32Array }>();
+const arrangements = new WeakMap<Examples, { readonly of: Examples; readonly from: Uint32Array }>();
 
 /**
  * A table over arrays in memory, which are not copied. `x` holds the rows one after the other.
@@ -198,9 +200,10 @@ export function relabelled(of: Examples, labels: Int32Array): Examples {
   if (labels.length !== of.length)
     throw new RangeError(`relabelled: one label for each of ${of.length} examples is required, got ${labels.length}`);
   const made: Examples = { ...of, labels };
-  const [x, view] = [arrays.get(of), views.get(of)];
+  const [x, view, arrangement] = [arrays.get(of), views.get(of), arrangements.get(of)];
   if (x !== undefined) arrays.set(made, x);
   if (view !== undefined) views.set(made, view);
+  if (arrangement !== undefined) arrangements.set(made, arrangement);
   return made;
 }
 
@@ -324,6 +327,15 @@ export function mapped(
   };
 }
 
+/** The same rows with their numbers in another order: number `j` of a row is what number `from[j]` was. */
+export function rearranged(of: Examples, from: Uint32Array): Examples {
+  const made = mapped(of, (row, out) => {
+    for (let j = 0; j < from.length; j++) out[j] = row[from[j]!]!;
+  });
+  arrangements.set(made, { of, from });
+  return made;
+}
+
 let scratch = new Uint8Array(0);
 
 /** A batch of examples as the model sees them: single precision, scaled, rows one after the other. */
@@ -331,27 +343,30 @@ export function gather(of: Examples, at: ArrayLike<number>, out?: Float32Array):
   const size = sizeOf(of.shape);
   const count = at.length * size;
   const batch = out ?? new Float32Array(count);
-  const scale = of.scale;
-  const view = views.get(of);
-  const x = arrays.get(view?.of ?? of);
+  // where the rows lie in memory, through at most a view, another order of their numbers, and a view
+  const outer = views.get(of);
+  const arrangement = arrangements.get(outer?.of ?? of);
+  const inner = arrangement && views.get(arrangement.of);
+  const x = arrays.get(inner?.of ?? arrangement?.of ?? outer?.of ?? of);
   if (x !== undefined) {
     for (let i = 0; i < at.length; i++) {
-      const row = (view === undefined ? at[i]! : view.at[at[i]!]!) * size;
-      const to = i * size;
-      if (scale === 1 && !of.bytes) batch.set(x.subarray(row, row + size), to);
-      else for (let j = 0; j < size; j++) batch[to + j] = x[row + j]! * scale;
+      let row = at[i]!;
+      if (outer !== undefined) row = outer.at[row]!;
+      if (inner !== undefined) row = inner.at[row]!;
+      if (arrangement === undefined) scaled(x, row * size, size, of.scale, batch, i * size);
+      else shuffled(x, row * size, arrangement.from, of.scale, batch, i * size);
     }
     return batch;
   }
   if (!of.bytes) {
     of.read(at, batch);
-    if (scale !== 1) for (let i = 0; i < count; i++) batch[i] = batch[i]! * scale;
+    if (of.scale !== 1) for (let i = 0; i < count; i++) batch[i] = batch[i]! * of.scale;
     return batch;
   }
-  if (scratch.length < count) scratch = new Uint8Array(count);
+  if (scratch.length < count) scratch = new Uint8Array(4 * Math.ceil(count / 4));
   const raw = scratch;
   of.read(at, raw);
-  for (let i = 0; i < count; i++) batch[i] = raw[i]! * scale;
+  scaled(raw, 0, count, of.scale, batch, 0);
   return batch;
 }
 

@@ -10,6 +10,16 @@ export function rotation(shape: Shape, degrees: number): (row: Raw, out: Raw) =>
   const { at, weight } = sources(height, width, degrees);
   return (row, out) => {
     const round = out instanceof Uint8Array ? 0.5 : 0; // a byte is cut off at the point
+    if (channels === 1) {
+      for (let pixel = 0, k = 0; pixel < out.length; pixel++, k += 4)
+        out[pixel] =
+          weight[k]! * row[at[k]!]! +
+          weight[k + 1]! * row[at[k + 1]!]! +
+          weight[k + 2]! * row[at[k + 2]!]! +
+          weight[k + 3]! * row[at[k + 3]!]! +
+          round;
+      return;
+    }
     for (let pixel = 0; pixel < height * width; pixel++) {
       for (let channel = 0; channel < channels; channel++) {
         let value = round;

@@ -1,5 +1,5 @@
 /** The same classes again and again, each time with the pixels in another order. */
-import { type Dataset, type Kind, mapped, sizeOf } from "../../data/dataset.ts";
+import { type Dataset, type Kind, rearranged, sizeOf } from "../../data/dataset.ts";
 import { withDefaults } from "../../data/options.ts";
 import { needLength, repeatedTask } from "../parts/domains.ts";
 import { rngOf, waiting } from "../parts/seed.ts";
@@ -38,10 +38,7 @@ export const permuted = source("permuted", "one", function permuted<
     transform(task) {
       if (task === 0 && o.identityFirst) return (of) => of;
       const from = rng.at(task).permutation(size);
-      return (of) =>
-        mapped(of, (row, out) => {
-          for (let j = 0; j < size; j++) out[j] = row[from[j]!]!;
-        });
+      return (of) => rearranged(of, from);
     },
     ...waiting(o.seed, (seed) => permuted(data, n, { ...options, seed })),
   });
