@@ -53,7 +53,7 @@ export interface Persistence {
  *
  * The distance is Euclidean; normalise rows first where only directions matter. O(n²) time for n examples.
  * Gourgoulias et al. 2023, "Estimating class separability of text embeddings with persistent homology", arXiv:2305.15016.
- * Differs from the paper: of the statistics of the normalised times it discusses, only their mean is the score.
+ * Differs from the paper: the score is the plain mean of the normalised times.
  *
  * @example
  * ```ts

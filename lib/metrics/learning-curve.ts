@@ -17,8 +17,8 @@ export interface LearningCurve {
 /**
  * Fits an inverse power law to the points of a learning curve by least squares: `c − a · size^(−b)` with `b > 0`.
  *
- * Needs three different sizes. Vilares Ferro, Darriba Bilbao and Ribadas Pena 2017, "Modeling of learning curves with applications to
- * POS tagging", arXiv:2402.02515, definition 2. Differs from the paper: plain least squares, where theirs is a trust-region solver of the same problem.
+ * Needs three different sizes. After Vilares Ferro, Darriba Bilbao and Ribadas Pena 2017, "Modeling of learning curves with
+ * applications to POS tagging", arXiv:2402.02515.
  *
  * @example
  * ```ts
@@ -88,7 +88,7 @@ export interface Extrapolation {
  * Fits ever longer beginnings of a curve and says from where on its limit has settled: training for it can stop there.
  *
  * `tolerance` is the largest change between successive limits, .01 by default; `steady` how many must agree in a row, 3 by default.
- * The proximity condition of Vilares Ferro et al. 2017 in its simplest form.
+ * After the proximity condition of Vilares Ferro et al. 2017: here successive limits of the fit are compared, nothing else.
  *
  * @example
  * ```ts

@@ -88,7 +88,7 @@ export function approximateRank(matrix: Matrix, { share = 0.99 }: { share?: numb
 /**
  * The mean absolute weight: grows steadily in networks that lose plasticity.
  *
- * Dohare et al. 2024, "Loss of plasticity in deep continual learning", Nature 632, figure 4.
+ * Dohare et al. 2024, "Loss of plasticity in deep continual learning", Nature 632.
  *
  * @example
  * ```ts

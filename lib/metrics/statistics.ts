@@ -120,7 +120,7 @@ export function pairedTTest(a: readonly number[], b: readonly number[]): PairedT
  *
  * Exact up to 20 pairs: with n pairs p is a multiple of `2^−n`, so five seeds cannot give less than 0.0625, and six no less than
  * 0.03125. Beyond, 100,000 random sign patterns from `seed` (0) stand for all. The interval is the t-interval of the difference.
- * Good 2005, "Permutation, parametric and bootstrap tests of hypotheses", section 3.7.
+ * Good 2005, "Permutation, parametric and bootstrap tests of hypotheses".
  *
  * @example
  * ```ts
