@@ -20,9 +20,8 @@ describe("what cells print", () => {
 
   it("is seen while a loop still runs", async () => {
     const cell = k.start("console.log('first'); const end = Date.now() + 500; while (Date.now() < end);");
-    const asked = performance.now();
     await cell.saw("stream");
-    expect(performance.now() - asked).toBeLessThan(300);
+    expect(cell.iopub().some((m) => m.content.execution_state === "idle")).toBe(false);
     await cell.done();
   });
 

@@ -24,11 +24,13 @@ describe("the protocol, message by message (every one checked against its schema
 
   it("answers kernel_info at once, before the process for the cells is up", async () => {
     const fresh = testKernel({ preload });
+    const cell = fresh.start("1");
     const request = fresh.request("kernel_info_request");
     expect(await request.reply()).toMatchObject({ status: "ok", protocol_version: "5.4", implementation: "thalweg" });
     await request.idle();
     expect(fresh.sent[0]!.message.content).toEqual({ execution_state: "starting" });
-    expect(fresh.sent.at(-1)!.at).toBeLessThan(250);
+    expect(fresh.sent.some((s) => s.message.header.msg_type === "execute_reply")).toBe(false);
+    await cell.done();
     await fresh.close();
   });
 
@@ -209,9 +211,8 @@ describe("the protocol, message by message (every one checked against its schema
     const cell = k.start("const until = Date.now() + 400; while (Date.now() < until); 'ran'");
     await cell.saw("execute_input");
     await sleep(50);
-    const asked = performance.now();
     await k.request("kernel_info_request").idle();
-    expect(performance.now() - asked).toBeLessThan(150);
+    expect(cell.iopub().some((m) => m.content.execution_state === "idle")).toBe(false);
     await k.until(() => {
       const last = k.sent.findLast((s) => s.message.header.msg_type === "status")!.message;
       const busy =
