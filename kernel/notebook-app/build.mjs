@@ -69,10 +69,10 @@ const { metafile } = await build({
   define: {
     global: "globalThis",
     "process.env.NODE_ENV": '"production"',
-    "process.env": "{}",
     __dirname: '""',
   },
   alias: { path: "path-browserify" },
+  inject: ["src/process.ts"],
   metafile: true,
 });
 for (const theme of ["theme-light-extension", "theme-dark-extension"]) {

@@ -15,6 +15,8 @@ const preferred: Record<string, Record<string, unknown>> = {
   "@jupyterlab/apputils-extension:themes": { "adaptive-theme": true },
   // Work that is not saved is at most this many seconds old.
   "@jupyterlab/docmanager-extension:plugin": { autosaveInterval: 30 },
+  // The first completion of a session reads the types of the whole library.
+  "@jupyterlab/completer-extension:manager": { providerTimeout: 15_000 },
 };
 
 export function settings(schemaFile: string | undefined, folder: string) {
