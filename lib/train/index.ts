@@ -7,6 +7,7 @@ export * from "./events.ts";
 export * from "./fit.ts";
 export * from "./from-json.ts";
 export * from "./held.ts";
+export * from "./lints.ts";
 export * from "./objective.ts";
 export * from "./pass.ts";
 export * from "./plan.ts";
