@@ -72,7 +72,7 @@ function tryProvider(provider: "webgpu" | "cuda"): string {
     return b!.data[1] === 4 ? "" : `it computes 2 + 2 = ${b!.data[1]}`;
   } catch (error) {
     const said = firstLine(error);
-    return said.includes("adapter") ? `no GPU driver is found (${said.slice(-80)})` : said;
+    return said.includes("adapter") ? "no GPU driver that it can use is found (Vulkan, Metal or Direct3D 12)" : said;
   }
 }
 

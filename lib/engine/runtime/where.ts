@@ -7,7 +7,8 @@ const here = fileURLToPath(new URL("..", import.meta.url));
 export function userLine(error: Error): string | null {
   for (const line of (error.stack ?? "").split("\n").slice(1)) {
     const at = /\(?((?:file:\/\/)?[^\s()]+:\d+:\d+)\)?$/.exec(line)?.[1];
-    if (!at || at.includes("node_modules") || at.startsWith("node:")) continue;
+    // Source maps show TensorFlow.js under its own folders.
+    if (!at || /node_modules|^node:|\/tfjs-[a-z-]+\/(src|dist)\//.test(at)) continue;
     const path = at.startsWith("file://") ? fileURLToPath(at.replace(/:\d+:\d+$/, "")) + at.match(/:\d+:\d+$/)![0] : at;
     if (!path.startsWith(here)) return path;
   }
