@@ -88,6 +88,17 @@ describe("the layout", () => {
     expect(catalogueIsTrue()).toBe(true);
   });
 
+  test("the lock file has the packages of every platform, so that npm ci works on each, and names no registry", () => {
+    const text = readFileSync(join(root, "package-lock.json"), "utf8");
+    const { packages } = JSON.parse(text) as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+    };
+    const locked = new Set(Object.keys(packages).map((path) => path.replace(/^.*node_modules\//, "")));
+    const wanted = Object.values(packages).flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}));
+    expect(wanted.filter((name) => !locked.has(name))).toEqual([]);
+    expect(text).not.toContain('"resolved"');
+  });
+
   test("the top has only what it should have", () => {
     const allowed = new Set(
       "kernel lib notebooks tests .ci .git .gitignore .npmrc node_modules package.json package-lock.json tsconfig.json tsconfig.build.json biome.json README.md CONTRIBUTING.md CATALOGUE.md CHANGELOG.md LICENSE out runs dist coverage".split(
