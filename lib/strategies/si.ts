@@ -76,7 +76,9 @@ export const si = strategy(
           carried,
           notes:
             capped !== null && capped > 0.99
-              ? [`the cap of ${most} is active on ${(100 * capped).toFixed(1)} % of the weights; raise \`most\``]
+              ? [
+                  `the cap of ${most} is active on ${(100 * capped).toFixed(1)} % of the weights that matter; raise \`most\``,
+                ]
               : [],
         };
       },
@@ -85,11 +87,19 @@ export const si = strategy(
   ["boundary"],
 );
 
-/** The share of numbers that are above a cap. */
+/** The share of the positive numbers that are at a cap or above. */
 function share(tree: Weights, most: number): number {
-  const [above, all] = tf.tidy(() => [
-    sumTree((t) => tf.sum(tf.cast(tf.greaterEqual(t, most), "float32")) as tf.Scalar, tree).dataSync()[0]!,
-    sumTree((t) => tf.scalar(t.size), tree).dataSync()[0]!,
-  ]) as unknown as [number, number];
-  return above / all;
+  const count = (pick: (t: tf.Tensor) => tf.Tensor): number => {
+    const total = tf.tidy(() => sumTree((t) => tf.sum(tf.cast(pick(t), "float32")) as tf.Scalar, tree));
+    const [number] = total.dataSync();
+    total.dispose();
+    return number!;
+  };
+  return (
+    count((t) => tf.greaterEqual(t, most)) /
+    Math.max(
+      1,
+      count((t) => tf.greater(t, 0)),
+    )
+  );
 }
