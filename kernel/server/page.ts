@@ -17,15 +17,15 @@ export const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"
 export function policy(host: string): string {
   return [
     "default-src 'none'",
-    "script-src 'self'",
+    // Not 'self': that would be the files of the folder, too.
+    `script-src http://${host}/static/app/`,
     // JupyterLab and CodeMirror write styles from scripts.
-    "style-src 'self' 'unsafe-inline'",
+    `style-src http://${host}/static/ 'unsafe-inline'`,
     "img-src 'self' data: blob:",
     "font-src 'self' data:",
     "media-src 'self' data: blob:",
     `connect-src 'self' ws://${host}`,
-    "worker-src 'self'",
-    "manifest-src 'self'",
+    `worker-src http://${host}/static/app/`,
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",

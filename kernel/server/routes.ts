@@ -259,7 +259,8 @@ async function download({ response, url, parts }: Exchange, { contents }: Servic
   if (!(await stat(file)).isFile()) throw new HttpError(404, "There is no such file.");
   const saved = url.searchParams.get("download") !== null;
   send(response, 200, await readFile(file), {
-    "Content-Type": mimeOf(name),
+    // A page may show pictures and pages of the folder, and must not run what is there: scripts are text.
+    "Content-Type": /script|css|wasm/.test(mimeOf(name)) ? "text/plain; charset=utf-8" : mimeOf(name),
     ...(saved ? { "Content-Disposition": `attachment; filename*=UTF-8''${encodeURIComponent(name)}` } : {}),
   });
 }

@@ -145,6 +145,7 @@ describe.skipIf(missing !== "")(
         "<svg onload='window.evil = 3'><script>window.evil = 4</script></svg>",
         "<iframe srcdoc='<script>parent.evil = 5</script>'></iframe>",
         "<details open ontoggle='window.evil = 6'><summary>x</summary></details>",
+        "<script src='/files/evil.js'></script><link rel=stylesheet href='/files/evil.js'>",
         "<a id=link href='javascript:window.evil = 7'>click me</a><object data='data:text/html,<script>1</script>'></object>",
       ].join("");
       const outputs = [{ output_type: "display_data", data: { "text/html": evil, "text/plain": "" }, metadata: {} }];
@@ -154,7 +155,7 @@ describe.skipIf(missing !== "")(
         `display.raw({ "text/html": ${JSON.stringify(evil)}, "text/plain": "" })`,
       );
       strange.cells.push(markdown as never);
-      const { open } = await desk({ "n.ipynb": strange }, false);
+      const { open } = await desk({ "n.ipynb": strange, "evil.js": "window.evil = 8" }, false);
       const { page, run, cell } = await open("n.ipynb");
       await run(1);
       await cell(1).locator(".jp-OutputArea-output").first().waitFor();

@@ -219,8 +219,10 @@ describe("what may be reached", () => {
     expect((await ask("PUT", "/api/contents/.env", { type: "file", format: "text", content: "x" })).status).toBe(404);
   });
 
-  test("a file that is looked at gets no rights in our name", async () => {
+  test("a file that is looked at gets no rights in our name, and a script in the folder is no script", async () => {
     const { ask, root } = await serve();
+    writeFileSync(join(root, "evil.js"), "alert(1)");
+    expect((await ask("GET", "/files/evil.js")).headers["content-type"]).toBe("text/plain; charset=utf-8");
     writeFileSync(join(root, "evil.html"), "<script>fetch('/api/kernels',{method:'POST'})</script>");
     writeFileSync(join(root, "evil.svg"), '<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>');
     for (const name of ["evil.html", "evil.svg"]) {
@@ -234,12 +236,12 @@ describe("what may be reached", () => {
     const app = temporary();
     writeFileSync(join(app, "page.json"), '{"scripts":["app/main.js"]}');
     writeFileSync(join(app, "schemas.json"), "[]");
-    const { raw, cookie } = await serve({ app });
+    const { raw, cookie, server } = await serve({ app });
     const { headers, text } = await raw("GET", "/lab/tree/%3C%2Fscript%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E", {
       cookie,
     });
     const rules = String(headers["content-security-policy"]).split("; ");
-    expect(rules).toContain("script-src 'self'");
+    expect(rules).toContain(`script-src http://127.0.0.1:${server.port}/static/app/`);
     expect(rules).toContain("default-src 'none'");
     expect(rules).toContain("frame-ancestors 'none'");
     expect(String(headers["content-security-policy"])).not.toMatch(/unsafe-eval|\*/);
