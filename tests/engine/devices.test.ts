@@ -1,0 +1,96 @@
+/** Devices are listed with reasons, chosen by name, and never take the process down. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { engine, jit, tf } from "../../lib/engine/index.ts";
+import { batch, cnn, sgd, start, trainer } from "./support.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "thalweg-devices-"));
+const program = join(folder, "program.mts");
+writeFileSync(
+  program,
+  `import { engine, jit, tf } from ${JSON.stringify(`${root}lib/engine/index.ts`)};
+   const double = jit((x) => tf.mul(x, 2));
+   console.log(engine.device, [...double(tf.tensor1d([1, 2])).dataSync()].join());`,
+);
+const run = (env: NodeJS.ProcessEnv): string =>
+  execFileSync("sh", ["-c", `node --import tsx ${program} 2>&1`], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    encoding: "utf8",
+  });
+
+describe("engine.devices", () => {
+  it("lists every device, with a reason for each that does not work", () => {
+    const all = engine.devices();
+    expect(all.map(({ name }) => name)).toEqual([
+      "cpu",
+      "webgpu",
+      "cuda",
+      "tensorflow",
+      "tensorflow-gpu",
+      "wasm",
+      "reference",
+    ]);
+    for (const { isAvailable, reason } of all) expect(reason === "").toBe(isAvailable);
+    expect(all.find(({ name }) => name === "tensorflow-gpu")?.reason).toMatch(
+      /@tensorflow\/tfjs-node-gpu is not installed/,
+    );
+  });
+});
+
+describe("engine.use", () => {
+  afterAll(async () => void (await engine.use("cpu")));
+  it("moves tensors and compiled functions along", async () => {
+    const double = jit((x: tf.Tensor) => tf.mul(x, 2));
+    const x = tf.tensor1d([1, 2]);
+    const first = double(x);
+    expect(await engine.use("reference")).toBe("reference");
+    expect([tf.getBackend(), engine.device]).toEqual(["cpu", "reference"]);
+    expect([...double(first).dataSync()]).toEqual([4, 8]);
+    await engine.use("cpu");
+    expect([...double(double(first)).dataSync()]).toEqual([8, 16]);
+  });
+  it("says what is required when a name is not known or a device does not work", () => {
+    expect(() => engine.use("gpu" as "cpu")).toThrow(/one of cpu, webgpu, .* is required, got "gpu"/);
+    expect(() => engine.use("tensorflow-gpu")).toThrow(
+      /a device that works is required, got "tensorflow-gpu"; .* is not installed/,
+    );
+    expect(engine.device).toBe("cpu");
+  });
+});
+
+describe("a process", () => {
+  it("takes its device from THALWEG_DEVICE, and goes on with a sentence when that does not work", () => {
+    expect(run({ THALWEG_DEVICE: "reference" })).toMatch(/reference 2,4/);
+    expect(run({ THALWEG_DEVICE: "tensorflow-gpu" })).toMatch(
+      /THALWEG_DEVICE: .*not installed; computing on "cpu"\ncpu 2,4/,
+    );
+  });
+  it("computes with tfjs-cpu, after a sentence, where onnxruntime-node does not load", () => {
+    const block = join(folder, "block.cjs");
+    writeFileSync(
+      block,
+      `const Module = require("node:module"); const load = Module._load;
+       Module._load = (name, ...rest) => { if (name.startsWith("onnxruntime")) throw new Error("no such library"); return load(name, ...rest); };`,
+    );
+    const out = run({ NODE_OPTIONS: `--require ${block}` });
+    expect(out).toMatch(/onnxruntime-node is required for speed, got "no such library"; .*\n[\s\S]*reference 2,4/);
+  });
+  it("at rest uses no processor time", async () => {
+    const model = cnn(28, [32, 64], 64);
+    const step = jit(trainer(model, sgd), { donate: [0] });
+    let state = start(model, sgd);
+    for (let i = 0; i < 3; i++) [state] = step(state, batch(model, 8, i), null, tf.scalar(0.01));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const before = process.cpuUsage();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const { user, system } = process.cpuUsage(before);
+    // Two spinning threads would take a second of it.
+    expect((user + system) / 1000).toBeLessThan(150);
+  });
+});
