@@ -1,6 +1,6 @@
 /** What a data set is: tables of raw examples with labels, which stay bytes until they are a batch. */
 import { createHash } from "node:crypto";
-import { scaled, shuffled } from "./parts/scaled.ts";
+import { scaled, scaledRows, shuffled } from "./parts/scaled.ts";
 
 /** Any value that JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -349,13 +349,14 @@ export function gather(of: Examples, at: ArrayLike<number>, out?: Float32Array):
   const inner = arrangement && views.get(arrangement.of);
   const x = arrays.get(inner?.of ?? arrangement?.of ?? outer?.of ?? of);
   if (x !== undefined) {
-    for (let i = 0; i < at.length; i++) {
-      let row = at[i]!;
-      if (outer !== undefined) row = outer.at[row]!;
-      if (inner !== undefined) row = inner.at[row]!;
-      if (arrangement === undefined) scaled(x, row * size, size, of.scale, batch, i * size);
-      else shuffled(x, row * size, arrangement.from, of.scale, batch, i * size);
-    }
+    const rowAt = (i: number): number => {
+      const row = outer === undefined ? at[i]! : outer.at[at[i]!]!;
+      return size * (inner === undefined ? row : inner.at[row]!);
+    };
+    if (arrangement === undefined) {
+      if (x instanceof Uint8Array && scaledRows(x, rowAt, at.length, size, of.scale, batch)) return batch;
+      for (let i = 0; i < at.length; i++) scaled(x, rowAt(i), size, of.scale, batch, i * size);
+    } else for (let i = 0; i < at.length; i++) shuffled(x, rowAt(i), arrangement.from, of.scale, batch, i * size);
     return batch;
   }
   if (!of.bytes) {
@@ -366,7 +367,7 @@ export function gather(of: Examples, at: ArrayLike<number>, out?: Float32Array):
   if (scratch.length < count) scratch = new Uint8Array(4 * Math.ceil(count / 4));
   const raw = scratch;
   of.read(at, raw);
-  scaled(raw, 0, count, of.scale, batch, 0);
+  if (!scaledRows(raw, () => 0, 1, count, of.scale, batch)) scaled(raw, 0, count, of.scale, batch, 0);
   return batch;
 }
 

@@ -123,3 +123,26 @@ test("a data set's checksum is that of its numbers, labels and names, and of not
   expect(make(1, 0).checksum).not.toBe(make(1, 1).checksum);
   expect(() => make(1, 2)).toThrow("a: labels from 0 to 1 are required, got 2 at example 0");
 });
+
+test("large batches of bytes, which take another way, have the same numbers to the last bit", () => {
+  for (const [size, scale] of [
+    [784, 1 / 255],
+    [64, 1 / 16],
+    [37, 1 / 255],
+    [50, 0.3],
+    [101, 1],
+  ] as const) {
+    const n = 200;
+    const x = Uint8Array.from({ length: n * size }, (_, i) => (i * 31 + (i >> 8)) & 255);
+    const of = table(x, new Int32Array(n), [size], scale);
+    const at = Array.from({ length: 190 }, (_, i) => (i * 7) % n);
+    for (const view of [of, mapped(of, (row, out) => out.set(row))]) {
+      const batch = gather(view, at);
+      at.forEach((row, i) => {
+        for (let j = 0; j < size; j++)
+          if (batch[i * size + j] !== Math.fround(x[row * size + j]! * scale))
+            expect(`${scale}: ${batch[i * size + j]}`).toBe(`${scale}: ${Math.fround(x[row * size + j]! * scale)}`);
+      });
+    }
+  }
+});

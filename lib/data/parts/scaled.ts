@@ -1,5 +1,6 @@
 /** Turns raw numbers into single precision: the innermost loops of every batch. */
 import type { Raw } from "../dataset.ts";
+import { divided, room } from "./simd.ts";
 
 const tables = new Map<number, Float32Array>();
 const words = new WeakMap<ArrayBufferLike, Uint32Array>();
@@ -9,6 +10,42 @@ function tableOf(scale: number): Float32Array {
   const known = tables.get(scale) ?? Float32Array.from({ length: 256 }, (_, byte) => byte * scale);
   tables.set(scale, known);
   return known;
+}
+
+/** For a scale: what to divide a byte by in single precision to get just what the table has, or 0 where there is no such number. */
+function divisorOf(scale: number): number {
+  const known = divisors.get(scale);
+  if (known !== undefined) return known;
+  const divisor = Math.fround(1 / scale);
+  const exact = tableOf(scale).every((value, byte) => value === Math.fround(byte / divisor));
+  divisors.set(scale, exact ? divisor : 0);
+  return exact ? divisor : 0;
+}
+
+const divisors = new Map<number, number>();
+
+/**
+ * A batch of rows of bytes that lie in memory, `rowAt(i)` being the first number of the `i`-th; false where it has to be done one by one.
+ * The numbers are the same to the last bit.
+ */
+export function scaledRows(
+  x: Uint8Array,
+  rowAt: (i: number) => number,
+  rows: number,
+  size: number,
+  scale: number,
+  out: Float32Array,
+): boolean {
+  const divisor = divisorOf(scale);
+  if (divisor === 0 || rows * size < 4096) return false;
+  const bytes = room(rows * size);
+  if (bytes === null) return false;
+  for (let i = 0; i < rows; i++) {
+    const start = rowAt(i);
+    bytes.set(x.subarray(start, start + size), i * size);
+  }
+  divided(rows * size, divisor, out);
+  return true;
 }
 
 /** Writes `count` numbers of `x` from `start` on into `out` from `to` on, multiplied by `scale`. */
