@@ -98,7 +98,7 @@ export function createKernel(options: KernelOptions): Kernel {
     onPreloaded(result) {
       preloadError = result.error;
       if (executing) void reportPreload(executing);
-      context.language.preloaded(result.names, result.url);
+      context.language.preloaded(result.names, result.url, result.package);
       if (options.warmTypes) context.language.warm();
       options.onPreload?.(result);
     },

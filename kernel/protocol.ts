@@ -44,7 +44,7 @@ export type ExpressionResult = { status: "ok"; data: Bundle; metadata: Content }
 export type FromChild =
   | { op: "ready" }
   | { op: "started"; run: number }
-  | { op: "preloaded"; names: string[]; url?: string; error?: string }
+  | { op: "preloaded"; names: string[]; url?: string; package?: string; error?: string }
   | { op: "stream"; name: "stdout" | "stderr"; text: string }
   | { op: "display"; data: Bundle; metadata: Content; displayId?: string; update: boolean }
   | { op: "clear"; wait: boolean }

@@ -76,10 +76,10 @@ async function preload(): Promise<void> {
   // The kernel is to answer first: let the loop turn before the library is read.
   await new Promise((resolve) => setImmediate(resolve));
   try {
-    const { url, namespace } = await preloadModule(options.preload);
+    const { url, package: name, namespace } = await preloadModule(options.preload);
     const names = Object.keys(namespace).filter((name) => name !== "default");
-    for (const name of names) define(name, namespace[name]);
-    emit({ op: "preloaded", names, url });
+    for (const exported of names) define(exported, namespace[exported]);
+    emit({ op: "preloaded", names, url, package: name });
   } catch (error) {
     emit({ op: "preloaded", names: [], error: error instanceof Error ? error.message : String(error) });
   }

@@ -60,7 +60,9 @@ export async function importFromCell(specifier: unknown, options?: ImportCallOpt
 }
 
 /** Loads the module whose names the session starts with. */
-export async function preloadModule(specifier: string): Promise<{ url: string; namespace: Record<string, unknown> }> {
+export async function preloadModule(
+  specifier: string,
+): Promise<{ url: string; package: string; namespace: Record<string, unknown> }> {
   const path = /^(file:|\.{0,2}\/|[A-Za-z]:\\)/.test(specifier)
     ? specifier.startsWith("file:")
       ? fileURLToPath(specifier)
@@ -70,7 +72,7 @@ export async function preloadModule(specifier: string): Promise<{ url: string; n
   const url = pathToFileURL(path).href;
   const namespace = (await import(url)) as Record<string, unknown>;
   preload = { url, package: packageName(path) };
-  return { url, namespace };
+  return { ...preload, namespace };
 }
 
 /** Name in the nearest package.json; a file outside any package is only known by its path. */

@@ -14,7 +14,7 @@ export interface Language {
   check(run: number, name: string, code: string, keep: boolean): Promise<Diagnostic[]>;
   /** The run ended in an error. */
   failed(run: number, error: ErrorContent): void;
-  preloaded(names: string[], url: string | undefined): void;
+  preloaded(names: string[], url: string | undefined, packageName: string | undefined): void;
   /** Reads the library's types now, so that the first completion comes within the time that frontends wait for one. */
   warm(): void;
   close(): Promise<void>;
@@ -91,9 +91,10 @@ export function languageClient({ preloading = false, ...options }: LanguageOptio
         void namesKnown.then(() => ask("forget", { run }));
       }
     },
-    preloaded(names, url) {
-      told.push({ op: "preloaded", question: { names, url } });
-      worker?.postMessage({ id: 0, op: "preloaded", names, url });
+    preloaded(names, url, packageName) {
+      const question = { names, url, package: packageName };
+      told.push({ op: "preloaded", question });
+      worker?.postMessage({ id: 0, op: "preloaded", ...question });
       settle();
     },
     warm: () => void ask("complete", { code: "", cursor: 0 }),

@@ -26,7 +26,7 @@ export interface Questions {
   check: { question: { run: number; name: string; code: string; keep: boolean }; answer: Diagnostic[] };
   /** The cell did not run: its names are those of before. */
   forget: { question: { run: number }; answer: undefined };
-  preloaded: { question: { names: string[]; url: string | undefined }; answer: undefined };
+  preloaded: { question: { names: string[]; url: string | undefined; package: string | undefined }; answer: undefined };
 }
 
 export type Question = { [K in keyof Questions]: { id: number; op: K } & Questions[K]["question"] }[keyof Questions];

@@ -17,7 +17,7 @@ export function service({ cwd }: { cwd: string }) {
   const folder = cwd.replaceAll("\\", "/").replace(/\/$/, "");
   const globalsPath = `${folder}/kernel_globals.d.ts`;
   const cells = session(folder, "./kernel_globals.d.ts");
-  const options = compilerOptions(folder);
+  let options = compilerOptions(folder);
   const versions = new Map<string, { mtime: number; version: string }>();
   const text = (path: string): string | undefined => (path === globalsPath ? globalsText : cells.files.get(path)?.text);
   const active = new Set<string>();
@@ -67,8 +67,14 @@ export function service({ cwd }: { cwd: string }) {
       return found.flatMap((d) => diagnostic(d, file));
     },
     forget: (run: number) => cells.forget(run),
-    preloaded: (names: string[], url: string | undefined) =>
-      cells.preloaded(names, url && sourceOf(fileURLToPath(url))),
+    preloaded(names: string[], url: string | undefined, packageName: string | undefined): void {
+      const path = url && fileURLToPath(url).replaceAll("\\", "/");
+      cells.preloaded(names, path);
+      if (path === undefined || packageName === undefined) return;
+      // An import of the library means the one that is loaded, also where the notebook's folder has none.
+      const inside = `${dirname(path)}/*/index${/\.[cm]?[jt]s$/.exec(path)?.[0] ?? ".js"}`;
+      options = { ...options, paths: { ...options.paths, [packageName]: [path], [`${packageName}/*`]: [inside] } };
+    },
 
     complete(code: string, cursor: number): Completions {
       const file = open(cells.scratch(code, true));
@@ -187,9 +193,6 @@ function kindOf(kind: ts.ScriptElementKind): string {
   if (/property|accessor|getter|setter/.test(kind)) return "property";
   return kind === "keyword" ? "keyword" : "instance";
 }
-
-/** Built files have their types beside them. */
-const sourceOf = (path: string) => path.replaceAll("\\", "/");
 
 /** Modern TypeScript, strict but for implicit any; a tsconfig.json near the notebook has the last word on strictness. */
 function compilerOptions(folder: string): ts.CompilerOptions {

@@ -19,7 +19,7 @@ function answer(question: Question): unknown {
     case "forget":
       return language.forget(question.run);
     case "preloaded":
-      return language.preloaded(question.names, question.url);
+      return language.preloaded(question.names, question.url, question.package);
   }
 }
 

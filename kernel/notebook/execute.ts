@@ -32,18 +32,18 @@ export async function executeNotebook(notebook: Notebook, options: RunOptions): 
   const { events = {}, timeout, signal } = options;
   const collector = outputCollector();
   const messages = messageFactory();
-  let current: { cell: CodeCell; reply(content: Record<string, unknown>): void } | undefined;
+  let answer: ((reply: Record<string, unknown>) => void) | undefined;
+  /** Cells by the request that ran them: type errors may come when the next one runs already. */
+  const asked = new Map<string, CodeCell>();
   const kernel: Kernel = createKernel({
     cwd: options.cwd,
     ...(options.preload === undefined ? {} : { preload: options.preload }),
     typeErrors: options.typeErrors ?? "warn",
     send(channel, message) {
-      if (channel === "shell" && message.header.msg_type === "execute_reply") current?.reply(message.content);
+      if (channel === "shell" && message.header.msg_type === "execute_reply") answer?.(message.content);
       else if (channel === "iopub") receive(message);
     },
   });
-  /** Cells by the request that ran them: type errors may come when the next one runs already. */
-  const asked = new Map<string, CodeCell>();
   function receive(message: Message): void {
     const cell = asked.get((message.parent_header as { msg_id?: string }).msg_id ?? "");
     if (!cell) return;
@@ -68,7 +68,7 @@ export async function executeNotebook(notebook: Notebook, options: RunOptions): 
       const started = performance.now();
       let timer: NodeJS.Timeout | undefined;
       const reply = await new Promise<Record<string, unknown>>((resolve) => {
-        current = { cell, reply: resolve };
+        answer = resolve;
         const content = {
           code: cell.source,
           silent: false,

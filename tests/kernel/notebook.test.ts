@@ -77,6 +77,13 @@ describe("running a notebook", () => {
     validateWithPython(written);
   });
 
+  it("keeps a type error with the cell it is of, though the next cells ran before it was found", async () => {
+    const book = notebook(code("const n: number = 'text';"), code("n"));
+    expect(await executeNotebook(book, { cwd: temporaryFolder() })).toBe(true);
+    expect(codeCells(book)[0]!.outputs).toMatchObject([{ name: "stderr", text: expect.stringContaining("TS2322") }]);
+    expect(codeCells(book)[1]!.outputs.length).toBe(1);
+  });
+
   it("stops a cell that takes longer than it may", async () => {
     const book = notebook(code("while (true);"), code("1"));
     expect(await executeNotebook(book, { cwd: temporaryFolder(), timeout: 0.3 })).toBe(false);
