@@ -31,11 +31,11 @@ export function rotation(shape: Shape, degrees: number): (row: Raw, out: Raw) =>
 }
 
 /** For each pixel four pixels that it comes from, and their weights. */
-function sources(height: number, width: number, degrees: number): { at: Int32Array; weight: Float64Array } {
+function sources(height: number, width: number, degrees: number): { at: Int32Array; weight: Float32Array } {
   const [sin, cos] = [exact(Math.sin, degrees), exact(Math.cos, degrees)];
   const [middleY, middleX] = [(height - 1) / 2, (width - 1) / 2];
   const at = new Int32Array(4 * height * width);
-  const weight = new Float64Array(4 * height * width);
+  const weight = new Float32Array(4 * height * width);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       // y points down, so turning the picture counter-clockwise by the angle looks up the point turned back
