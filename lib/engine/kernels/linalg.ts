@@ -16,8 +16,7 @@ import { define, type Inputs } from "./registry.ts";
 /** A matrix operand: a transposed view of the last two axes is taken as it is stored. */
 function operand(g: Graph, a: Arr, transposed: boolean): { value: Value; transposed: boolean } {
   const rank = a.shape.length;
-  const swapped =
-    a.perm !== null && a.perm.every((axis, i) => axis === (i === rank - 1 ? rank - 2 : i === rank - 2 ? rank - 1 : i));
+  const swapped = a.perm?.every((axis, i) => axis === (i === rank - 1 ? rank - 2 : i === rank - 2 ? rank - 1 : i));
   if (swapped) return { value: fullAs(g, a, a.perm!), transposed: !transposed };
   return { value: full(g, a), transposed };
 }
