@@ -165,7 +165,9 @@ for (const { name, command, major, path } of frontends) {
       await expect.poll(completed, { timeout: 60_000, interval: 1000 }).toContain("doubled");
       await page.keyboard.press("Shift+Tab");
       await page.locator(".jp-Tooltip").waitFor({ timeout: 30_000 });
-      await expect.poll(() => page.locator(".jp-Tooltip").textContent(), { timeout: 10_000 }).toContain("Doubles a number.");
+      await expect
+        .poll(() => page.locator(".jp-Tooltip").textContent(), { timeout: 10_000 })
+        .toContain("Doubles a number.");
       await shot("inspect");
       await page.keyboard.press("Escape");
       await type(1, "doubled('text')");
