@@ -80,7 +80,7 @@ export async function plasticityThenStability(
   let [rate, strength] = [rates[0]!, options.strongest];
   let reached: { readonly spec: RunSpec; readonly state: Uint8Array } | undefined;
   for (let at = 0; at < Math.min(tasks, study.spec.stream.length); at++) {
-    const trial = async (spec: RunSpec): Promise<{ accuracy: number; state: Uint8Array }> => {
+    const trial = async (spec: RunSpec): Promise<Trial> => {
       const from = reached && carriedOver(reached.state, reached.spec, spec, seed, { keep: true });
       return through(spec, at, { seed, ...(from && { from }), ...(signal && { signal }) });
     };
@@ -94,22 +94,28 @@ export async function plasticityThenStability(
       const spec = { ...study.spec, strategies: strategies(strength), optimizer: optimizer(rate) };
       const { accuracy, state } = await trial(spec);
       rows.push({ task: at, phase: "stability", rate, strength, accuracy });
-      if (accuracy >= (1 - tolerance) * best || round === rounds) {
+      if (state !== undefined && (accuracy >= (1 - tolerance) * best || round >= rounds)) {
         reached = { spec, state };
         break;
       }
+      if (round >= rounds)
+        throw new Error(
+          `plasticityThenStability: a strength that can be trained with is required, got none from ${options.strongest} down to ${strength}; begin with a smaller one`,
+        );
       strength *= decay;
     }
   }
   return { rate, strength, trials: frame(rows) };
 }
 
+/** The accuracy on a new task after learning it, and the state then; a run whose loss grew beyond all bounds learned nothing and has none. */
+interface Trial {
+  readonly accuracy: number;
+  readonly state: Uint8Array | undefined;
+}
+
 /** Trains one experience and gives the accuracy on its task after it, and the state before the next. */
-async function through(
-  spec: RunSpec,
-  experience: number,
-  options: FitOptions,
-): Promise<{ accuracy: number; state: Uint8Array }> {
+async function through(spec: RunSpec, experience: number, options: FitOptions): Promise<Trial> {
   const every = { ...spec, evaluation: { ...spec.evaluation, every: "experience" as const } };
   const fitting = fit(every, { ...options, until: { experience: experience + 1, local: 0 } });
   const task = spec.stream.taskOf(experience);
@@ -119,6 +125,10 @@ async function through(
       if (event.type === "evaluated" && event.at === "experience" && event.after === experience && event.on === task)
         found = event;
     return { accuracy: found?.accuracy ?? 0, state: fitting.save() };
+  } catch (error) {
+    if (error instanceof RangeError && error.message.startsWith("fit: a finite loss"))
+      return { accuracy: 0, state: undefined };
+    throw error;
   } finally {
     fitting.dispose();
   }

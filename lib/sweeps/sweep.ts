@@ -162,7 +162,7 @@ export interface Tuned<A extends Axes> {
  * const { settings, run } = await tune(
  *   { capacity: [10, 50] },
  *   ({ capacity }, stream) => stream.learn(mlp({ hidden: [16] })).by(replay({ capacity })),
- *   { on: streams[0]!, then: streams[1]!, quiet: true, record: false },
+ *   { tuneOn: streams[0]!, evaluateOn: streams[1]!, quiet: true, record: false },
  * );
  * settings.capacity; // 50, or 10
  * run.logs.length; // 1
@@ -171,16 +171,21 @@ export interface Tuned<A extends Axes> {
 export async function tune<const A extends Axes, S>(
   axes: A,
   build: (settings: Settings<A>, stream: S) => { readonly spec: RunSpec },
-  options: SweepOptions & { readonly on: S; readonly then: S; readonly evaluationSeeds?: number | readonly number[] },
+  options: SweepOptions & {
+    readonly tuneOn: S;
+    readonly evaluateOn: S;
+    readonly evaluationSeeds?: number | readonly number[];
+  },
 ): Promise<Tuned<A>> {
-  const { on, then, evaluationSeeds = options.seeds ?? 1, search, metric, quiet, seeds, ...many } = options;
+  const { tuneOn, evaluateOn, evaluationSeeds = options.seeds ?? 1, search, metric, quiet, seeds, ...many } = options;
   const same =
-    JSON.stringify(build(firstOf(axes), on).spec.stream) === JSON.stringify(build(firstOf(axes), then).spec.stream);
+    JSON.stringify(build(firstOf(axes), tuneOn).spec.stream) ===
+    JSON.stringify(build(firstOf(axes), evaluateOn).spec.stream);
   if (same)
     throw new Error(
       "tune: two different streams are required, got the same to tune on and to evaluate on; change the data set or the order of classes",
     );
-  const found = await sweep(axes, (settings) => build(settings, on), {
+  const found = await sweep(axes, (settings) => build(settings, tuneOn), {
     ...many,
     ...(search === undefined ? {} : { search }),
     ...(metric === undefined ? {} : { metric }),
@@ -188,7 +193,7 @@ export async function tune<const A extends Axes, S>(
     ...(seeds === undefined ? {} : { seeds }),
   });
   const { settings } = found.best;
-  const run = await runMany(build(settings, then).spec, { ...many, seeds: evaluationSeeds, progress: silent });
+  const run = await runMany(build(settings, evaluateOn).spec, { ...many, seeds: evaluationSeeds, progress: silent });
   return { search: found, settings, run };
 }
 
