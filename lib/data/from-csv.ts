@@ -4,6 +4,8 @@ import { fromCSV } from "arquero";
 import type { Dataset } from "./dataset.ts";
 import { type Columns, fromColumns, type TableOptions } from "./parts/columns.ts";
 
+export type { TableOptions } from "./parts/columns.ts";
+
 /**
  * Makes a data set of a CSV file whose first line names the columns: `{ label: "species" }` says which one is the class, or
  * `{ numbers: ["price"] }` which numbers are asked for; the other columns, or those in `features`, are the example.

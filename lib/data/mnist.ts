@@ -3,6 +3,8 @@ import type { Dataset } from "./dataset.ts";
 import type { FetchOptions } from "./parts/fetched.ts";
 import { mnistLike } from "./parts/mnist-like.ts";
 
+export type { FetchOptions } from "./parts/fetched.ts";
+
 /**
  * The MNIST digits: 60,000 images to train and 10,000 to test, 28×28 bytes, 10 classes.
  *

@@ -2,12 +2,16 @@ import { describe, expect, expectTypeOf, test } from "vitest";
 import { blobs } from "../../lib/data/blobs.ts";
 import { type Examples, gather } from "../../lib/data/dataset.ts";
 import { digits } from "../../lib/data/digits.ts";
+import { corrupt } from "../../lib/streams/operators/corrupt.ts";
 import { limit } from "../../lib/streams/operators/limit.ts";
+import { online } from "../../lib/streams/operators/online.ts";
 import { order } from "../../lib/streams/operators/order.ts";
+import { repeat } from "../../lib/streams/operators/repeat.ts";
 import { scenario } from "../../lib/streams/operators/scenario.ts";
 import { slice } from "../../lib/streams/operators/slice.ts";
 import { split } from "../../lib/streams/operators/split.ts";
 import { validation } from "../../lib/streams/operators/validation.ts";
+import { withhold } from "../../lib/streams/operators/withhold.ts";
 import { classes } from "../../lib/streams/sources/classes.ts";
 import { permuted } from "../../lib/streams/sources/permuted.ts";
 import { rotated } from "../../lib/streams/sources/rotated.ts";
@@ -275,4 +279,20 @@ test("a position outside the stream is an error that says what there is", () => 
   const stream = split(5)(classes(digits()));
   expect(() => stream.experience(5)).toThrow("split: an experience from 0 to 4 is required, got 5");
   expect(() => stream.test(-1)).toThrow("split: a task from 0 to 4 is required, got -1");
+});
+
+test("an operator that cannot follow another is a red squiggle, and a sentence when it is made", () => {
+  const bare = withhold("labels")(classes(digits()));
+  // @ts-expect-error this operator needs a stream that tells "labels"
+  expect(() => split(5)(bare)).toThrow(
+    'split: a stream that tells "labels" is required, got one that tells boundary, length',
+  );
+  const flowing = online()(classes(digits()));
+  // @ts-expect-error this operator needs a stream that tells "boundary"
+  expect(() => split(5)(flowing)).toThrow('split: a stream that tells "boundary" is required');
+  // @ts-expect-error vectors cannot be corrupted as images are
+  expect(() => corrupt("fog")(classes(blobs()))).toThrow("corrupt: a stream of image examples is required, got vector");
+  expect(() => repeat(2)(permuted(digits(), Infinity))).toThrow(
+    "repeat: a stream that ends is required; slice it first",
+  );
 });

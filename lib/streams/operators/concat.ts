@@ -3,6 +3,8 @@ import { operator } from "../operator.ts";
 import { fitted, type PairOptions } from "../parts/pair.ts";
 import type { Changed, Stream } from "../stream.ts";
 
+export type { PairOptions } from "../parts/pair.ts";
+
 /**
  * The experiences of this stream, then those of another of the same kind and shape. Tasks of the second are numbered after those of the
  * first. Columns are shared where the classes have the same names, else those of the second come after those of the first;

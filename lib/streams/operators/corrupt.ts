@@ -9,6 +9,8 @@ import { rngOf } from "../parts/seed.ts";
 import { type Place, withTables } from "../parts/tables.ts";
 import type { Changed, Seed } from "../stream.ts";
 
+export type { CorruptionKind } from "../parts/corruptions/kinds.ts";
+
 /** What `corrupt` can be told. */
 export interface CorruptOptions {
   /** Which examples are corrupted; default "all". */

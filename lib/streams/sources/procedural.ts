@@ -7,6 +7,8 @@ import { type Factors, type ShapeName, scene, shapes } from "../parts/scene.ts";
 import { rngOf, waiting } from "../parts/seed.ts";
 import { type Fact, makeStream, type Seed, type Stream, source } from "../stream.ts";
 
+export type { ShapeName } from "../parts/scene.ts";
+
 /** How a factor changes: it stays, goes once from one value to another, swings between two, or is drawn anew each time. */
 export type Course =
   | number

@@ -2,6 +2,8 @@
 import { type DriftOptions, drifting } from "../parts/drift.ts";
 import { type Stream, source } from "../stream.ts";
 
+export type { DriftOptions } from "../parts/drift.ts";
+
 const thresholds = [8, 9, 7, 9.5];
 
 /**
