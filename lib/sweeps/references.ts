@@ -7,6 +7,7 @@ import { silent } from "../runs/progress.ts";
 import type { Run } from "../runs/run.ts";
 import { cumulative } from "../strategies/cumulative.ts";
 import { joint } from "../strategies/joint.ts";
+import { naive } from "../strategies/naive.ts";
 import type { Strategy } from "../strategies/strategy.ts";
 import { slice } from "../streams/operators/slice.ts";
 import type { TrainEvent } from "../train/events.ts";
@@ -54,13 +55,13 @@ export async function references(
   const { spec } = study;
   const seeds = seedList(options.seeds ?? 1);
   const under = (...strategies: Strategy[]): Promise<Run> => once({ ...spec, strategies }, seeds, options);
-  const [naive, upper, soFar] = [await under(), await under(joint()), await under(cumulative())];
+  const [lower, upper, soFar] = [await under(naive()), await under(joint()), await under(cumulative())];
   const alone: Run[] = [];
   for (let at = 0; at < spec.stream.length; at++) {
     const stream = slice(at, at + 1)(spec.stream as RunSpec["stream"] & object);
     alone.push(
       await once(
-        { ...spec, stream, strategies: [], evaluation: evaluation({ atStart: false, share: 0 }) },
+        { ...spec, stream, strategies: [naive()], evaluation: evaluation({ atStart: false, share: 0 }) },
         seeds,
         options,
       ),
@@ -73,12 +74,12 @@ export async function references(
     paired((seed) => map(of(upper, seed), (log) => intransigence.joint(log)), intransigence.joint([])),
     paired((seed) => map(of(soFar, seed), (log) => intransigence.cumulative(log)), intransigence.cumulative([])),
     paired(
-      (seed) => map(of(naive, seed), (lower) => map(of(upper, seed), (log) => gapClosed({ lower, upper: log }))),
+      (seed) => map(of(lower, seed), (low) => map(of(upper, seed), (high) => gapClosed({ lower: low, upper: high }))),
       gapClosed({ lower: [], upper: [] }),
     ),
     paired((seed) => map(separate[seeds.indexOf(seed)], separateGap), separateGap([])),
   ];
-  return Object.freeze({ naive, joint: upper, cumulative: soFar, separate, metrics });
+  return Object.freeze({ naive: lower, joint: upper, cumulative: soFar, separate, metrics });
 }
 
 function once(spec: RunSpec, seeds: readonly number[], options: Omit<ManyOptions, "progress">): Promise<Run> {

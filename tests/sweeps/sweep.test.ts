@@ -94,7 +94,13 @@ describe("the search on the first tasks", () => {
     const base = small().by();
     const watched = {
       ...base.spec,
-      stream: { ...base.spec.stream, experience: (i: number) => (seen.add(i), base.spec.stream.experience(i)) },
+      stream: {
+        ...base.spec.stream,
+        experience(i: number) {
+          seen.add(i);
+          return base.spec.stream.experience(i);
+        },
+      },
     };
     watched.stream = { ...watched.stream, seeded: () => watched.stream };
     const found = await plasticityThenStability(

@@ -85,6 +85,8 @@ export function readLog(path: string, most = Number.POSITIVE_INFINITY): { events
 
 /** An event as a line of JSON. Numbers that JSON does not know are words, which databases read as numbers again. */
 function lineOf(event: TrainEvent): string {
+  const plain = JSON.stringify(event);
+  if (!plain.includes("null")) return plain; // a number that JSON does not know would be null
   return JSON.stringify(event, (_key, value: unknown) =>
     typeof value === "number" && !Number.isFinite(value) ? String(value) : value,
   );
