@@ -58,7 +58,7 @@ export interface Swept<A extends Axes> {
  *   { seeds: 2, quiet: true, record: false },
  * );
  * found.tried.length; // 4
- * found.best.settings; // { lr: 0.1, capacity: 50 }
+ * found.best.settings.lr; // 0.1
  * ```
  */
 export async function sweep<const A extends Axes>(
