@@ -7,7 +7,7 @@ import { streamSamples } from "../plots/stream-samples.ts";
 import { streamTimeline } from "../plots/stream-timeline.ts";
 import { shown } from "../runs/run.ts";
 import * as operators from "../streams/operators/index.ts";
-import type { After, AfterCase, CaseOperator, Fact, Operator, Stream, Why } from "../streams/stream.ts";
+import type { After, AfterCase, CaseOperator, Experience, Fact, Operator, Stream, Why } from "../streams/stream.ts";
 import { type Study, study } from "./study.ts";
 
 type Operators = typeof operators;
@@ -28,6 +28,9 @@ type Method<O, F extends Fact, K extends Kind> =
 
 /** A stream whose operators are methods. `F` is what the learner is told; `K` is what one example is. */
 export type Fluent<F extends Fact = Fact, K extends Kind = Kind> = Stream<F, K> & {
+  /** The experience at a position: `stream[2]`. */
+  readonly [index: number]: Experience;
+} & {
   readonly [O in keyof Operators]: Method<Operators[O], F, K>;
 } & {
   /** Begins a study: this stream, learnt by this model; the stream's scenario adds the head. */
@@ -76,12 +79,16 @@ export function picture(stream: Stream): Figure {
   if (stream.target !== "class" && stream.target !== "labels") return streamDrift(stream);
   const far = stream.length === Infinity ? 1 : stream.length - 1;
   const same = far > 0 && String(stream.classesOf(stream.taskOf(0))) === String(stream.classesOf(stream.taskOf(far)));
-  return same && stream.kind === "image" ? streamSamples(stream) : streamTimeline(stream);
+  return same && stream.tasks > 1 && stream.kind === "image" ? streamSamples(stream) : streamTimeline(stream);
 }
 
-/** Gives a stream its fluent methods. */
+/** Gives a stream its fluent methods, and its experiences by position. */
 export function fluent<F extends Fact, K extends Kind>(stream: Stream<F, K>): Fluent<F, K> {
-  return Object.freeze(Object.assign(Object.create(prototype), stream)) as Fluent<F, K>;
+  const made = Object.freeze(Object.assign(Object.create(prototype), stream)) as Fluent<F, K>;
+  return new Proxy(made, {
+    get: (target, key, self) =>
+      typeof key === "string" && /^\d+$/.test(key) ? target.experience(Number(key)) : Reflect.get(target, key, self),
+  });
 }
 
 /** A source whose streams are fluent. */

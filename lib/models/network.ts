@@ -1,6 +1,6 @@
 /** A model with the head that a stream's scenario asks for: what is trained. */
 import type { Shape } from "../data/dataset.ts";
-import { type Rng, tf } from "../engine/index.ts";
+import { nn, type Rng, tf } from "../engine/index.ts";
 import { type HeadLayer, linear } from "./heads/linear.ts";
 import type { Mode, Model, Params, Tap } from "./model.ts";
 
@@ -53,7 +53,4 @@ export function masked(logits: tf.Tensor, mask: tf.Tensor | null): tf.Tensor {
 }
 
 /** The cross-entropy of each example: `[n, columns]` logits and `[n]` labels to `[n]`. */
-export function crossEntropies(logits: tf.Tensor, labels: tf.Tensor): tf.Tensor {
-  const wanted = tf.oneHot(tf.cast(labels, "int32"), logits.shape.at(-1)!);
-  return tf.neg(tf.sum(tf.mul(tf.cast(wanted, "float32"), tf.logSoftmax(logits)), -1));
-}
+export const crossEntropies = nn.crossEntropies;

@@ -45,6 +45,12 @@ describe("a fluent stream", () => {
     expect(classes(data).pipe(operators.split(4)).length).toBe(4);
   });
 
+  test("has its experiences by position", () => {
+    const stream = classes(data).split(4);
+    expect(stream[2]!.classes).toEqual([2]);
+    expect(() => stream[4]).toThrow("an experience from 0 to 3 is required, got 4");
+  });
+
   test("shows itself", () => {
     const shown = (classes(data).split(2) as unknown as Record<symbol, () => Record<string, string>>)[
       Symbol.for("Jupyter.display")

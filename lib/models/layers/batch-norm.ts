@@ -1,4 +1,4 @@
-import { tf } from "../../engine/index.ts";
+import { nn, tf } from "../../engine/index.ts";
 import { sameLayer } from "../layer.ts";
 
 /** Options of `batchNorm`. */
@@ -26,19 +26,17 @@ export const batchNorm = sameLayer("batchNorm", ({ momentum = 0.1, epsilon = 1e-
   init: (_rng, input) => ({ scale: tf.ones([input.at(-1)!]), shift: tf.zeros([input.at(-1)!]) }),
   statistics: (input) => ({ mean: tf.zeros([input.at(-1)!]), variance: tf.ones([input.at(-1)!]) }),
   apply(x, params, mode) {
-    const normalise = (mean: tf.Tensor, variance: tf.Tensor): tf.Tensor =>
-      tf.add(
-        tf.mul(tf.mul(tf.sub(x, mean), tf.rsqrt(tf.add(variance, epsilon))), params.scale as tf.Tensor),
-        params.shift as tf.Tensor,
-      );
-    if (!mode.training) return normalise(mode.read("mean"), mode.read("variance"));
-    const axes = x.shape.map((_, i) => i).slice(0, -1);
-    const { mean, variance } = tf.moments(x, axes);
-    const count = x.size / x.shape.at(-1)!;
+    const [scale, shift] = [params.scale as tf.Tensor, params.shift as tf.Tensor];
+    if (!mode.training) {
+      const inverse = tf.mul(tf.rsqrt(tf.add(mode.read("variance"), epsilon)), scale);
+      return tf.add(tf.mul(tf.sub(x, mode.read("mean")), inverse), shift);
+    }
+    const { y, mean, variance } = nn.batchNormalise(x, scale, shift, epsilon);
     const blend = (old: tf.Tensor, now: tf.Tensor): tf.Tensor =>
       tf.add(tf.mul(old, 1 - momentum), tf.mul(now, momentum));
     mode.write("mean", blend(mode.read("mean"), mean));
+    const count = x.size / x.shape.at(-1)!;
     mode.write("variance", blend(mode.read("variance"), tf.mul(variance, count / Math.max(1, count - 1))));
-    return normalise(mean, variance);
+    return y;
   },
 }));
