@@ -15,6 +15,8 @@ export const usage = `thalweg notebook [file.ipynb | folder] [--port number] [--
 /** The first port to try, and how many after it, when none is asked for. */
 const firstPort = 8888;
 const tries = 50;
+/** The longest that ending may take. */
+const endMs = 3000;
 
 export async function run(argv: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -48,9 +50,10 @@ export async function run(argv: string[]): Promise<number> {
   const forget = values["no-open"] ? () => {} : open(url);
   await stopped;
   forget();
-  await server.close();
+  // A kernel that is just starting may be slow to end; its processes die with this one.
+  await Promise.race([server.close(), new Promise((resolve) => setTimeout(resolve, endMs))]);
   console.log("Ended; everything that was saved is on the disk.");
-  return 0;
+  process.exit(0);
 }
 
 /** The folder that is served and the file in it that is opened. A file below the current folder leaves the current folder served. */
