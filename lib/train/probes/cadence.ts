@@ -24,7 +24,7 @@ const trained = 3;
 /** What starting a program costs, in examples: a step taken alone, a step among many, an evaluation. */
 const alone = 60;
 const amongMany = 10;
-const evaluated = 90;
+const evaluated = 130;
 /** Test examples per task: the most that still give so many looks. */
 const sizes = [256, 128, 64] as const;
 const looks = 24;
