@@ -5,10 +5,10 @@
  * threads instead, for a machine that does nothing else.
  * `npm run bench -- engine`. Others take part where an environment variable says where they are: THALWEG_BENCH_PYTHON (a python
  * with torch), THALWEG_BENCH_MODULES (a folder whose node_modules holds @tensorflow/tfjs-backend-wasm, there with a link to this
- * project's tfjs-core, and @jax-js/jax). Results are written to engine.json, together with what is not measured and why.
+ * project's tfjs-core, and @jax-js/jax). Results are written to reference.json, together with what is not measured and why.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+
 import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import { createInterface } from "node:readline";
@@ -16,6 +16,7 @@ import { fileURLToPath } from "node:url";
 import { target } from "../../lib/engine/graph/target.ts";
 import { jit, steps, tf } from "../../lib/engine/index.ts";
 import { batch, cnn, mlp, type Program, resnet18, type State, sgd, start, trainer, vit } from "../engine/support.ts";
+import { record, reference } from "../support/reference.ts";
 
 interface Case {
   readonly program: Program;
@@ -180,7 +181,6 @@ for (const [name, one] of Object.entries(cases)) {
 }
 torch?.end();
 jax?.end();
-const file = new URL("engine.json", import.meta.url);
 const report = {
   measured: isWall ? "time on the clock, two threads" : "processor time, one thread",
   machine: `${cpus().length} × ${cpus()[0]?.model}`,
@@ -188,10 +188,10 @@ const report = {
   rounds,
   results,
 };
-if (python) writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+if (python) record(isWall ? "engine on the clock" : "engine", report);
 else {
   // Without rivals there is nothing to record; the committed figures say how far this machine is off.
-  const was = JSON.parse(readFileSync(file, "utf8")) as typeof report;
+  const was = reference()[isWall ? "engine on the clock" : "engine"] as typeof report;
   for (const [name, row] of Object.entries(results))
     console.log(`${name}: ${row["steps, ms"]} ms, recorded ${was.results[name]?.["steps, ms"]} ms`);
 }

@@ -5,15 +5,16 @@
  *
  * ipykernel is measured where `python3 -m ipykernel` works. tslab and Deno come from the registry into a temporary folder
  * (or from KERNEL_PEERS, a folder where `npm i tslab deno` was run). The published form of our kernel is measured when `npm run build`
- * has been run, and the sources through tsx always. Writes tests/bench/kernel.json; ratios are what to look at.
+ * has been run, and the sources through tsx always. Written to reference.json; ratios are what to look at.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createConnection } from "../../kernel/connection.ts";
 import { connect } from "../kernel/support/client.ts";
+import { record } from "../support/reference.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const starts = Number(process.env.KERNEL_STARTS ?? 5);
@@ -336,8 +337,12 @@ console.table(rows);
 console.log("theirs / ours");
 console.table(ratios);
 const cpu = cpus();
-writeFileSync(
-  new URL("./kernel.json", import.meta.url),
-  `${JSON.stringify({ kernel: { machine: { cores: cpu.length, node: process.version }, starts, cells, lines, measured: rows, ratios } }, null, 2)}\n`,
-);
+record("kernel", {
+  machine: { cores: cpu.length, node: process.version },
+  starts,
+  cells,
+  lines,
+  measured: rows,
+  ratios,
+});
 process.exit(0);

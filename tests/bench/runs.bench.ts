@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { classes, cnn, digits, ewc, mlp, permuted, replay, runMany, type Study, sgd, store } from "../../lib/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "thalweg-bench-"));
-const rounds = 5;
+const rounds = 3;
 const rate = sgd({ lr: 0.05 });
 const studies: Record<string, Study> = {
   "digits, mlp 100-100, batch 10": classes(digits())
