@@ -1,5 +1,4 @@
 /** Thalweg: continual learning in TypeScript. Everything a user writes with is here. */
-export type { Shape } from "./data/dataset.ts"; // plotly.js has a Shape too
 export * from "./data/index.ts";
 export * from "./dsl/index.ts";
 export * from "./engine/index.ts";

@@ -74,6 +74,9 @@ export async function run(argv: string[]): Promise<number> {
   for (const file of written) console.log(`  ${relative(process.cwd(), resolve(file))}`);
   if (findJupyter("lab", "notebook"))
     console.log("Jupyter is here: `npx thalweg install` adds the kernel, `npx thalweg lab` opens it.");
+  console.log(
+    `To go on in the browser, without Jupyter: npx thalweg notebook ${relative(process.cwd(), resolve(path))}`,
+  );
   return ok ? 0 : 1;
 }
 

@@ -58,6 +58,7 @@ export function streamTimeline(
         xgap: rows.length > 30 ? 0 : 2,
         ygap: 2,
         colorbar: { title: { text: "examples" } },
+        hoverongaps: false,
         hovertemplate: "experience %{x}, %{y}: %{z} examples<extra></extra>",
       },
     ],

@@ -1,12 +1,13 @@
 /**
  * What recording and looking cost, as shares of a run, and how fast ten thousand runs are listed: `npm run bench -- runs`.
  *
- * Processor time of this process, the least of several rounds in turns, which a busy machine can still measure. Written to runs.json.
+ * Processor time of this process, the least of several rounds in turns, which a busy machine can still measure. Written to reference.json.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { classes, cnn, digits, ewc, mlp, permuted, replay, runMany, type Study, sgd, store } from "../../lib/index.ts";
+import { record } from "../support/reference.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "thalweg-bench-"));
 const rounds = 3;
@@ -108,7 +109,4 @@ const tenThousand = {
 console.log("ten thousand runs", tenThousand);
 rmSync(folder, { recursive: true, force: true });
 const about = "Shares of the processor time of a run without evaluation within experiences and without a record.";
-writeFileSync(
-  new URL("./runs.json", import.meta.url),
-  `${JSON.stringify({ about, node: process.version, rounds, runs: results, tenThousand }, null, 2)}\n`,
-);
+record("runs", { about, node: process.version, rounds, runs: results, tenThousand });

@@ -99,6 +99,8 @@ export interface Heatmap extends TraceBase {
   readonly zmax?: number;
   readonly showscale?: boolean;
   readonly colorbar?: ColorBar;
+  /** Whether an empty cell answers the pointer. */
+  readonly hoverongaps?: boolean;
   readonly xgap?: number;
   readonly ygap?: number;
 }
