@@ -1,4 +1,3 @@
-import { readdirSync } from "node:fs";
 import {
   cnn,
   disposeTree,
@@ -14,15 +13,10 @@ import {
   type Weights,
 } from "thalweg";
 import { describe, expect, expectTypeOf, test } from "vitest";
+import { members } from "../support/members.ts";
 
-const folder = new URL("../../lib/models/backbones/", import.meta.url).pathname;
-const files = readdirSync(folder).filter((name) => name !== "index.ts");
-const camel = (file: string): string => file.slice(0, -3).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
-const backbones = await Promise.all(
-  files.map(
-    async (file) =>
-      [camel(file), ((await import(`${folder}${file}`)) as Record<string, () => Model>)[camel(file)]!] as const,
-  ),
+const backbones = (await members("models/backbones")).map(
+  ({ name, exports }) => [name, exports[name] as () => Model] as const,
 );
 
 describe.each(backbones)("the backbone %s", (name, make) => {

@@ -1,4 +1,3 @@
-import { readdirSync } from "node:fs";
 import {
   adam,
   applyUpdates,
@@ -12,17 +11,12 @@ import {
   tf,
 } from "thalweg";
 import { describe, expect, test } from "vitest";
+import { members } from "../support/members.ts";
 
-const camel = (file: string): string => file.slice(0, -3).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
-async function all<T>(folder: string): Promise<(readonly [string, T])[]> {
-  const path = new URL(`../../lib/optim/${folder}/`, import.meta.url).pathname;
-  const files = readdirSync(path).filter((name) => name !== "index.ts");
-  return Promise.all(
-    files.map(async (file) => [camel(file), ((await import(path + file)) as Record<string, T>)[camel(file)]!] as const),
-  );
-}
-const optimizers = await all<(options?: { lr?: number }) => Optimizer>("optimizers");
-const schedules = await all<() => Schedule>("schedules");
+const factories = async <T>(folder: string) =>
+  (await members(`optim/${folder}`)).map(({ name, exports }) => [name, exports[name] as T] as const);
+const optimizers = await factories<(options?: { lr?: number }) => Optimizer>("optimizers");
+const schedules = await factories<() => Schedule>("schedules");
 
 /** Steps of an optimizer on ½(w − target)² with exact gradients. */
 function descend(
