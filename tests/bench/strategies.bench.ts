@@ -15,6 +15,7 @@ import { split } from "../../lib/streams/operators/split.ts";
 import { classes } from "../../lib/streams/sources/classes.ts";
 import type { Stream } from "../../lib/streams/stream.ts";
 import { evaluation, fit, training } from "../../lib/train/index.ts";
+import { record } from "../support/reference.ts";
 
 const python = process.env.PYTHON;
 const folder = process.env.FASHION_MNIST ?? "/usr/share/datasets/fashion-mnist";
@@ -98,3 +99,19 @@ await row(
   () => Number.NaN,
   () => theirs("replay", "online"),
 );
+
+if (python !== undefined) {
+  const whole = (value: number): number | null => (Number.isFinite(value) ? Math.round(value) : null);
+  const times = (a: number, b: number): number | null => (Number.isFinite(b) ? Number((a / b).toFixed(2)) : null);
+  const figures = Object.entries(results).map(([name, { thalweg, byHand, avalanche }]) => [
+    name,
+    {
+      thalweg: whole(thalweg),
+      byHand: whole(byHand),
+      avalanche: whole(avalanche),
+      timesByHand: times(thalweg, byHand),
+      timesAvalanche: times(thalweg, avalanche),
+    },
+  ]);
+  record("strategies, speed", { unit: "samples per second", threads: 2, rounds, figures: Object.fromEntries(figures) });
+}
