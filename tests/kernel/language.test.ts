@@ -231,6 +231,6 @@ describe("TypeScript in cells", () => {
       "let t0 = performance.now(); let total = 0; for (let n = 0; n < 2e7; n++) total += n; const top = performance.now() - t0",
       "function inside() { let sum = 0; for (let n = 0; n < 2e7; n++) sum += n; return sum }\nt0 = performance.now(); inside(); top / (performance.now() - t0)",
     );
-    expect(Number(ratio)).toBeLessThan(25);
+    expect(Number(ratio)).toBeLessThan(100); // through a proxy, as some kernels do it, it is about 270
   });
 });
