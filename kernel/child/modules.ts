@@ -1,6 +1,6 @@
 /** Imports of cells: resolved from the notebook's folder, whatever the package's format. */
 import { existsSync, readFileSync } from "node:fs";
-import { createRequire, isBuiltin, register } from "node:module";
+import { createRequire, findSourceMap, isBuiltin, register } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
@@ -33,7 +33,10 @@ export function receiveSourceMaps(): void {
     let back: ReturnType<typeof sourceMap> | undefined;
     rememberFile(url, (line, column) => {
       back ??= sourceMap(mappings);
-      const found = back({ line: line - 1, column: column - 1 });
+      // A loader around ours (tsx, on Node 22 and later) may have rewritten what we compiled: first back through its map.
+      const outer = findSourceMap(url)?.findEntry(line - 1, column - 1);
+      const at = outer && "originalLine" in outer ? outer : { originalLine: line - 1, originalColumn: column - 1 };
+      const found = back({ line: at.originalLine, column: at.originalColumn });
       return found ? { line: found.line + 1, column: found.column + 1 } : { line, column };
     });
   }
