@@ -113,24 +113,27 @@ export const asDType = (dtype: string): DType => dtype as DType;
 /** Writes the numbers of `data`, stored with the axes of `shape` permuted by `perm`, in the order seen. */
 export function unpermuted(data: HostArray, shape: readonly number[], perm: Permutation, type: ElementType): HostArray {
   const out = arrayFor(type, data.length);
-  const strides = new Array<number>(shape.length);
-  for (let axis = shape.length - 1, stride = 1; axis >= 0; axis--) {
-    strides[axis] = stride;
-    stride *= shape[axis]!;
-  }
-  walk(
-    perm.map((axis) => shape[axis]!),
-    perm.map((axis) => strides[axis]!),
-    (from, to) => {
-      out[to] = data[from]!;
-    },
-  );
+  walkPermuted(shape, perm, (stored, seen) => {
+    out[seen] = data[stored]!;
+  });
   return out;
 }
 
 /** Writes the numbers of `data`, in the order seen, with the axes of `shape` permuted by `perm`. */
 export function permuted(data: HostArray, shape: readonly number[], perm: Permutation, type: ElementType): HostArray {
   const out = arrayFor(type, data.length);
+  walkPermuted(shape, perm, (stored, seen) => {
+    out[stored] = data[seen]!;
+  });
+  return out;
+}
+
+/** Visits an array whose axes are stored permuted, giving the index as stored and the index as seen. */
+function walkPermuted(
+  shape: readonly number[],
+  perm: Permutation,
+  visit: (stored: number, seen: number) => void,
+): void {
   const strides = new Array<number>(shape.length);
   for (let axis = shape.length - 1, stride = 1; axis >= 0; axis--) {
     strides[axis] = stride;
@@ -139,11 +142,8 @@ export function permuted(data: HostArray, shape: readonly number[], perm: Permut
   walk(
     perm.map((axis) => shape[axis]!),
     perm.map((axis) => strides[axis]!),
-    (to, from) => {
-      out[to] = data[from]!;
-    },
+    visit,
   );
-  return out;
 }
 
 /** Visits a 4-D array in storage order, giving the running index and the index under other strides. */
