@@ -1,10 +1,9 @@
 /** Puts the classes, or the experiences, in another order. */
-import { relabelled } from "../../data/dataset.ts";
 import { operator } from "../operator.ts";
-import { orderOf, reordered } from "../parts/order.ts";
+import { orderOf } from "../parts/order.ts";
 import { picked } from "../parts/picked.ts";
+import { renumbered } from "../parts/renumbered.ts";
 import { byLikeness } from "../parts/similarity.ts";
-import { relabelOf, retabled } from "../parts/tables.ts";
 import type { Seed } from "../stream.ts";
 
 /**
@@ -37,19 +36,7 @@ export const order = operator(
     const columns = isCurriculum(by)
       ? byLikeness(stream.experience(0).train, stream.classesOf(0), by)
       : orderOf("order", by, stream.classes);
-    const place = reordered(columns);
-    return {
-      ...retabled(
-        stream,
-        (of) =>
-          relabelled(
-            of,
-            relabelOf(of, (label) => place[label]!),
-          ),
-        (classes) => classes.map((column) => place[column]!).sort((a, b) => a - b),
-      ),
-      classes: columns.map((column) => stream.classes[column]!),
-    };
+    return renumbered(stream, columns);
   },
 );
 

@@ -3,7 +3,7 @@
 import { relabelled } from "../../data/dataset.ts";
 import { withDefaults } from "../../data/options.ts";
 import { operatorByCase } from "../operator.ts";
-import { reordered } from "../parts/order.ts";
+import { renumbered } from "../parts/renumbered.ts";
 import { relabelOf, retabled } from "../parts/tables.ts";
 import type { Changed, Stream } from "../stream.ts";
 
@@ -119,18 +119,5 @@ function growing(stream: Stream): Changed {
   const inOrder = [...arrival];
   if (inOrder.every((column, i) => column === i)) return { head: "growing" };
   for (let column = 0; column < stream.classes.length; column++) if (!arrival.has(column)) inOrder.push(column);
-  const place = reordered(inOrder);
-  return {
-    ...retabled(
-      stream,
-      (of) =>
-        relabelled(
-          of,
-          relabelOf(of, (label) => place[label]!),
-        ),
-      (classes) => classes.map((column) => place[column]!).sort((a, b) => a - b),
-    ),
-    head: "growing",
-    classes: inOrder.map((column) => stream.classes[column]!),
-  };
+  return { ...renumbered(stream, inOrder), head: "growing" };
 }

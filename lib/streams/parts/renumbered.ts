@@ -1,0 +1,22 @@
+/** Output columns in another order. */
+import { relabelled } from "../../data/dataset.ts";
+import type { Changed, Stream } from "../stream.ts";
+import { reordered } from "./order.ts";
+import { relabelOf, retabled } from "./tables.ts";
+
+/** A stream whose columns are numbered in the given order: labels, classes of tasks and names of columns follow. */
+export function renumbered(stream: Stream, columns: readonly number[]): Changed {
+  const place = reordered(columns);
+  return {
+    ...retabled(
+      stream,
+      (of) =>
+        relabelled(
+          of,
+          relabelOf(of, (label) => place[label]!),
+        ),
+      (classes) => classes.map((column) => place[column]!).sort((a, b) => a - b),
+    ),
+    classes: columns.map((column) => stream.classes[column]!),
+  };
+}
