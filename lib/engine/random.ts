@@ -1,5 +1,6 @@
 /** Seeded, splittable, restorable randomness: one seed per run, split by name for each use. */
 import * as tf from "@tensorflow/tfjs-core";
+import { era } from "./runtime/era.ts";
 
 /** The whole state of a generator, as JSON. */
 export interface RngState {
@@ -19,6 +20,8 @@ export class Rng {
   #b: number;
   #c: number;
   #d: number;
+  /** The trace it was made in. Made in a trace, it gives the same numbers at every call of the plain function, too. */
+  readonly #era = era.now;
 
   constructor(key: readonly number[], state?: readonly number[]) {
     this.key = key;
@@ -35,6 +38,7 @@ export class Rng {
 
   /** A whole number in [0, 2³²). */
   uint32(): number {
+    if (era.now !== this.#era && era.now !== 0) throw frozen();
     const b = this.#b;
     let r = Math.imul(b, 5);
     r = Math.imul((r << 7) | (r >>> 25), 9);
@@ -140,6 +144,11 @@ export function random(seed: number): Rng {
 export function restoreRandom(saved: RngState): Rng {
   return new Rng(saved.key, saved.state);
 }
+
+const frozen = (): Error =>
+  new Error(
+    "a generator from outside was drawn from in a compiled function, which would give the same numbers at every call; pass the Rng as an argument",
+  );
 
 function size(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);

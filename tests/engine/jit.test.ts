@@ -260,11 +260,33 @@ describe("jit", () => {
     expect(warn.mock.calls[1]![0]).toMatch(/Unique/);
   });
 
-  it("refuses to freeze random numbers of the host", () => {
-    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
-    const noisy = jit((x: tf.Tensor) => tf.add(x, tf.randomUniform([50])), { name: "noisy" });
-    expect(numbers(noisy(tf.zeros([50])))).not.toEqual(numbers(noisy(tf.zeros([50]))));
-    expect(warn.mock.calls[0]![0]).toMatch(/noisy runs uncompiled.*random.*Rng/);
+  it("refuses to freeze random numbers of the host, and says what to write instead", () => {
+    const own = random(1);
+    const draws: [string, (x: tf.Tensor, rng: Rng) => tf.Tensor, RegExp][] = [
+      [
+        "tf.randomUniform",
+        (x) => tf.add(x, tf.randomUniform([2])),
+        /tf\.randomUniform draws on the host.*rng\.uniforms/,
+      ],
+      ["tf.dropout", (x) => tf.dropout(x, 0.5), /tf\.dropout draws on the host/],
+      ["Math.random", (x) => tf.mul(x, Math.random()), /Math\.random draws on the host/],
+      ["a generator from outside", (x) => tf.add(x, own.normals([2])), /from outside.*pass the Rng as an argument/],
+      ["a number from an argument", (x, rng) => tf.add(x, rng.int(3)), /drawn on the host.*rng\.uniforms/],
+    ];
+    for (const [name, body, message] of draws) {
+      const fn = jit(body, { name: "noisy" });
+      expect(() => fn(tf.zeros([2]), random(2)), name).toThrow(message);
+      expect(() => fn(tf.zeros([2]), random(2)), name).toThrow(/^noisy: .*\(at .*jit\.test\.ts:\d+/);
+    }
+    expect(Math.random()).not.toBe(Math.random());
+    expect(own.toJSON()).toEqual(random(1).toJSON());
+  });
+
+  it("compiles random numbers that a seed within fixes: they are the same in a plain call", () => {
+    const own = random(1);
+    const fn = (x: tf.Tensor): tf.Tensor =>
+      tf.addN([x, tf.randomUniform([3], 0, 1, "float32", 7), random(5).normals([3]), own.at("child").normals([3])]);
+    expect(numbers(jit(fn)(tf.zeros([3])))).toEqual(numbers(fn(tf.zeros([3]))));
   });
 
   it("can be called inside another compiled function and under a tape", () => {

@@ -30,8 +30,6 @@ export interface Tracing {
   readonly graph: Graph;
   /** The value that stands for a tensor with known numbers. */
   leaf(entry: Entry, shape: readonly number[]): Arr;
-  /** Told of tensors made from numbers on the host while tracing; throws when those are random. */
-  wrote(entry: Entry): void;
 }
 
 /** More recorded operations than this are computed even if nobody reads them. */
@@ -237,7 +235,6 @@ export class Backend extends tf.KernelBackend {
     const type = elementType(dtype);
     const data = values ? hostArray(values as HostArray, dtype) : arrayFor(type, sizeOf(shape));
     entry.block = new Block(data, type, values ? "user" : "engine");
-    this.#tracing?.wrote(entry);
   }
 
   override readSync(id: tf.DataId): tf.BackendValues {

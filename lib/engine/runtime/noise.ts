@@ -1,7 +1,6 @@
 /** Noise in compiled functions: drawn on the host before each run, in the order and with the numbers of a plain call. */
 import type * as tf from "@tensorflow/tfjs-core";
 import { Rng } from "../random.ts";
-import { TraceError } from "./backend.ts";
 
 /** One tensor of noise that a traced function drew. */
 export interface Draw {
@@ -36,9 +35,8 @@ export class TracedRng extends Rng {
     return this.#draw({ source: this.#source, kind: "normal", shape, a: mean, b: deviation });
   }
   override uint32(): number {
-    throw new TraceError(
-      "a random number was drawn on the host, which would be the same at every call",
-      "draw tensors (rng.uniforms, rng.normals), or draw the number outside and pass it as an argument",
+    throw new Error(
+      "a random number was drawn on the host, which would be the same at every call; draw tensors (rng.uniforms, rng.normals), or draw the number outside and pass it as an argument",
     );
   }
 }
@@ -66,8 +64,9 @@ export class NoiseFeed {
   }
 }
 
-/** Host randomness of TensorFlow.js itself, seen in a stack trace; it would be frozen into a compiled function. */
-export function randomCaller(stack: string): string | null {
-  const found = /\bat (?:\w+\.)?(random\w*|truncatedNormal|multinomial|dropout)_? /i.exec(stack);
-  return found ? found[1]! : null;
+/** The outermost operation of TensorFlow.js among the callers that draws on the host, or null. Its functions end in an underscore. */
+export function randomCaller(callers: readonly string[]): string | null {
+  const drawing = /^(?:\w+\.)?(rand|random\w*|truncatedNormal|multinomial|dropout)_$/;
+  const found = callers.map((name) => drawing.exec(name)?.[1]).filter((name) => name !== undefined);
+  return found.length > 0 ? `tf.${found.at(-1)}` : null;
 }

@@ -4,8 +4,10 @@ import { type Arr, arr, permute } from "../graph/arr.ts";
 import { Graph, type Value } from "../graph/graph.ts";
 import type { Rng } from "../random.ts";
 import { backend, TraceError, type Tracing } from "./backend.ts";
+import { era } from "./era.ts";
 import { type Draw, randomCaller, TracedRng } from "./noise.ts";
 import { type Block, type Entry, elementType } from "./storage.ts";
+import { callers } from "./where.ts";
 
 /** What an input of a traced function is fed with. */
 export type Source =
@@ -62,19 +64,27 @@ export class Trace implements Tracing {
     return arr(this.graph.input(permute(layout.shape, layout.perm), block.type, source), layout.shape, layout.perm);
   }
 
-  wrote(entry: Entry): void {
-    void entry;
-    const caller = randomCaller(new Error().stack ?? "");
-    if (caller) {
-      throw new TraceError(
-        `tf.${caller} draws on the host, and would give the same numbers at every call`,
-        "take an Rng as an argument and draw with rng.uniforms or rng.normals",
+  /** Runs `body` and gives what it returns, with variables put back as they were. Randomness of the host is an error. */
+  run<R>(body: () => R): R {
+    const { random } = Math;
+    const outer = era.now;
+    era.now = ++era.last;
+    // What TensorFlow.js draws without a seed starts from here, too.
+    Math.random = () => {
+      const name = randomCaller(callers()) ?? "Math.random";
+      throw new Error(
+        `${name} draws on the host, which would give the same numbers at every call; take an Rng as an argument and draw with rng.uniforms or rng.normals`,
       );
+    };
+    try {
+      return this.#run(body);
+    } finally {
+      Math.random = random;
+      era.now = outer;
     }
   }
 
-  /** Runs `body` and gives what it returns, with variables put back as they were. */
-  run<R>(body: () => R): R {
+  #run<R>(body: () => R): R {
     const engine = tf.engine();
     const before = new Map<tf.Variable, tf.DataId>();
     const hold = (variable: tf.Variable): void => {

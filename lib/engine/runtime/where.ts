@@ -15,6 +15,17 @@ export function userLine(error: Error): string | null {
   return null;
 }
 
+/** The names of the functions that led here, the innermost first. Source maps, which take long to read, stay unread. */
+export function callers(): string[] {
+  const { prepareStackTrace } = Error;
+  try {
+    Error.prepareStackTrace = (_, sites) => sites.map((site) => site.getFunctionName() ?? "");
+    return new Error().stack as unknown as string[];
+  } finally {
+    Error.prepareStackTrace = prepareStackTrace;
+  }
+}
+
 const said = new Set<string>();
 
 /** Writes a sentence to standard error, once. */
