@@ -1,7 +1,7 @@
 import { cloneTree, disposeTree, leaves, mapTensors, scoped, type Tree, tf } from "../engine/index.ts";
 import { type Anchor, merged, pull, widenedLike } from "./parts/anchor.ts";
-import { type FisherLabels, fisher } from "./parts/fisher.ts";
-import { requireNumber, strategy } from "./strategy.ts";
+import { type FisherLabels, fisher, fisherLabels } from "./parts/fisher.ts";
+import { requireNumber, requireOneOf, strategy } from "./strategy.ts";
 
 interface Memory {
   tensors: Anchor | undefined;
@@ -43,9 +43,7 @@ export const ewc = strategy(
     requireNumber("ewc", "lambda", lambda, 0);
     requireNumber("ewc", "samples", samples, 0);
     requireNumber("ewc", "decay", decay, 0, 1);
-    if (!["all", "sampled", "true", "batch"].includes(labels)) {
-      throw new TypeError(`ewc: fisher must be "all", "sampled", "true" or "batch", got "${labels}"`);
-    }
+    requireOneOf("ewc", "fisher", labels, fisherLabels);
     return {
       role: "importance",
       init: (): Memory => ({ tensors: undefined }),

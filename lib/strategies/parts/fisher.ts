@@ -9,10 +9,12 @@ import { evaluated, fullyConnected, type OfLogits, powersOfOne, sumOfPowers } fr
  * At which labels the squared gradients of the log-likelihood are taken.
  *
  * `all`: every label, weighted by the network's own probability: the Fisher information itself. `sampled`: one label per example drawn
- * from those probabilities. `true`: the example's own label (the empirical Fisher). `batch`: the squared gradient of the mean loss of a
- * whole batch, which shrinks as batches grow.
+ * from those probabilities. `true`: the example's own label (the empirical Fisher). `likely`: the example's own label, weighted by the
+ * probability that the network gives it, so that examples it is wrong about count little. `batch`: the squared gradient of the mean loss of
+ * a whole batch, which shrinks as batches grow.
  */
-export type FisherLabels = "all" | "sampled" | "true" | "batch";
+export type FisherLabels = (typeof fisherLabels)[number];
+export const fisherLabels = ["all", "sampled", "true", "likely", "batch"] as const;
 
 /** What the importance of weights is measured on. */
 export interface Measured {
@@ -96,7 +98,8 @@ export function fisher(
     (total: Weights, w: Weights, x: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | null): Weights => {
       const loss: OfLogits = (logits) => crossEntropies(masked(logits, mask), y);
       // The square of a gradient that is weighted by √p is the squared gradient weighted by p.
-      const root = labels === "all" ? tf.exp(tf.div(loss(evaluated(network, w, statistics, x)), -2)) : null;
+      const root =
+        labels === "all" || labels === "likely" ? tf.exp(tf.div(loss(evaluated(network, w, statistics, x)), -2)) : null;
       const f: OfLogits = (logits) => (root === null ? loss(logits) : tf.mul(root, loss(logits)));
       const squares = (fast ? sumOfPowers : powersOfOne)(network, w, statistics, x, 2, f);
       return mapTensors((a, b) => tf.add(a, b!), total, squares);
@@ -118,7 +121,7 @@ export function fisher(
       labelled.dispose();
       return next;
     };
-    if (labels === "true")
+    if (labels === "true" || labels === "likely")
       return taken(
         Int32Array.from(at, (i) => examples.labels[i]!),
         sum,
