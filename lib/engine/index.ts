@@ -43,5 +43,6 @@ export * from "./grad.ts";
 export * from "./jit.ts";
 export * as nn from "./nn.ts";
 export * from "./random.ts";
+export { flopsDone } from "./runtime/tally.ts";
 export * from "./serialize.ts";
 export * from "./tree.ts";

@@ -20,7 +20,6 @@ export * from "./lifelong.ts";
 export * from "./linear-probe.ts";
 export * from "./mean-average-precision.ts";
 export * from "./metric.ts";
-export * from "./network-probes.ts";
 export * from "./paired-comparison.ts";
 export * from "./plasticity.ts";
 export * from "./prequential.ts";

@@ -1,14 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  approximateRank,
-  cka,
-  convergentMatching,
-  dormantUnits,
-  effectiveRank,
-  networkProbes,
-  stableRank,
-  weightMagnitude,
-} from "../../lib/metrics/index.ts";
+import { cka, convergentMatching } from "../../lib/metrics/index.ts";
 import { assignment } from "../../lib/metrics/parts/assignment.ts";
 import {
   matrixOf,
@@ -16,6 +7,14 @@ import {
   solvePositive,
   symmetricEigenvalues,
 } from "../../lib/metrics/parts/linear-algebra.ts";
+import {
+  approximateRank,
+  dormantUnits,
+  effectiveRank,
+  networkProbes,
+  stableRank,
+  weightMagnitude,
+} from "../../lib/train/probes/index.ts";
 
 const X = matrixOf([
   [1, 2, 0],
@@ -149,15 +148,16 @@ describe("plasticity", () => {
 describe("probes of a network", () => {
   test("are the same quantities by layer, ranks taken of some rows", () => {
     const rows = Array.from({ length: 1000 }, (_, row) => [Math.sin(row), Math.cos(3 * row), 0, 2]);
-    const found = networkProbes({ activations: { hidden: matrixOf(rows) }, weights: { dense: X } }, { rows: 100 });
+    const found = networkProbes({ activations: { hidden: matrixOf(rows) }, weights: { dense: X.data } }, { rows: 100 });
     expect(found.map(({ name, layer }) => `${name} ${layer}`)).toEqual([
       "dormantUnits hidden",
       "effectiveRank hidden",
-      "stableRank dense",
+      "stableRank hidden",
       "weightMagnitude dense",
     ]);
-    const chosen = rows.filter((_, row) => row % 10 === 0);
-    expect(found.map(({ value }) => value)).toEqual([0.25, effectiveRank(matrixOf(chosen)), stableRank(X), 20 / 15]);
+    const chosen = matrixOf(rows.filter((_, row) => row % 10 === 0));
+    const values = [0.25, effectiveRank(chosen), stableRank(chosen), 20 / 15];
+    expect(found.map(({ value }) => value)).toEqual(values);
   });
 });
 

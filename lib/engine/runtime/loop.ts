@@ -9,6 +9,7 @@ import { NoiseFeed } from "./noise.ts";
 import { adoptTensor, feed, type Input, type Plan, prepare, share } from "./plan.ts";
 import { compile, workOf } from "./program.ts";
 import { Block } from "./storage.ts";
+import { flopsOf, tally } from "./tally.ts";
 import type { Trace } from "./trace.ts";
 
 export interface LoopShape {
@@ -64,6 +65,7 @@ export function loopPlan(name: string, trace: Trace, wanted: readonly Arr[], loo
   });
   const spec = loopSpec(name, { inputs, nodes, leaves, carried, scanned, isState, isStep });
   const program = compile(spec, workOf(nodes));
+  const flops = flopsOf(nodes);
   const noiseFeed = new NoiseFeed(trace.draws);
   return {
     spec,
@@ -99,6 +101,7 @@ export function loopPlan(name: string, trace: Trace, wanted: readonly Arr[], loo
         ...carried.map(({ next }) => next),
         ...scanned.map(({ value }) => ({ type: value.type, shape: [count, ...value.shape] })),
       ]);
+      tally(count * flops);
       const made: tf.Tensor[] = [];
       results.forEach((result, i) => {
         if (result.kind === "argument") {

@@ -10,6 +10,7 @@ import { backend } from "./backend.ts";
 import { NoiseFeed } from "./noise.ts";
 import { compile, type Program, workOf } from "./program.ts";
 import { Block, type Entry } from "./storage.ts";
+import { flopsOf, tally } from "./tally.ts";
 import type { Source, Trace } from "./trace.ts";
 
 /** One result: a new tensor, or an argument handed through. */
@@ -119,7 +120,9 @@ export function plan(name: string, trace: Trace, wanted: readonly Arr[]): Plan {
     inputs.map(({ value }) => value),
     outputs,
   );
-  const program: Program = compile(spec, workOf(reach(outputs).nodes));
+  const { nodes } = reach(outputs);
+  const program: Program = compile(spec, workOf(nodes));
+  const flops = flopsOf(nodes);
   const shapes = inputs.map(({ value }) => value.shape);
   const noiseBlocks = trace.draws.map(({ shape }) => new Block(new Float32Array(sizeOf(shape)), "float32", "engine"));
   const noiseFeed = new NoiseFeed(trace.draws);
@@ -141,6 +144,7 @@ export function plan(name: string, trace: Trace, wanted: readonly Arr[]): Plan {
                 : feed(source.variable, filter);
       }
       const computed = program.run(blocks, shapes, outputs);
+      tally(flops);
       const made = results.map((result) =>
         result.kind === "argument"
           ? share(tensors[result.index]!)

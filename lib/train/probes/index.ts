@@ -1,2 +1,5 @@
 // Written by `npm run gen`.
 export * from "./cadence.ts";
+export * from "./inside.ts";
+export * from "./network-probes.ts";
+export * from "./quantities.ts";
