@@ -13,8 +13,9 @@ interface Memory {
  * Adds `½ · lambda · mean_x ‖f(x) − c_y‖²` over rows whose class has a center, the mean feature of the class at the end of the experience
  * in which it first came. From the second experience on the head is frozen bit for bit.
  *
- * Zhao et al. 2021, arXiv:2110.11314. Meant for domain-incremental streams; composes with `replay`.
- * Differs from the paper: centers are means of the final features of a class's first experience rather than learnt along the way.
+ * Olpadkar and Gavas 2021, arXiv:2110.11314, eq. 2–4. Meant for domain-incremental streams; composes with `replay`.
+ * Differs from the paper: centers are means of the final features of a class's first experience rather than learnt along the way, and the
+ * first experience has no center loss.
  *
  * @example
  * ```ts

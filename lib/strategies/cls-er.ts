@@ -1,6 +1,6 @@
 import { cloneTree, mapTensors, type Tree, tf } from "../engine/index.ts";
 import type { Weights } from "../models/network.ts";
-import { widenedLike } from "./parts/anchor.ts";
+import { grownLike } from "./parts/anchor.ts";
 import { oneHots } from "./parts/contrast.ts";
 import { type OnlineMemory, replayed } from "./parts/online.ts";
 import { joinedRows } from "./parts/rows.ts";
@@ -63,8 +63,8 @@ export const clsEr = strategy(
       beforeExperience: (memory: Memory, _experience, { weights }): Memory => ({
         ...memory,
         carried: {
-          plastic: widenedLike(memory.carried.plastic, weights),
-          stable: widenedLike(memory.carried.stable, weights),
+          plastic: grownLike(memory.carried.plastic, weights),
+          stable: grownLike(memory.carried.stable, weights),
           steps: memory.carried.steps.clone(),
         },
       }),

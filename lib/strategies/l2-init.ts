@@ -1,5 +1,5 @@
-import { cloneTree, mapTensors, scoped, tf } from "../engine/index.ts";
-import { type Anchor, pull, widenedLike } from "./parts/anchor.ts";
+import { cloneTree, mapTensors, tf } from "../engine/index.ts";
+import { type Anchor, grownLike, pull } from "./parts/anchor.ts";
 import { requireNumber, strategy } from "./strategy.ts";
 
 /**
@@ -29,16 +29,12 @@ export const l2Init = strategy(
         tensors: { importance: mapTensors((w) => tf.onesLike(w), weights), center: cloneTree(weights) },
       }),
       beforeExperience({ tensors }, _experience, { weights }) {
-        const center = scoped(() => {
-          const old = widenedLike(
-            mapTensors((c) => tf.onesLike(c), tensors.center),
-            weights,
-          );
-          const grown = (c: tf.Tensor, was: tf.Tensor, now: tf.Tensor): tf.Tensor =>
-            tf.add(c, tf.mul(tf.sub(1, was), now));
-          return mapTensors((c, was, now) => grown(c, was!, now!), widenedLike(tensors.center, weights), old, weights);
-        });
-        return { tensors: { importance: mapTensors((w) => tf.onesLike(w), weights), center } };
+        return {
+          tensors: {
+            importance: mapTensors((w) => tf.onesLike(w), weights),
+            center: grownLike(tensors.center, weights),
+          },
+        };
       },
       loss: ({ tensors }, { weights }) => pull(tensors, weights, 2 * lambda),
     };

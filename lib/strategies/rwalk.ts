@@ -18,21 +18,21 @@ type Walk = {
 interface Memory {
   readonly tensors: Anchor | undefined;
   readonly carried: Walk;
-  /** How many experiences the score is the mean of. */
-  readonly past: number;
+  /** The score of past experiences. */
   readonly scores: Weights | undefined;
 }
 
 /**
  * Riemannian walk: importance is the Fisher information plus what each weight's movement was worth on the way.
  *
- * Adds `lambda · Σ_i (F_i + s_i)(θ_i − θ*_i)²`. At every step `F ← alpha · g² + (1 − alpha) · F` with g the batch's gradient; every
- * `every` steps `s_i ← s_i + max(0, L_i) / (½ F_i Δ_i² + 10⁻⁸)`, with L the loss along the path `Σ −g · Δθ` and Δ the movement since
- * the last reading. At the end of an experience the score becomes the mean of itself and the older one, and F and s are both scaled to
- * [0, 1] over all weights.
+ * Adds `lambda · Σ_i (F_i + s_i)(θ_i − θ*_i)²`. At every step `F ← alpha · g² + (1 − alpha) · F` with g the batch's gradient without
+ * that of this penalty; every `every` steps `s_i ← s_i + max(0, L_i) / (½ F_i Δ_i² + 10⁻⁸)`, with L the loss along the path `Σ −g · Δθ`
+ * and Δ the movement since the last reading. At the end of an experience the score becomes the mean of itself and the older one, and F
+ * and s are both scaled to [0, 1] over all weights.
  *
  * Chaudhry et al. 2018, arXiv:1801.10112, eq. 8–10.
- * Differs from the paper: none of its remembered examples (compose with `replay`).
+ * Differs from the paper: F is of the gradient of a batch's mean loss, not of single examples; none of its remembered examples (compose
+ * with `replay`); the steps after an experience's last reading are not read.
  *
  * @example
  * ```ts
@@ -67,20 +67,20 @@ export const rwalk = strategy(
         tensors: undefined,
         scores: undefined,
         carried: start(weights, zerosFor(weights)),
-        past: 0,
       }),
-      beforeExperience({ tensors, carried, past, scores }, _experience, { weights }): Memory {
+      beforeExperience({ tensors, carried, scores }, _experience, { weights }): Memory {
         const anchor =
           tensors === undefined
             ? undefined
             : { importance: widenedLike(tensors.importance, weights), center: cloneTree(weights) };
         const older = scores === undefined ? undefined : widenedLike(scores, weights);
         if (scores !== undefined) disposeTree(scores);
-        return { tensors: anchor, carried: start(weights, widenedLike(carried.fisher, weights)), past, scores: older };
+        return { tensors: anchor, carried: start(weights, widenedLike(carried.fisher, weights)), scores: older };
       },
       loss: ({ tensors }, { weights }) => (tensors === undefined ? tf.scalar(0) : pull(tensors, weights, 2 * lambda)),
-      update({ carried }, { before, after, gradient }): Tree {
+      update({ tensors, carried }, { before, after, gradient: whole }): Tree {
         const { fisher, path, score, from, since } = carried;
+        const gradient = tensors === undefined ? whole : withoutPull(whole, tensors, before, lambda);
         const steps = tf.add(since, 1);
         const reading = tf.cast(tf.greaterEqual(steps, every), "float32");
         const running = mapTensors(
@@ -109,7 +109,7 @@ export const rwalk = strategy(
           since: tf.mul(steps, keep),
         } as Tree;
       },
-      afterExperience({ carried, past, scores }, _experience, { weights }) {
+      afterExperience({ carried, scores }, _experience, { weights }) {
         const mean =
           scores === undefined
             ? cloneTree(carried.score)
@@ -120,13 +120,23 @@ export const rwalk = strategy(
           tensors: { importance, center: cloneTree(weights) },
           carried: { ...carried, from: cloneTree(weights) },
           scores: mean,
-          past: past + 1,
         };
       },
     };
   },
   ["boundary"],
 );
+
+/** A gradient without the part that is the penalty's own, `2 lambda · importance · (weights − center)`. */
+function withoutPull(whole: Weights, { importance, center }: Anchor, weights: Weights, lambda: number): Weights {
+  return mapTensors(
+    (g, f, w, c) => tf.sub(g, tf.mul(tf.mul(f!, tf.sub(w!, c!)), 2 * lambda)),
+    whole,
+    importance,
+    weights,
+    center,
+  );
+}
 
 /** A tree scaled to [0, 1] over all its numbers. */
 function scaled(tree: Weights): Weights {

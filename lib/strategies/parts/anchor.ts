@@ -55,6 +55,22 @@ export function widenedLike(tree: Weights, weights: Weights): Weights {
   );
 }
 
+/** A copy of older weights for a network whose head has grown: its new columns are as they are now. The tensors are new. */
+export function grownLike(older: Weights, weights: Weights): Weights {
+  return scoped(() => {
+    const before = widenedLike(
+      mapTensors((t) => tf.onesLike(t), older),
+      weights,
+    );
+    return mapTensors(
+      (old, had, now) => tf.add(old, tf.mul(tf.sub(1, had!), now!)),
+      widenedLike(older, weights),
+      before,
+      weights,
+    );
+  });
+}
+
 /** A tree of zeros in the shape of the weights. */
 export function zerosFor(weights: Weights): Weights {
   return mapTensors((w) => tf.zerosLike(w), weights);
