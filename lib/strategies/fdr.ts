@@ -1,6 +1,7 @@
 import { tf } from "../engine/index.ts";
 import { draw, recall, withExtra, withRows } from "./parts/buffer.ts";
 import { type Episodes, withEpisode } from "./parts/episodes.ts";
+import { episodesWithout, moved } from "./parts/forgetting.ts";
 import { joinedRows } from "./parts/rows.ts";
 import { requireNumber, requireWhole, strategy } from "./strategy.ts";
 
@@ -43,6 +44,12 @@ export const fdr = strategy(
     requireNumber("fdr", "alpha", alpha, 0);
     return {
       init: (): Memory => ({ episodes: null, logits: new Float32Array(0), columns: 0 }),
+      forget(memory: Memory, classes): Memory {
+        if (memory.episodes === null) return memory;
+        const { episodes, stay } = episodesWithout(memory.episodes, classes);
+        moved(memory.logits, memory.columns, stay);
+        return { ...memory, episodes };
+      },
       batch({ episodes, logits, columns }: Memory, batch, { rng, step, columns: now }) {
         if (episodes === null || episodes.buffer.size === 0) return batch;
         const places = draw(episodes.buffer, drawn || batch.current, rng.at("draw", step));

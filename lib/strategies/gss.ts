@@ -3,6 +3,7 @@ import { tf, valueAndGrad } from "../engine/index.ts";
 import { crossEntropies, masked } from "../models/network.ts";
 import type { Buffer } from "./parts/buffer.ts";
 import { draw as drawn, emptyBuffer, recall, withRows } from "./parts/buffer.ts";
+import { dropped, moved } from "./parts/forgetting.ts";
 import { joinedRows } from "./parts/rows.ts";
 import { requireWhole, strategy } from "./strategy.ts";
 
@@ -47,6 +48,10 @@ export const gss = strategy(
     requireWhole("gss", "compared", compared, 1);
     return {
       init: (): Memory => ({ buffer: null, scores: new Float32Array(capacity) }),
+      forget(memory: Memory, columns) {
+        if (memory.buffer !== null) moved(memory.scores, 1, dropped(memory.buffer, columns));
+        return memory;
+      },
       batch(memory: Memory, batch, { rng, step }) {
         memory.buffer ??= emptyBuffer(capacity, batch.from);
         const buffer = memory.buffer;

@@ -1,5 +1,6 @@
 // Written by `npm run gen`.
 export * from "./acil.ts";
+export * from "./acquire.ts";
 export * from "./agem.ts";
 export * from "./bic.ts";
 export * from "./center-loss.ts";
@@ -22,6 +23,7 @@ export * from "./gem.ts";
 export * from "./generative-replay.ts";
 export * from "./gpm.ts";
 export * from "./gss.ts";
+export * from "./hal.ts";
 export * from "./hat.ts";
 export * from "./hpcr.ts";
 export * from "./icarl.ts";
@@ -33,6 +35,7 @@ export * from "./lfl.ts";
 export * from "./lucir.ts";
 export * from "./lwf.ts";
 export * from "./mas.ts";
+export * from "./mer.ts";
 export * from "./mir.ts";
 export * from "./momentum-interpolation.ts";
 export * from "./naive.ts";

@@ -11,6 +11,7 @@ import {
   withRows,
 } from "./parts/buffer.ts";
 import { offerTable } from "./parts/episodes.ts";
+import { dropped } from "./parts/forgetting.ts";
 import { requireOneOf, requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
@@ -65,6 +66,10 @@ export const replay = strategy(
       weighting === "equal" || joined === 0 ? 1 : (experience * rows) / joined;
     return {
       init: (): Memory => ({ buffer: null, deck: { left: new Uint32Array(0) } }),
+      forget({ buffer }: Memory, columns): Memory {
+        if (buffer !== null) dropped(buffer, columns);
+        return { buffer, deck: { left: new Uint32Array(0) } };
+      },
       batch(memory: Memory, batch, { rng, step, stream, experience }) {
         memory.buffer ??= emptyBuffer(capacity, batch.from);
         const buffer = memory.buffer;

@@ -203,6 +203,11 @@ export interface Hooks<S extends object> {
   /** Runs on the host after every step, so steps cannot be taken many at a time. May change the state's plain data in place. */
   afterStep?(state: S, done: Done, context: Context): void;
   afterExperience?(state: S, experience: Experience, context: Context): S;
+  /**
+   * Drops what is held of some output columns, when the stream asks to forget them; before `beforeExperience`. Without it the `buffer`,
+   * `episodes` and `exemplars` of the state lose their examples of these columns. `context.stream` no longer has any.
+   */
+  forget?(state: S, columns: ReadonlySet<number>, context: Context): S;
   /** *Traced.* Logits of all columns in place of the head's. */
   predict?(state: S, given: Prediction): tf.Tensor;
 }

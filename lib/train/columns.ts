@@ -8,6 +8,8 @@ export interface Columns {
   count: number;
   /** Columns that some experience so far has had. */
   readonly met: Set<number>;
+  /** Columns that the learner was asked to forget. */
+  readonly forgotten: Set<number>;
   /** What competes in training, one row per example or one for all; null when every column does. */
   mask(tasks: Int32Array): HostTensor | null;
   /** What competes at test time with and without knowledge of the task; null when every column does. */
@@ -16,7 +18,12 @@ export interface Columns {
 }
 
 /** Keeps the columns of a run over a stream. */
-export function columns(stream: Stream, count: number, met: Iterable<number>): Columns {
+export function columns(
+  stream: Stream,
+  count: number,
+  met: Iterable<number>,
+  forgotten: Iterable<number> = [],
+): Columns {
   const ofTask = new Map<number, readonly number[]>();
   const classesOf = (task: number): readonly number[] => {
     let found = ofTask.get(task);
@@ -30,6 +37,7 @@ export function columns(stream: Stream, count: number, met: Iterable<number>): C
   const own: Columns = {
     count,
     met: new Set(met),
+    forgotten: new Set(forgotten),
     mask(tasks) {
       if (stream.head === "single") return null;
       if (stream.head === "growing") return own.agnostic();

@@ -63,6 +63,23 @@ export interface Evaluated {
   readonly taskAgnostic: number;
   /** Mean cross-entropy under the stream's own rule. */
   readonly loss: number;
+  /** Where the task has classes that the learner was asked to forget: these and the others apart. */
+  readonly forgotten?: PartScore;
+  readonly retained?: PartScore;
+}
+
+/** Some of the test examples of a task, and the share of them classified right by the stream's own rule. */
+export interface PartScore {
+  readonly examples: number;
+  readonly accuracy: number;
+}
+
+/** A deletion request arrived: strategies dropped what they held of these columns. */
+export interface Forgot {
+  readonly type: "forgot";
+  readonly step: number;
+  readonly experience: number;
+  readonly classes: readonly number[];
 }
 
 /** An experience ended. */
@@ -70,6 +87,8 @@ export interface Learned {
   readonly type: "learned";
   readonly step: number;
   readonly experience: number;
+  /** What of the stream's budget ended it before all was learnt; absent where nothing did. */
+  readonly budget?: "steps" | "flops";
   /** Wall-clock seconds of training, evaluation left out. Never used in comparing runs. */
   readonly seconds: number;
 }
@@ -114,4 +133,14 @@ export interface Finished {
 }
 
 /** Anything that happens in a run. */
-export type TrainEvent = Started | Boundary | Stepped | Evaluated | Learned | Probed | Noted | Checkpointed | Finished;
+export type TrainEvent =
+  | Started
+  | Boundary
+  | Stepped
+  | Evaluated
+  | Forgot
+  | Learned
+  | Probed
+  | Noted
+  | Checkpointed
+  | Finished;

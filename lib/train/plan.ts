@@ -11,6 +11,8 @@ export interface Plan {
   /** Steps in one pass, and in all. */
   readonly perEpoch: number;
   readonly steps: number;
+  /** Whether a budget of steps ends it before all is learnt. */
+  readonly cut?: boolean;
   /** The batch of a step, counted from 0 within the experience. */
   batch(step: number): Batch;
 }

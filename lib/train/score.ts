@@ -2,9 +2,10 @@
 import { type Examples, select, sizeOf, table } from "../data/dataset.ts";
 import type { Stream } from "../streams/stream.ts";
 import type { Columns } from "./columns.ts";
-import type { Evaluator, Frozen } from "./evaluate.ts";
-import type { Evaluated } from "./events.ts";
+import type { Evaluator, Frozen, Score } from "./evaluate.ts";
+import type { Evaluated, PartScore } from "./events.ts";
 import { targetScore } from "./objective.ts";
+import { rows } from "./parts/forgetting.ts";
 import type { Cursor } from "./state.ts";
 
 /** What a task is evaluated on. */
@@ -23,18 +24,41 @@ export function scored(
   const ruled = stream.head === "multi" ? "aware" : "agnostic";
   const told = stream.facts.includes("task") ? task : null;
   const { target } = stream;
-  const score =
+  const score = (of: Examples): Score =>
     target === "numbers" || target === "labels"
-      ? targetScore(target, judge.outputs(frozen, examples, told).logits, examples, classes)
-      : judge.score(frozen, examples, columns.aware(classes), columns.agnostic(), ruled, told);
+      ? targetScore(target, judge.outputs(frozen, of, told).logits, of, classes)
+      : judge.score(frozen, of, columns.aware(classes), columns.agnostic(), ruled, told);
+  const own = (of: Score): number => (ruled === "aware" ? of.taskAware : of.taskAgnostic);
+  const gone = rows(examples, (label) => columns.forgotten.has(label));
+  const left = gone.length === 0 ? examples : rows(examples, (label) => !columns.forgotten.has(label));
+  const forgotten = gone.length === 0 ? null : score(gone);
+  const retained = gone.length > 0 && left.length === 0 ? null : score(left);
+  const all = pooled([forgotten, retained].filter((part) => part !== null));
+  const part = (of: Score): PartScore => ({ examples: of.examples, accuracy: own(of) });
   return {
     type: "evaluated",
     step: cursor.step,
     at: cursor.at,
     after: cursor.at === "start" ? -1 : cursor.experience,
     on: task,
-    accuracy: ruled === "aware" ? score.taskAware : score.taskAgnostic,
-    ...score,
+    accuracy: own(all),
+    ...all,
+    ...(forgotten && { forgotten: part(forgotten) }),
+    ...(forgotten && retained && { retained: part(retained) }),
+  };
+}
+
+/** Scores of two parts of a table as that of the whole. */
+function pooled(parts: readonly Score[]): Score {
+  if (parts.length === 1) return parts[0]!;
+  const examples = parts.reduce((sum, part) => sum + part.examples, 0);
+  const mean = (pick: (of: Score) => number): number =>
+    parts.reduce((sum, part) => sum + pick(part) * part.examples, 0) / examples;
+  return {
+    examples,
+    taskAware: mean((of) => of.taskAware),
+    taskAgnostic: mean((of) => of.taskAgnostic),
+    loss: mean((of) => of.loss),
   };
 }
 

@@ -11,9 +11,22 @@ import { tasksDue } from "./due.ts";
 import { type Evaluator, evaluator, type Frozen } from "./evaluate.ts";
 import type { Evaluated, TrainEvent } from "./events.ts";
 import { hold as held, type States, stateOf as stateFrom } from "./held.ts";
+import {
+  again,
+  type Meter,
+  meter,
+  requireAsked,
+  requireRoom,
+  requireWithinMemory,
+  spentBy,
+  withinSteps,
+} from "./parts/budget.ts";
+import { flopsPerExample } from "./parts/flops.ts";
+import { forgetful, served } from "./parts/forgetting.ts";
+import { type Looks, looks, stretch } from "./parts/looks.ts";
+import { ratesOf } from "./parts/rates.ts";
 import { type Plan, plan } from "./plan.ts";
-import { cadence } from "./probes/cadence.ts";
-import { samples, scored, type Test } from "./score.ts";
+import { scored } from "./score.ts";
 import { type RunSpec, requireSound, specHash } from "./spec.ts";
 import { stacked } from "./stacked.ts";
 import { type Cursor, outset, type Place, reached, readState, type Saved } from "./state.ts";
@@ -23,14 +36,6 @@ import { widenedState } from "./widen.ts";
 
 /** Steps taken in one program run, where no strategy needs the host between steps. */
 const chunk = 16;
-
-/** The evaluations within one experience. */
-interface Looks {
-  /** The steps within the experience after which it is time, besides every so many. */
-  readonly at: readonly number[];
-  readonly tasks: readonly number[];
-  readonly test: (task: number) => Test;
-}
 
 /** A run under way. */
 export interface Session {
@@ -65,13 +70,21 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     stream,
     saved?.columns ?? (stream.classes.length || highest(stream.experience(0).classes)),
     saved?.met ?? [],
+    saved?.forgotten ?? [],
   );
+  let remembered = forgetful(stream, columns.forgotten);
   let states: States = saved?.states ?? {};
   let learner: Learner = saved === undefined ? fresh() : withOptimizer(saved.learner);
   const step: TrainStep = trainStep(net, optimizer, strategies);
   const judge: Evaluator = evaluator(net, strategies);
   let now:
-    | { readonly experience: Experience; readonly plan: Plan | null; readonly looks: Looks; seconds: number }
+    | {
+        readonly experience: Experience;
+        readonly plan: Plan | null;
+        readonly looks: Looks;
+        readonly meter: Meter;
+        seconds: number;
+      }
     | undefined;
 
   function fresh(): Learner {
@@ -103,7 +116,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   function context({ spec: { name } }: Strategy, at: number = cursor.step): Context {
     return {
       rng: root.at("strategy", name),
-      stream,
+      stream: remembered,
       network: net,
       columns: columns.count,
       batch: training.batch,
@@ -161,6 +174,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   }
 
   function begin(): void {
+    requireRoom(stream, strategies);
     enrol(strategies);
     queue.push({
       type: "started",
@@ -199,21 +213,25 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     now = {
       experience,
       plan: steps,
-      looks: looks(steps?.steps ?? 0),
+      looks: looks(stream, evaluation, experience.index, steps?.steps ?? 0, training.batch, together),
+      meter: meter(stream.budget, () => flopsPerExample(net, learner.weights)),
       seconds: 0,
     };
     return now;
   }
 
   function laid(examples: Examples, task: number): Plan {
-    return plan(examples, task, training, root.at("order", cursor.experience));
+    return withinSteps(plan(examples, task, training, root.at("order", cursor.experience)), stream.budget);
   }
 
   function before(): void {
     const arriving = stream.experience(cursor.experience);
     for (const column of arriving.classes) columns.met.add(column);
     grow(arriving);
+    forget(arriving.forget ?? []);
+    const labels = arriving.oracle?.left ?? 0;
     each("beforeExperience", arriving);
+    requireAsked(arriving, labels);
     const { experience, plan: steps } = enter();
     const closed = strategies.some((s) => s.hooks.learn !== undefined);
     queue.push({
@@ -228,6 +246,15 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     cursor = { ...cursor, phase: "train", local: 0 };
   }
 
+  /** Serves a deletion request. */
+  function forget(classes: readonly number[]): void {
+    if (classes.length === 0) return;
+    for (const column of classes) columns.forgotten.add(column);
+    remembered = forgetful(stream, columns.forgotten);
+    for (const s of strategies) hold(s, served(s, stateOf(s), columns.forgotten, context(s)));
+    queue.push({ type: "forgot", step: cursor.step, experience: cursor.experience, classes });
+  }
+
   function train(stop?: Place): void {
     const current = enter();
     const started = performance.now();
@@ -235,8 +262,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     if (learning !== undefined && current.plan !== null) {
       const table = { ...current.experience, train: current.plan.examples };
       hold(learning, learning.hooks.learn!(stateOf(learning), table, context(learning)));
-    } else if (current.plan !== null && cursor.local < current.plan.steps) {
-      descend(current.plan, current.looks, stop);
+    } else if (current.plan !== null && cursor.local < current.plan.steps && current.meter.open(cursor.flops, [])) {
+      descend(current.plan, current.looks, current.meter, stop);
       current.seconds += (performance.now() - started) / 1000;
       return;
     }
@@ -247,49 +274,21 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   /** Steps in one program: one where a strategy needs the host between steps. */
   const together = strategies.some((s) => s.hooks.afterStep !== undefined) ? 1 : chunk;
 
-  /** The evaluations within an experience. */
-  function looks(steps: number): Looks {
-    const tasks = tasksDue(stream, evaluation, "step", cursor.experience);
-    const asked = evaluation.everySteps > 0;
-    const work = { steps, batch: training.batch, tasks: tasks.length, chunk: together, share: evaluation.share };
-    const { at, examples } = asked ? { at: [], examples: evaluation.examples } : cadence(work);
-    return { at, tasks, test: samples(stream, examples) };
-  }
-
-  /** Steps until the next point where something else has to happen. */
-  function stretch({ steps }: Plan, { at }: Looks, stop?: Place): number {
-    const every = evaluation.everySteps;
-    const untilEvaluation = every === 0 ? chunk : every - (cursor.step % every);
-    const look = at.find((local) => local > cursor.local) ?? steps;
-    const end = stop?.experience === cursor.experience ? stop.local : steps;
-    return Math.min(together, look - cursor.local, untilEvaluation, end - cursor.local);
-  }
-
-  function descend(steps: Plan, planned: Looks, stop?: Place): void {
-    const count = stretch(steps, planned, stop);
+  function descend(steps: Plan, planned: Looks, within: Meter, stop?: Place): void {
+    const count = stretch(steps, planned, evaluation, cursor, together, stop);
     const first = cursor;
     const prepared: Batch[] = [];
-    for (let k = 0; k < count; k++) {
+    for (let k = 0; k < count && within.open(first.flops, prepared); k++) {
       let batch = steps.batch(first.local + k);
       for (const s of strategies)
         if (s.hooks.batch !== undefined) batch = s.hooks.batch(states[s.spec.name]!, batch, context(s, first.step + k));
       prepared.push(batch);
     }
-    const rates = prepared.map((_, k) => {
-      const local = first.local + k;
-      return (
-        optimizer.rate *
-        schedule.factor({
-          step: local,
-          steps: steps.steps,
-          epoch: Math.floor(local / steps.perEpoch),
-          experience: first.experience,
-        })
-      );
-    });
+    const rates = ratesOf(optimizer, schedule, steps, first, prepared.length);
     const tasks = stream.facts.includes("task") && strategies.some((s) => s.hooks.forward !== undefined);
     for (const group of stacked(prepared, rates, columns.mask, stream.shape, chunk, tasks))
       run(group.batches, group.inputs, steps);
+    cursor = { ...cursor, flops: first.flops + within.cost(prepared) };
     const { everySteps } = evaluation;
     if (everySteps > 0 ? cursor.step % everySteps === 0 : planned.at.includes(cursor.local)) {
       cursor = { ...cursor, phase: "evaluate", pending: planned.tasks, at: "step" };
@@ -324,11 +323,13 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     const { experience, plan: steps, seconds } = enter();
     const started = performance.now();
     if (steps !== null) each("afterExperience", { ...experience, train: steps.examples });
+    requireWithinMemory(stream.budget, states, learner.carried, again(strategies, experience, steps));
     const last = experience.index === stream.length - 1;
     queue.push({
       type: "learned",
       step: cursor.step,
       experience: experience.index,
+      ...spentBy(steps, cursor.local),
       seconds: seconds + (performance.now() - started) / 1000,
     });
     cursor =
@@ -345,6 +346,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       phase: last ? "done" : "before",
       experience: cursor.experience + (last ? 0 : 1),
       local: 0,
+      flops: 0,
       pending: [],
     };
   }
@@ -390,6 +392,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
         states,
         columns: columns.count,
         met: [...columns.met],
+        forgotten: [...columns.forgotten],
       } satisfies Saved);
     },
     dispose() {

@@ -14,6 +14,8 @@ export interface Cursor {
   /** Steps taken on this experience, and in the run. */
   readonly local: number;
   readonly step: number;
+  /** Floating-point operations spent on this experience, where the stream limits them; else 0. */
+  readonly flops: number;
   /** Evaluations still to do in this round, and why they are done. */
   readonly pending: readonly number[];
   readonly at: Evaluated["at"];
@@ -45,10 +47,12 @@ export interface Saved {
   readonly states: States;
   readonly columns: number;
   readonly met: readonly number[];
+  /** Columns that the learner was asked to forget. */
+  readonly forgotten: readonly number[];
 }
 
 /** Where a run begins. */
-export const outset: Cursor = { phase: "start", experience: 0, local: 0, step: 0, pending: [], at: "start" };
+export const outset: Cursor = { phase: "start", experience: 0, local: 0, step: 0, flops: 0, pending: [], at: "start" };
 
 /** Reads saved bytes; throws when they are of another experiment or seed. */
 export function readState(bytes: Uint8Array, spec: RunSpec, seed: number): Saved {

@@ -2,7 +2,8 @@
 import { tf } from "../../engine/index.ts";
 import type { Batch, Context, Hooks, State, Step } from "../strategy.ts";
 import { type Buffer, draw, emptyBuffer, offer, recall, withExtra, withRows } from "./buffer.ts";
-import { emptyRecords, placesInput, type Records, read, widenedRecords, written } from "./recorded.ts";
+import { dropped, moved } from "./forgetting.ts";
+import { emptyRecords, movedRecords, placesInput, type Records, read, widenedRecords, written } from "./recorded.ts";
 import { joinedRows } from "./rows.ts";
 
 /** A memory whose logits are kept on the device. */
@@ -72,6 +73,12 @@ export function darkHooks({ name, capacity, draw: drawn, alpha, beta }: DarkOpti
       const labelled = joinedRows(step, `${name} labels`);
       if (labelled === null) return term as tf.Scalar;
       return tf.add(term, tf.mul(step.crossEntropy(labelled.logits, labelled.y, labelled.mask), beta)) as tf.Scalar;
+    },
+    forget({ buffer, known, carried }, columns) {
+      if (buffer === null) return { buffer, known, carried };
+      const stay = dropped(buffer, columns);
+      moved(known, 1, stay);
+      return { buffer, known, carried: movedRecords(carried, stay) };
     },
     update: ({ carried }, _change, { extra, logits, current }) =>
       written(carried, extra.written!, tf.slice(logits, [0, 0], [current, logits.shape[1]!])),

@@ -17,6 +17,7 @@ export function offerTable(
   const size = sizeOf(buffer.shape);
   const holder = new Map<number, number>();
   for (const row of rng.permutation(examples.length)) {
+    if (examples.labels[row]! < 0) continue; // an example without a label has nothing to be replayed with
     const place = placeFor(buffer, examples.labels[row]!, keep, rng, classes);
     if (place < 0) continue;
     const before = holder.get(place);
@@ -53,7 +54,9 @@ export function withEpisode(
   const known = stream.facts.includes("length") && Number.isFinite(stream.length);
   const share = Math.floor(capacity / (known ? stream.length : starts.length));
   const size = sizeOf(buffer.shape);
-  const kept = rng.at("episode", experience).sample(examples.length, Math.min(share, examples.length));
+  const labelled = Uint32Array.from([...examples.labels.keys()].filter((i) => examples.labels[i]! >= 0));
+  const drawn = rng.at("episode", experience).sample(labelled.length, Math.min(share, labelled.length));
+  const kept = drawn.map((i) => labelled[i]!);
   const next: Buffer = { ...emptyBuffer(capacity, examples), size: 0, seen: buffer.seen + examples.length };
   const ends = [0];
   const from: number[] = [];

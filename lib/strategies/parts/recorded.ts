@@ -1,5 +1,5 @@
 /** Numbers that the network gave for each example of a memory, kept beside it on the device, so that steps need not come back to the host. */
-import { tf } from "../../engine/index.ts";
+import { scoped, tf } from "../../engine/index.ts";
 import type { HostTensor } from "../strategy.ts";
 
 /** `[capacity, width]`: a row for each place of a memory. A type, not an interface, so that it is a tree of tensors. */
@@ -21,6 +21,20 @@ export function widenedRecords(records: Records, width: number): Records {
           [0, missing],
         ]),
       };
+}
+
+/** The records after their memory's rows have moved: the `i`-th is what was at `stay[i]`, the others are 0. */
+export function movedRecords({ values }: Records, stay: Uint32Array): Records {
+  if (stay.length === 0) return { values: tf.zerosLike(values) };
+  return scoped(() => {
+    const rows = tf.gather(values, tf.tensor1d(Int32Array.from(stay), "int32"));
+    return {
+      values: tf.pad(rows, [
+        [0, values.shape[0]! - stay.length],
+        [0, 0],
+      ]),
+    };
+  });
 }
 
 /** Places as an input of a step; −1, for a row that is not kept, becomes a place behind the last. */

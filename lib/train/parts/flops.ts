@@ -1,0 +1,29 @@
+/** How many floating-point operations a network takes, counted from the shapes of its layers. */
+import { leaves, scoped, type Tree, tf } from "../../engine/index.ts";
+import { type Params, tape } from "../../models/model.ts";
+import type { Network, Weights } from "../../models/network.ts";
+
+/**
+ * The multiplications and additions of one example's pass forwards through the layers with weights: twice the numbers in a layer's
+ * kernels for each place that they are applied to. What has no kernel (activations, pooling, normalisation) is not counted, as is
+ * usual; training takes three times as much, once forwards and twice backwards.
+ */
+export function flopsPerExample(network: Network, weights: Weights): number {
+  let flops = 0;
+  const count = (path: readonly string[], _input: tf.Tensor, output: tf.Tensor): tf.Tensor => {
+    const kernels = leaves(at(weights, path) as Tree).filter((t) => t.rank > 1);
+    const size = kernels.reduce((sum, kernel) => sum + kernel.size, 0);
+    flops += (2 * size * output.size) / output.shape.at(-1)!;
+    return output;
+  };
+  scoped(() => {
+    const x = tf.zeros([1, ...network.input]);
+    const { mode } = tape(false, null, network.statistics(), count);
+    network.logits(weights, network.features(weights, x, mode), count);
+  });
+  return flops;
+}
+
+function at(weights: Weights, path: readonly string[]): Params {
+  return path.reduce<Params>((node, name) => node[name] as Params, weights as unknown as Params);
+}

@@ -1,0 +1,46 @@
+/** The evaluations within one experience, and how far the run may go until the next. */
+import type { Stream } from "../../streams/stream.ts";
+import { tasksDue } from "../due.ts";
+import type { Plan } from "../plan.ts";
+import { cadence } from "../probes/cadence.ts";
+import { samples, type Test } from "../score.ts";
+import type { Evaluation } from "../spec.ts";
+import type { Cursor, Place } from "../state.ts";
+
+/** The evaluations within one experience. */
+export interface Looks {
+  /** The steps within the experience after which it is time, besides every so many. */
+  readonly at: readonly number[];
+  readonly tasks: readonly number[];
+  readonly test: (task: number) => Test;
+}
+
+/** Plans the evaluations within an experience of so many steps, `together` of them in one program. */
+export function looks(
+  stream: Stream,
+  evaluation: Evaluation,
+  experience: number,
+  steps: number,
+  batch: number,
+  together: number,
+): Looks {
+  const tasks = tasksDue(stream, evaluation, "step", experience);
+  const work = { steps, batch, tasks: tasks.length, chunk: together, share: evaluation.share };
+  const { at, examples } = evaluation.everySteps > 0 ? { at: [], examples: evaluation.examples } : cadence(work);
+  return { at, tasks, test: samples(stream, examples) };
+}
+
+/** Steps until the next point where something else has to happen: at most `together`. */
+export function stretch(
+  { steps }: Plan,
+  { at }: Looks,
+  { everySteps: every }: Evaluation,
+  cursor: Cursor,
+  together: number,
+  stop?: Place,
+): number {
+  const untilEvaluation = every === 0 ? together : every - (cursor.step % every);
+  const look = at.find((local) => local > cursor.local) ?? steps;
+  const end = stop?.experience === cursor.experience ? stop.local : steps;
+  return Math.min(together, look - cursor.local, untilEvaluation, end - cursor.local);
+}

@@ -1,0 +1,250 @@
+/** What a stream says about its experiences is kept to: budgets, deletion requests, labels that are asked for or come late. */
+import { describe, expect, test } from "vitest";
+import { blobs } from "../../lib/data/blobs.ts";
+import { gather } from "../../lib/data/dataset.ts";
+import { random } from "../../lib/engine/random.ts";
+import { decode } from "../../lib/engine/serialize.ts";
+import { mlp } from "../../lib/models/backbones/mlp.ts";
+import { net } from "../../lib/models/net.ts";
+import { network } from "../../lib/models/network.ts";
+import { acquire } from "../../lib/strategies/acquire.ts";
+import { agem } from "../../lib/strategies/agem.ts";
+import { cumulative } from "../../lib/strategies/cumulative.ts";
+import { ewc } from "../../lib/strategies/ewc.ts";
+import { gdumb } from "../../lib/strategies/gdumb.ts";
+import { joint } from "../../lib/strategies/joint.ts";
+import { acquisitions, highest, probabilitiesOf } from "../../lib/strategies/parts/acquisitions.ts";
+import { replay } from "../../lib/strategies/replay.ts";
+import type { Strategy } from "../../lib/strategies/strategy.ts";
+import { active } from "../../lib/streams/operators/active.ts";
+import { budget } from "../../lib/streams/operators/budget.ts";
+import { delayLabels } from "../../lib/streams/operators/delay-labels.ts";
+import { forget } from "../../lib/streams/operators/forget.ts";
+import { split } from "../../lib/streams/operators/split.ts";
+import { classes } from "../../lib/streams/sources/classes.ts";
+import type { Stream } from "../../lib/streams/stream.ts";
+import type { TrainEvent } from "../../lib/train/events.ts";
+import { flopsPerExample } from "../../lib/train/parts/flops.ts";
+import { open } from "../../lib/train/session.ts";
+import { advance, found, load, run, small, spec, stream } from "../strategies/support.ts";
+
+const data = blobs({ classes: 6, dimensions: 3, perClass: 20, testPerClass: 6 });
+const three = split(3)(classes(data)) as Stream;
+const of = <T extends TrainEvent["type"]>(events: readonly TrainEvent[], type: T) =>
+  events.filter((event): event is Extract<TrainEvent, { type: T }> => event.type === type);
+const stepsOf = (events: readonly TrainEvent[]): number[] =>
+  [0, 1, 2].map((i) => of(events, "step").filter(({ experience }) => experience === i).length);
+
+describe("a budget", () => {
+  test("of steps ends each experience after so many, and the log says so", () => {
+    const { events } = run(spec(budget({ steps: 7 })(three), []));
+    expect(stepsOf(events).slice(0, 3)).toEqual([7, 7, 7]);
+    expect(of(events, "learned").map((event) => event.budget)).toEqual(["steps", "steps", "steps"]);
+    expect(of(events, "boundary").map((event) => event.steps)).toEqual([7, 7, 7]);
+  });
+
+  test("that is never reached changes nothing", () => {
+    const free = run(spec(three, []));
+    const ample = run(spec(budget({ steps: 1000, flops: 1e15, memoryBytes: 1e12 })(three), []));
+    expect(ample).toEqual(free);
+    expect(of(free.events, "learned").every((event) => event.budget === undefined)).toBe(true);
+  });
+
+  test("of operations ends an experience with the step that reaches it; rows that are replayed cost as much as others", () => {
+    // 3 → 6 → 5 → 6 columns: 2 · (18 + 30 + 30) operations forwards, three times as much in training, 4 rows in a batch
+    const step = 3 * 2 * (18 + 30 + 30) * 4;
+    const alone = run(spec(budget({ flops: 5 * step })(three), [])).events;
+    expect(stepsOf(alone).slice(0, 3)).toEqual([5, 5, 5]);
+    expect(of(alone, "learned").map((event) => event.budget)).toEqual(["flops", "flops", "flops"]);
+    expect(stepsOf(run(spec(budget({ flops: 5 * step - 1 })(three), [])).events)[0]).toBe(5);
+    expect(stepsOf(run(spec(budget({ flops: 5 * step + 1 })(three), [])).events)[0]).toBe(6);
+    const joined = run(spec(budget({ flops: 10 * step })(three), [replay({ capacity: 40, draw: 4 })])).events;
+    expect(stepsOf(joined).slice(1, 3)).toEqual([5, 5]);
+  });
+
+  test("of operations is kept by a run that goes on in the middle of an experience", () => {
+    const given = spec(budget({ flops: 20_000 })(three), [replay({ capacity: 10 })]);
+    const whole = run(given);
+    const first = open(given, 0, "test");
+    advance(first, 6);
+    const saved = first.save();
+    first.dispose();
+    expect(run(given, 0, saved).weights).toEqual(whole.weights);
+  });
+
+  test("counts the operations of layers by their kernels and the places they are applied to", () => {
+    const dense = network(mlp({ hidden: [8] }), [4]);
+    expect(flopsPerExample(dense, dense.init(random(0), 3))).toBe(2 * 4 * 8 + 2 * 8 * 3);
+    const images = network(net().conv(5, 3).flatten(), [6, 6, 2]);
+    expect(flopsPerExample(images, images.init(random(0), 3))).toBe(2 * (3 * 3 * 2) * 5 * 36 + 2 * (5 * 36) * 3);
+  });
+
+  test("of memory refuses a buffer that is larger, before any training", () => {
+    const within = budget({ memoryBytes: 600 })(three);
+    const room = 50 * 3 * 4;
+    expect(() => advance(open(spec(within, [replay({ capacity: 51 })]), 0, "test"), 1)).toThrow(
+      `budget: at most ${room} bytes may be kept from one experience to the next, got ${room + 12} (replay ${room + 12} for its examples); lower the capacity, or raise memoryBytes`,
+    );
+  });
+
+  test("of memory counts everything that strategies hold, and the past that is read again", () => {
+    const refused = (strategies: Strategy[], bytes: number): string => {
+      const session = open(spec(budget({ memoryBytes: bytes })(three), strategies), 0, "test");
+      let message = "";
+      try {
+        advance(session);
+      } catch (error) {
+        message = (error as Error).message;
+      }
+      session.dispose();
+      return message;
+    };
+    expect(refused([ewc({ samples: 4 })], 100)).toMatch(/^budget: at most 100 bytes may be kept .* \(ewc \d+\)/);
+    expect(refused([cumulative()], 479)).toMatch("got 480 (cumulative 480)"); // 40 examples of the first experience
+    expect(refused([replay({ capacity: 20 })], 240)).toMatch(/\(replay \d+\)/); // labels and tasks are kept too
+    expect(refused([replay({ capacity: 20 })], 1000)).toBe("");
+  });
+});
+
+describe("a deletion request", () => {
+  const asked = forget([0], { at: 1 })(three) as Stream;
+
+  test.each(found)("leaves nothing of the class with $name", async (entry) => {
+    const make = await load(entry);
+    if (entry.name === "acquire") return;
+    const own = stream(make);
+    const session = open(spec(forget([0], { at: 1 })(own as never) as Stream, [small(make)]), 0, "test");
+    const rows = own.experience(0).train;
+    const held = (): boolean[] => {
+      const state = Buffer.from(session.save());
+      return [0, 1].map((label) =>
+        [...rows.labels.keys()].some(
+          (i) => rows.labels[i] === label && state.includes(Buffer.from(gather(rows, [i]).buffer)),
+        ),
+      );
+    };
+    while (session.cursor.experience === 0 && session.advance()) session.queue.length = 0;
+    const [, other] = held();
+    while (session.cursor.phase !== "train" && session.advance()) session.queue.length = 0;
+    expect(session.cursor.experience).toBe(1);
+    expect([entry.name, ...held()]).toEqual([entry.name, false, other]); // the other class of the experience stays
+    advance(session, session.cursor.step + 2);
+    expect([entry.name, held()[0]]).toEqual([entry.name, false]);
+    session.dispose();
+  });
+
+  test("is told in the log, and forgotten classes are scored apart from then on", () => {
+    const { events } = run(spec(asked, [replay({ capacity: 12 })]));
+    expect(of(events, "forgot")).toMatchObject([{ experience: 1, classes: [0] }]);
+    const scores = of(events, "evaluated").filter(({ on, at }) => on === 0 && at === "experience");
+    expect(scores[0]!.forgotten).toBeUndefined();
+    for (const { after, accuracy, examples, forgotten, retained } of scores.slice(1)) {
+      expect([after, forgotten!.examples, retained!.examples, examples]).toEqual([after, 6, 6, 12]);
+      expect(accuracy).toBeCloseTo((forgotten!.accuracy + retained!.accuracy) / 2, 12);
+    }
+    expect(of(events, "evaluated").some(({ on, forgotten }) => on > 0 && forgotten)).toBe(false);
+  });
+
+  test("that has been served is still known to a run that goes on", () => {
+    const given = spec(asked, [joint()]);
+    const whole = run(given);
+    const first = open(given, 0, "test");
+    while (first.cursor.experience < 2 && first.advance()) first.queue.length = 0;
+    const saved = first.save();
+    first.dispose();
+    expect(run(given, 0, saved).weights).toEqual(whole.weights);
+  });
+
+  test("takes the class out of what is learnt jointly", () => {
+    const all = run(spec(three, [joint()])).events;
+    const less = run(spec(asked, [joint()])).events;
+    expect(of(all, "boundary").at(-1)!.examples).toBe(120);
+    expect(of(less, "boundary").at(-1)!.examples).toBe(100);
+  });
+});
+
+describe("labels that have to be asked for", () => {
+  test("are scored by entropy and margin as the formulas say", () => {
+    const p = Float32Array.of(0.5, 0.5, 0, 0.25, 0.25, 0.5, 1, 0, 0);
+    const rng = random(0);
+    const entropies = acquisitions.entropy(p, 3, rng);
+    expect(entropies[0]).toBeCloseTo(Math.log(2), 6);
+    expect(entropies[1]).toBeCloseTo(1.5 * Math.log(2), 6);
+    expect(entropies[2]).toBe(0);
+    expect([...acquisitions.margin(p, 3, rng)]).toEqual([1, 0.75, 0]);
+    expect([...highest(entropies, 2)]).toEqual([1, 0]);
+    const open = probabilitiesOf(Float32Array.of(0, 0, 50), 3, [1, 1, 0]);
+    expect([...open]).toEqual([0.5, 0.5, 0]);
+  });
+
+  test.each(["entropy", "margin", "random"] as const)(
+    "are bought within the budget by %s, and nothing else is trained on",
+    (by) => {
+      const given = spec(active(8)(three) as Stream, [acquire({ by })]);
+      const { events, weights } = run(given);
+      expect(of(events, "boundary").map(({ examples }) => examples)).toEqual([8, 8, 8]);
+      expect(stepsOf(events).slice(0, 3)).toEqual([4, 4, 4]);
+      const session = open(given, 0, "test");
+      while (session.cursor.experience < 2 && session.advance()) session.queue.length = 0;
+      const saved = session.save();
+      session.dispose();
+      expect(run(given, 0, saved).weights).toEqual(weights);
+    },
+  );
+
+  test("are asked for where the network is least sure", () => {
+    const session = open(spec(active(8)(three) as Stream, [acquire({ by: "margin", labels: 5 })]), 0, "test");
+    advance(session, 1);
+    expect(session.cursor.experience).toBe(0);
+    session.dispose();
+  });
+
+  test("that nobody asks for are an error, not a run that learns nothing", () => {
+    expect(() => run(spec(active(8)(three) as Stream, []))).toThrow(
+      "active: a strategy that asks for labels is required, got none that asked in experience 0; give one with by(acquire())",
+    );
+  });
+});
+
+describe("labels that come late", () => {
+  test("are learnt when they come: the first experience teaches nothing, the last is all old examples", () => {
+    const { events, weights } = run(spec(delayLabels(1)(three) as Stream, []));
+    const losses = (i: number) =>
+      of(events, "step")
+        .filter(({ experience }) => experience === i)
+        .map(({ loss }) => loss);
+    expect(losses(0).every((loss) => loss === 0)).toBe(true);
+    expect(losses(1).some((loss) => loss > 0.1)).toBe(true);
+    expect(losses(3).every((loss) => loss > 0)).toBe(true);
+    expect(weights.every(Number.isFinite)).toBe(true);
+  });
+
+  test.each([
+    ["replay", replay({ capacity: 30 })],
+    ["replay at boundaries", replay({ capacity: 30, fill: "boundary" })],
+    ["agem", agem({ capacity: 30 })],
+    ["gdumb", gdumb({ capacity: 30 })],
+  ] as const)("leave no example without one in the memory of %s", (_, strategy) => {
+    const session = open(spec(delayLabels(1)(three) as Stream, [strategy]), 0, "test");
+    let most = 0;
+    while (session.advance()) {
+      session.queue.length = 0;
+      if (session.cursor.phase !== "before") continue;
+      const { states } = decode(session.save()) as unknown as {
+        states: Record<string, { buffer?: Kept; episodes?: { buffer: Kept } | null }>;
+      };
+      const own = states[strategy.spec.name]!;
+      const buffer = own.buffer ?? own.episodes?.buffer;
+      if (!buffer) continue;
+      most = Math.max(most, buffer.size);
+      expect([...buffer.labels.subarray(0, buffer.size)].filter((label) => label < 0)).toEqual([]);
+    }
+    expect(most).toBeGreaterThan(5);
+    session.dispose();
+  });
+});
+
+interface Kept {
+  readonly size: number;
+  readonly labels: Int32Array;
+}
