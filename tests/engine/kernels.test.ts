@@ -1,26 +1,11 @@
 /** Every recorded kernel, one operation at a time, against tfjs-cpu. */
 
-import { afterAll, describe, expect, it } from "vitest";
 import { tf } from "../../lib/engine/index.ts";
+import { agreesWithReference, type Case, ints, seq } from "./compare.ts";
 
 const call = (op: string, ...args: unknown[]): tf.Tensor =>
   (tf as unknown as Record<string, (...args: unknown[]) => tf.Tensor>)[op]!(...args);
 
-type Case = readonly [name: string, body: () => tf.Tensor | tf.Tensor[]];
-const seq = (shape: number[], from = -1, to = 1): tf.Tensor => {
-  const size = shape.reduce((a, b) => a * b, 1);
-  // A fixed scatter of numbers without ties.
-  const data = Float32Array.from({ length: size }, (_, i) => from + ((to - from) * ((i * 7919) % 104729)) / 104729);
-  return tf.tensor(data, shape);
-};
-const ints = (shape: number[], n = 7): tf.Tensor => {
-  const size = shape.reduce((a, b) => a * b, 1);
-  return tf.tensor(
-    Int32Array.from({ length: size }, (_, i) => ((i * 31) % n) - 2),
-    shape,
-    "int32",
-  );
-};
 const t4 = (shape: number[]): tf.Tensor4D => seq(shape) as tf.Tensor4D;
 
 const unary =
@@ -282,27 +267,4 @@ const cases: Case[] = [
   ["separableConv2d", () => tf.separableConv2d(t4([2, 6, 6, 3]), t4([3, 3, 3, 2]), t4([1, 1, 6, 4]), 1, "same")],
 ];
 
-describe("The backend computes what tfjs-cpu computes", () => {
-  afterAll(() => void tf.setBackend("thalweg"));
-  for (const [name, body] of cases) {
-    it(name, () => {
-      const on = (backend: string): tf.Tensor[] => {
-        void tf.setBackend(backend);
-        return [tf.tidy(body as () => tf.Tensor[])].flat();
-      };
-      const actual = on("thalweg").map((x) => ({ shape: x.shape, dtype: x.dtype, data: [...x.dataSync()] }));
-      const expected = on("cpu").map((x) => ({ shape: x.shape, dtype: x.dtype, data: [...x.dataSync()] }));
-      actual.forEach((got, i) => {
-        const want = expected[i]!;
-        expect(got.shape).toEqual(want.shape);
-        expect(got.dtype).toBe(want.dtype);
-        const scale = Math.max(1, ...want.data.map(Math.abs).filter(Number.isFinite));
-        want.data.forEach((x, at) => {
-          if (Number.isFinite(x))
-            expect(Math.abs(got.data[at]! - x), `element ${at}: ${got.data[at]} for ${x}`).toBeLessThan(2e-6 * scale);
-          else expect(got.data[at]).toBe(x);
-        });
-      });
-    });
-  }
-});
+agreesWithReference("The backend computes what tfjs-cpu computes", cases);

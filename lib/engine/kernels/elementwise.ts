@@ -174,6 +174,17 @@ define("Mod", (g, { a, b }) => {
   const sum = elementwise(g, "Add", [rest, y], wide);
   return cast(g, elementwise(g, "Mod", [sum, y], wide, { fmod: 1 }), type);
 });
+define("Atan2", (g, { a, b }) => {
+  const [y, x] = [float(g, a), float(g, b)];
+  const zero = scalar(g, 0);
+  const angle = elementwise(g, "Atan", [div(g, y, x)], "float32");
+  const half = where(g, elementwise(g, "Less", [y, zero], "bool"), scalar(g, -Math.PI), scalar(g, Math.PI));
+  const turned = where(g, elementwise(g, "Less", [x, zero], "bool"), add(g, angle, half), angle);
+  // On the vertical axis the quotient is infinite, or no number.
+  const upright = mul(g, elementwise(g, "Sign", [y], "float32"), scalar(g, Math.PI / 2));
+  return where(g, elementwise(g, "Equal", [x, zero], "bool"), upright, turned);
+});
+define("BitwiseAnd", (g, { a, b }) => elementwise(g, "BitwiseAnd", [a, b], "int32"));
 
 for (const [kernel, op] of [
   ["Greater", "Greater"],

@@ -6,6 +6,8 @@ import type {
   OneHotAttrs,
   RangeAttrs,
   ScatterNdAttrs,
+  SearchSortedAttrs,
+  SparseToDenseAttrs,
   UnsortedSegmentSumAttrs,
 } from "@tensorflow/tfjs-core";
 import { backend_util, gather_util, util } from "@tensorflow/tfjs-core";
@@ -13,8 +15,9 @@ import { type Arr, arr, elementwise, full, reshape } from "../graph/arr.ts";
 import { type Graph, sizeOf } from "../graph/graph.ts";
 import { elementType } from "../runtime/storage.ts";
 import { cast, scalar, where } from "./elementwise.ts";
-import { define } from "./registry.ts";
-import { slice } from "./shape.ts";
+import { reduce } from "./reduce.ts";
+import { define, type Inputs } from "./registry.ts";
+import { pad, slice } from "./shape.ts";
 
 export function filled(g: Graph, shape: readonly number[], x: number, dtype: string): Arr {
   return arr(reshape(g, scalar(g, x, elementType(dtype)), new Array(shape.length).fill(1)).value, shape);
@@ -44,8 +47,14 @@ define<LinSpaceAttrs>("LinSpace", (g, _, { start, stop, num }) => {
 define<GatherV2Attrs>("GatherV2", (g, { x, indices }, { axis, batchDims }) => {
   const info = (a: Arr) => ({ shape: a.shape, dtype: a.value.type, dataId: {} }) as never;
   backend_util.segment_util.collectGatherOpShapeInfo(info(x), info(indices), axis, batchDims);
-  if (batchDims !== 0 || sizeOf(x.shape) === 0 || sizeOf(indices.shape) === 0) return null;
+  if (sizeOf(x.shape) === 0 || sizeOf(indices.shape) === 0) return null;
   const at = util.parseAxisParam(axis, x.shape as number[])[0]!;
+  if (batchDims !== 0) {
+    if (at !== batchDims) return null;
+    const places = full(g, reshape(g, cast(g, indices, "int64"), [...indices.shape, 1]));
+    const shape = [...indices.shape, ...x.shape.slice(at + 1)];
+    return arr(g.op("GatherND", [full(g, x), places], shape, x.value.type, { batch_dims: batchDims }));
+  }
   const shape = [...x.shape.slice(0, at), ...indices.shape, ...x.shape.slice(at + 1)];
   return arr(g.op("Gather", [full(g, x), full(g, cast(g, indices, "int32"))], shape, x.value.type, { axis: at }));
 });
@@ -104,4 +113,58 @@ define<OneHotAttrs>("OneHot", (g, { indices }, { depth, onValue, offValue, dtype
   const type = elementType(dtype ?? "int32");
   if (onValue === 1 && offValue === 0) return cast(g, hit, type);
   return where(g, hit, scalar(g, onValue, type), scalar(g, offValue, type));
+});
+
+/** Shifted by one for every row: in an array of n rows and n + 1 columns each element comes to the diagonal. */
+define("Diag", (g, { x }) => {
+  const count = sizeOf(x.shape);
+  if (count === 0) return null;
+  const square = pad(
+    g,
+    reshape(g, x, [count, 1]),
+    [
+      [0, 0],
+      [0, count],
+    ],
+    0,
+  );
+  const flat = slice(g, reshape(g, square, [count * (count + 1)]), [0], [count * count]);
+  return reshape(g, flat, [...x.shape, ...x.shape]);
+});
+
+define<SparseToDenseAttrs>("SparseToDense", (g, inputs, { outputShape }) => {
+  const { sparseIndices, sparseValues, defaultValue } = inputs as Inputs & {
+    sparseIndices: Arr;
+    sparseValues: Arr;
+    defaultValue: Arr;
+  };
+  const { type } = sparseValues.value;
+  if (type === "bool" || sizeOf(sparseIndices.shape) * sizeOf(outputShape) === 0) return null;
+  const depth = sparseIndices.shape.length < 2 ? 1 : sparseIndices.shape[1]!;
+  const count = sizeOf(sparseIndices.shape) / depth;
+  const shape = [count, ...outputShape.slice(depth)];
+  const empty = arr(g.op("Expand", [full(g, cast(g, defaultValue, type)), g.int64(outputShape)], outputShape, type));
+  const values =
+    sizeOf(sparseValues.shape) === 1
+      ? arr(
+          reshape(
+            g,
+            sparseValues,
+            shape.map(() => 1),
+          ).value,
+          shape,
+        )
+      : sparseValues;
+  return scatter(g, empty, reshape(g, sparseIndices, [count, depth]), reshape(g, values, shape), "none");
+});
+
+/** How many of a sorted row are below each value, or not above it. */
+define<SearchSortedAttrs>("SearchSorted", (g, inputs, { side }) => {
+  const { sortedSequence, values } = inputs as Inputs & { sortedSequence: Arr; values: Arr };
+  const [rows, length] = sortedSequence.shape as [number, number];
+  const count = values.shape[1]!;
+  if (rows * length * count === 0) return null;
+  const [sorted, wanted] = [reshape(g, sortedSequence, [rows, 1, length]), reshape(g, values, [rows, count, 1])];
+  const below = elementwise(g, side === "left" ? "Less" : "LessOrEqual", [sorted, wanted], "bool");
+  return reduce(g, "ReduceSum", cast(g, below, "int32"), [2], false);
 });

@@ -1,9 +1,17 @@
 /** Kernels that reduce axes. */
-import { type ArgMaxAttrs, type CumsumAttrs, type SumAttrs, type TopKAttrs, util } from "@tensorflow/tfjs-core";
+import {
+  type ArgMaxAttrs,
+  type CumprodAttrs,
+  type CumsumAttrs,
+  type SumAttrs,
+  type TopKAttrs,
+  util,
+} from "@tensorflow/tfjs-core";
 import { type Arr, arr, full, reshape } from "../graph/arr.ts";
 import { type Graph, sizeOf } from "../graph/graph.ts";
 import { cast, float, mul, scalar } from "./elementwise.ts";
 import { define } from "./registry.ts";
+import { pad, slice } from "./shape.ts";
 
 /** Reduces axes in whatever layout the array is stored. */
 export function reduce(g: Graph, op: string, x: Arr, axes: readonly number[], keepDims: boolean): Arr {
@@ -76,6 +84,29 @@ define<CumsumAttrs>("Cumsum", (g, { x }, { axis, exclusive, reverse }) => {
   const at = g.scalar(axesOf(axis, x)[0]!, "int64");
   const attributes = { exclusive: Number(exclusive), reverse: Number(reverse) };
   return arr(g.op("CumSum", [full(g, numbers), at], x.shape, numbers.value.type, attributes));
+});
+
+/** Doubling: after the pass with shift s, every element is the product of the last 2s up to it. */
+define<CumprodAttrs>("Cumprod", (g, { x }, { axis, exclusive, reverse }) => {
+  if (sizeOf(x.shape) === 0) return null;
+  const at = axesOf(axis, x)[0]!;
+  const length = x.shape[at]!;
+  let product = arr(full(g, x.value.type === "bool" ? cast(g, x, "int32") : x));
+  const shifted = (a: Arr, by: number): Arr => {
+    const size = a.shape.map((dim, i) => (i === at ? length - by : dim));
+    const ones = a.shape.map((_, i) => (i === at ? by : 0));
+    const none = a.shape.map(() => 0);
+    const kept = slice(g, a, reverse ? ones : none, size);
+    return pad(
+      g,
+      kept,
+      ones.map((count) => (reverse ? [0, count] : [count, 0])),
+      1,
+    );
+  };
+  if (exclusive) product = shifted(product, 1);
+  for (let by = 1; by < length; by *= 2) product = mul(g, product, shifted(product, by));
+  return product;
 });
 
 define<TopKAttrs>("TopK", (g, { x }, { k }) => {

@@ -16,7 +16,7 @@ import {
   util,
 } from "@tensorflow/tfjs-core";
 import { type Arr, arr, full, fullAs, invert, type Permutation, permute, pick, plain, reshape } from "../graph/arr.ts";
-import { type Graph, sizeOf } from "../graph/graph.ts";
+import { type Graph, sizeOf, type Value } from "../graph/graph.ts";
 import { target } from "../graph/target.ts";
 import { define } from "./registry.ts";
 
@@ -208,11 +208,22 @@ define<TileAttrs>("Tile", (g, { x }, { reps }) => {
   return arr(g.op("Tile", [full(g, x), g.int64(reps)], shape, x.value.type));
 });
 
-define<ReverseAttrs>("Reverse", (g, { x }, { dims }) => {
-  const axes = util.parseAxisParam(dims, x.shape as number[]).filter((axis) => x.shape[axis]! > 1);
+/** Picking by index: slices that run backwards are wrong on WebGPU in ONNX Runtime 1.30. */
+const backwards = (g: Graph, value: Value, axis: number): Value =>
+  pick(
+    g,
+    value,
+    axis,
+    Array.from({ length: value.shape[axis]! }, (_, i) => value.shape[axis]! - 1 - i),
+  );
+
+export function reverse(g: Graph, x: Arr, dims: readonly number[]): Arr {
+  const axes = dims.filter((axis) => x.shape[axis]! > 1);
   if (axes.length === 0) return x;
+  if (target.provider !== "cpu") return arr(axes.reduce((value, axis) => backwards(g, value, axis), full(g, x)));
   const steps = g.int64(axes.map(() => -1));
   const starts = g.int64(axes.map((axis) => x.shape[axis]! - 1));
   const ends = g.int64(axes.map((axis) => -x.shape[axis]! - 1));
   return arr(g.op("Slice", [full(g, x), starts, ends, g.int64(axes), steps], x.shape, x.value.type));
-});
+}
+define<ReverseAttrs>("Reverse", (g, { x }, { dims }) => reverse(g, x, util.parseAxisParam(dims, x.shape as number[])));
