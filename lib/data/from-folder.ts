@@ -4,6 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
 import type { Dataset, Shape } from "./dataset.ts";
 import { fromArrays } from "./from-arrays.ts";
+import { bar } from "./parts/bar.ts";
 import { decodeImage, together } from "./parts/images.ts";
 
 /** What `fromFolder` can be told. */
@@ -18,7 +19,7 @@ export interface FromFolderOptions {
   readonly seed?: number;
   /** Where the data comes from and under which licence. */
   readonly source?: string;
-  /** Called after each image with how many are read, and how many there are. */
+  /** Called after each image with how many are read, and how many there are; default: a bar in a terminal or a notebook. */
   readonly progress?: (read: number, all: number) => void;
 }
 
@@ -33,27 +34,26 @@ export interface FromFolderOptions {
  * ```
  */
 export async function fromFolder(folder: string, options: FromFolderOptions = {}): Promise<Dataset<"image">> {
-  const {
-    name = basename(folder),
-    shape,
-    test = 0.2,
-    seed = 0,
-    source = `images in ${basename(folder)}`,
-    progress,
-  } = options;
+  const { name = basename(folder), shape, test = 0.2, seed = 0, source = `images in ${basename(folder)}` } = options;
   const parted = existsSync(join(folder, "train")) && existsSync(join(folder, "test"));
   const found = await Promise.all((parted ? ["train", "test"] : ["."]).map((part) => listed(join(folder, part))));
   const all = found.flat().length;
   if (all === 0) throw new RangeError(`fromFolder: PNG or JPEG images are required in ${folder}, got none`);
   let read = 0;
+  const drawn = bar(name);
+  const progress = options.progress ?? ((done: number) => drawn.at(done, all));
   const parts = [];
-  for (const files of found) {
-    const images = [];
-    for (const { path, label } of files) {
-      images.push({ name: path, image: decodeImage(await readFile(path), path), label });
-      progress?.(++read, all);
+  try {
+    for (const files of found) {
+      const images = [];
+      for (const { path, label } of files) {
+        images.push({ name: path, image: decodeImage(await readFile(path), path), label });
+        progress(++read, all);
+      }
+      parts.push(images);
     }
-    parts.push(images);
+  } finally {
+    drawn.end();
   }
   const every = parts.flat();
   const { bytes, shape: one } = together(every, shape);

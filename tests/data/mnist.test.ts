@@ -1,14 +1,10 @@
-import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { gather } from "../../lib/data/dataset.ts";
 import { mnist } from "../../lib/data/mnist.ts";
-import { fetched } from "../../lib/data/parts/fetched.ts";
 import { readIdx } from "../../lib/data/parts/idx.ts";
 
 /** An idx file of bytes. */
@@ -95,79 +91,4 @@ describe("mnist from a folder", () => {
 
 test("an idx file of any rank keeps its sizes", () => {
   expect(readIdx(idx([2, 1, 3], [1, 2, 3, 4, 5, 6]), "x").sizes).toEqual([2, 1, 3]);
-});
-
-describe("a download", () => {
-  let server: Server;
-  let cut = 0;
-  const asked: (string | undefined)[] = [];
-  const body = gzipSync(Buffer.alloc(200_000, "abcdefg"));
-  const sha256 = createHash("sha256").update(Buffer.alloc(200_000, "abcdefg")).digest("hex");
-  const places = () => ({
-    name: "test-set",
-    files: [{ name: "a.gz", sha256 }],
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-  });
-
-  beforeEach(async () => {
-    process.env.THALWEG_CACHE = folder;
-    asked.length = 0;
-    cut = 0;
-    server = createServer((request, response) => {
-      const range = request.headers.range;
-      asked.push(range);
-      const start = Number(/bytes=(\d+)-/.exec(range ?? "")?.[1] ?? 0);
-      if (start >= body.length) {
-        response.writeHead(416).end();
-        return;
-      }
-      response.writeHead(start > 0 ? 206 : 200, { "content-length": body.length - start });
-      if (cut > 0) {
-        // the client has the beginning before the line goes dead
-        response.write(body.subarray(start, start + cut), () => setTimeout(() => response.destroy(), 150));
-        return;
-      }
-      response.end(body.subarray(start));
-    });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  });
-  afterEach(async () => {
-    delete process.env.THALWEG_CACHE;
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-
-  test("is checked, kept, and not made twice", async () => {
-    const seen: [number, number | null][] = [];
-    const first = await fetched(places(), { progress: (_, bytes, total) => seen.push([bytes, total]) });
-    expect(Buffer.from(first.get("a.gz")!).equals(body)).toBe(true);
-    expect(seen.at(-1)).toEqual([body.length, body.length]);
-    await fetched(places());
-    expect(asked).toEqual([undefined]);
-  });
-
-  test("that is cut short says so, leaves no whole file, and goes on the next time", async () => {
-    cut = 100;
-    await expect(fetched(places())).rejects.toThrow(/test-set: a.gz could not be downloaded \(.*three ways/s);
-    const cache = join(folder, "test-set");
-    expect(readdirSync(cache)).toEqual(["a.gz.part"]);
-    cut = 0;
-    await fetched(places());
-    expect(asked[1]).toMatch(/^bytes=\d+-$/);
-    expect(readFileSync(join(cache, "a.gz")).equals(body)).toBe(true);
-    expect(readdirSync(cache)).toEqual(["a.gz"]);
-  });
-
-  test("with the wrong checksum is thrown away", async () => {
-    const wrong = { ...places(), files: [{ name: "a.gz", sha256: "00" }] };
-    await expect(fetched(wrong)).rejects.toThrow(`a.gz with SHA-256 00 is required, got ${sha256}`);
-    expect(readdirSync(join(folder, "test-set"))).toEqual([]);
-  });
-
-  test("that is not wanted is an error that says the three ways", async () => {
-    await expect(fetched(places(), { download: false })).rejects.toThrow(
-      "test-set: its files are required, found none; three ways",
-    );
-    expect(readdirSync(folder)).toEqual([]);
-  });
 });

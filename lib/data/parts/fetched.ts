@@ -1,10 +1,10 @@
 /** Finds the files of a data set: in a given folder, in the system's, or in the user's cache, where they are downloaded once. */
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
+import { bar, megabytes } from "./bar.ts";
+import { download } from "./download.ts";
 
 /** One file of a data set. */
 export interface RemoteFile {
@@ -38,7 +38,10 @@ export interface FetchOptions {
   readonly folder?: string;
   /** Whether files may be downloaded; default true. */
   readonly download?: boolean;
-  /** Called while a file is downloaded, with the bytes so far and the bytes in all (null when the server does not say). */
+  /**
+   * Called while a file is downloaded, with the bytes so far and the bytes in all (null when the server does not say); default: a bar in
+   * a terminal or a notebook.
+   */
   readonly progress?: (file: string, bytes: number, total: number | null) => void;
   /** Stops a download; what has arrived is kept and continued the next time. */
   readonly signal?: AbortSignal;
@@ -65,7 +68,7 @@ export async function fetched(places: Places, options: FetchOptions = {}): Promi
       throw new Error(`${name}: its files are required, found none; ${ways(places, cache)}`);
     await mkdir(cache, { recursive: true });
     for (const file of files) {
-      if (inFolder(cache, file.name) === undefined) await download(places, file, cache, options);
+      if (inFolder(cache, file.name) === undefined) await downloaded(places, file, cache, options);
     }
   }
   const found = new Map<string, Uint8Array>();
@@ -89,68 +92,19 @@ function ways({ install, url, byHand }: Places, cache: string): string {
   return `three ways to get them: give the folder that holds them as { folder }, ${second}, or ${third}`;
 }
 
-/** Downloads one file beside its place, continues one that was stopped, and moves it there when its checksum is right. */
-async function download(places: Places, file: RemoteFile, cache: string, options: FetchOptions): Promise<void> {
-  const place = join(cache, file.name);
-  const part = `${place}.part`;
-  const had = existsSync(part) ? (await stat(part)).size : 0;
-  let arrived = 0;
+/** Downloads one file into the cache; an error says the three ways to get it. */
+async function downloaded(places: Places, file: RemoteFile, cache: string, options: FetchOptions): Promise<void> {
+  const drawn = bar(`${places.name}: ${file.name}`, megabytes);
+  const progress = options.progress ?? ((_, bytes, total) => drawn.at(bytes, total));
   try {
-    const answer = await fetch(`${places.url}${file.name}`, {
-      headers: had > 0 ? { range: `bytes=${had}-` } : {},
-      ...(options.signal && { signal: options.signal }),
-    });
-    const whole = answer.status === 416; // the part was all of it
-    if (!whole) {
-      if (!answer.ok || answer.body === null) throw new Error(`the server answered ${answer.status}`);
-      const goesOn = answer.status === 206;
-      const length = Number(answer.headers.get("content-length"));
-      arrived = goesOn ? had : 0;
-      const total = length > 0 ? length + arrived : null;
-      const out = await open(part, goesOn ? "a" : "w");
-      try {
-        for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) {
-          await out.write(chunk);
-          arrived += chunk.length;
-          options.progress?.(file.name, arrived, total);
-        }
-      } finally {
-        await out.close();
-      }
-      if (total !== null && arrived !== total) throw new Error(`${arrived} of ${total} bytes arrived`);
-    }
+    await download(`${places.url}${file.name}`, join(cache, file.name), file, { ...options, progress });
   } catch (cause) {
     throw new Error(`${places.name}: ${file.name} could not be downloaded (${reason(cause)}); ${ways(places, cache)}`, {
       cause,
     });
+  } finally {
+    drawn.end();
   }
-  const [wanted, got] = checksums(await readFile(part), file);
-  if (got !== wanted) {
-    await rm(part);
-    throw new Error(
-      `${places.name}: ${file.name} with ${file.fileMd5 === undefined ? "SHA-256" : "MD5"} ${wanted} is required, got ${got}; the download was thrown away, ${ways(places, cache)}`,
-    );
-  }
-  await rename(part, place);
-}
-
-/** The checksum that a file should have, and the one it has. */
-function checksums(
-  file: Uint8Array,
-  { sha256, fileSha256, fileMd5 }: RemoteFile,
-): readonly [wanted: string, got: string] {
-  const wanted = fileMd5 ?? fileSha256 ?? sha256;
-  if (wanted === undefined) throw new Error("internal: a file to download has no checksum");
-  let contents = file;
-  if (sha256 !== undefined && file[0] === 0x1f && file[1] === 0x8b) {
-    try {
-      contents = gunzipSync(file);
-    } catch {
-      return [wanted, "a damaged gzip file"];
-    }
-  }
-  const algorithm = fileMd5 === undefined ? "sha256" : "md5";
-  return [wanted, createHash(algorithm).update(contents).digest("hex")];
 }
 
 function reason(cause: unknown): string {
