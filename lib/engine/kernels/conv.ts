@@ -268,7 +268,7 @@ define<Conv2DBackpropFilterAttrs>("Conv2DBackpropFilter", (g, { x, dy }, a) => {
 });
 define<DepthwiseConv2dNativeAttrs>("DepthwiseConv2dNative", (g, { x, filter }, a) => {
   const info = infoOf(x.shape, filter.shape, a, true);
-  return empty(x, filter) || a.dataFormat === "NCHW" ? null : conv(g, x, filter, info, true);
+  return empty(x, filter) ? null : fromNHWC(conv(g, toNHWC(x, a.dataFormat), filter, info, true), a.dataFormat);
 });
 define<DepthwiseConv2dNativeBackpropInputAttrs>("DepthwiseConv2dNativeBackpropInput", (g, { dy, filter }, a) =>
   empty(dy, filter) ? null : inputGradient(g, dy, filter, infoOf(a.inputShape, filter.shape, a, true), true),
