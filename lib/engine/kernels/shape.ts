@@ -208,8 +208,8 @@ define<TileAttrs>("Tile", (g, { x }, { reps }) => {
   return arr(g.op("Tile", [full(g, x), g.int64(reps)], shape, x.value.type));
 });
 
-/** Picking by index: slices that run backwards are wrong on WebGPU in ONNX Runtime 1.30. */
-const backwards = (g: Graph, value: Value, axis: number): Value =>
+/** A stored axis the other way round, by picking: slices that run backwards are wrong on WebGPU in ONNX Runtime 1.30. */
+export const backwards = (g: Graph, value: Value, axis: number): Value =>
   pick(
     g,
     value,

@@ -13,6 +13,7 @@ import { type Arr, arr, fullAs, type Permutation, permute, reshapeValue, transpo
 import { type Graph, sizeOf, type Value } from "../graph/graph.ts";
 import { target } from "../graph/target.ts";
 import { define } from "./registry.ts";
+import { backwards } from "./shape.ts";
 
 type Info = backend_util.Conv3DInfo;
 type Five = [number, number, number, number, number];
@@ -68,20 +69,38 @@ function conv(g: Graph, x: Arr, filter: Arr, info: Info): Arr {
 
 /** Spreads windows over the volume they came from: what no window reached is zero. */
 function spread(g: Graph, windows: Value, filter: Value, info: Info): Value {
-  const strides = stridesOf(info);
-  const before = beforeOf(info);
-  const reached = outsOf(info).map(
-    (n, i) => (n - 1) * strides[i]! + (kernelOf(info)[i]! - 1) * dilationsOf(info)[i]! + 1,
-  );
-  const attributes = { kernel_shape: kernelOf(info), strides, dilations: dilationsOf(info) };
+  const [kernel, strides, dilations, before] = [kernelOf(info), stridesOf(info), dilationsOf(info), beforeOf(info)];
+  const extent = kernel.map((k, i) => (k - 1) * dilations[i]! + 1);
+  if (target.provider !== "cpu") {
+    // ONNX Runtime 1.30 has no transposed convolution of volumes there: one over windows set apart, its filter turned, is the same.
+    const apart = [2, 3, 4].reduce((v, axis) => setApart(g, v, axis, strides[axis - 2]!), windows);
+    const ahead = extent.map((e, i) => e - 1 - before[i]!);
+    const behind = insOf(info).map((n, i) => n - 1 + extent[i]! - apart.shape[i + 2]! - ahead[i]!);
+    const turned = [2, 3, 4].reduce((v, axis) => backwards(g, v, axis), transposeValue(g, filter, [1, 0, 2, 3, 4]));
+    const shape = [windows.shape[0]!, filter.shape[1]!, ...insOf(info)];
+    const attributes = { kernel_shape: kernel, dilations };
+    return g.op("Conv", [padded(g, apart, ahead, behind), turned], shape, "float32", attributes);
+  }
+  const reached = outsOf(info).map((n, i) => (n - 1) * strides[i]! + extent[i]!);
   const shape = [windows.shape[0]!, filter.shape[1]!, ...reached];
+  const attributes = { kernel_shape: kernel, strides, dilations };
   const whole = g.op("ConvTranspose", [windows, filter], shape, "float32", attributes);
   const after = insOf(info).map((n, i) => n + before[i]! - reached[i]!);
-  return padded(
+  const cut = before.map((p) => -p);
+  return padded(g, whole, cut, after);
+}
+
+/** Zeros after every element along an axis: `by` places for each. */
+function setApart(g: Graph, v: Value, axis: number, by: number): Value {
+  if (by === 1) return v;
+  const [outer, n, inner] = [sizeOf(v.shape.slice(0, axis)), v.shape[axis]!, sizeOf(v.shape.slice(axis + 1))];
+  const pads = g.int64([0, 0, 0, 0, 0, 0, by - 1, 0]);
+  const inputs = [reshapeValue(g, v, [outer, n, 1, inner]), pads, g.scalar(0)];
+  const apart = g.op("Pad", inputs, [outer, n, by, inner], "float32", { mode: "constant" });
+  return reshapeValue(
     g,
-    whole,
-    before.map((p) => -p),
-    after,
+    apart,
+    v.shape.map((dim, i) => (i === axis ? dim * by : dim)),
   );
 }
 
