@@ -73,7 +73,8 @@ export const kalman = strategy(
           const slope = (at(memory + by) - at(memory - by)) / (2 * by * labels.length);
           memory = Math.min(20, Math.max(-2, memory + rate * Math.max(-10, Math.min(10, slope))));
         }
-        belief = observed(drifted(belief, gamma(memory), prior), vectors, labels, noise);
+        const kept = drift === "fixed" ? keep : gamma(memory);
+        belief = observed(drifted(belief, kept, prior), vectors, labels, noise);
       }
       const kernel = tf.tensor2d(Float32Array.from(belief.mean), [width + 1, columns]);
       return { belief, memory, counts, tensors: { kernel, seen: tf.tensor1d(counts) } };

@@ -16,8 +16,8 @@ interface Memory {
  * the optimizer saw (penalties included) and Δθ the step it made; at its end `Ω_i ← Ω_i + W_i / (Δ_i² + epsilon)`, with Δ the movement
  * over the whole experience.
  *
- * Zenke, Poole and Ganguli 2017, arXiv:1703.04200, eq. 3–5. `most` caps what one experience adds to an Ω_i, as one library does at 0.001;
- * the paper has no cap.
+ * Zenke, Poole and Ganguli 2017, arXiv:1703.04200, eq. 3–5. `most` caps Ω_i in the penalty, as Avalanche does at 0.001; the paper
+ * has no cap.
  * Differs from the paper: W may be negative, as in van de Ven et al. 2022; the authors' code replaces negative sums by 0.
  *
  * @example
@@ -33,7 +33,7 @@ export const si = strategy(
     c: 1,
     /** Added to the squared movement. */
     epsilon: 0.1,
-    /** Cap on what one experience adds to the importance of a weight; 0 sets none. */
+    /** Cap on the importance of a weight; 0 sets none. */
     most: 0,
   },
   ({ c, epsilon, most }) => {
@@ -50,7 +50,10 @@ export const si = strategy(
         tensors: { importance: widenedLike(tensors.importance, weights), center: cloneTree(weights) },
         carried: zerosFor(weights),
       }),
-      loss: ({ tensors }, { weights }) => pull(tensors, weights, 2 * c),
+      loss({ tensors: { importance, center } }, { weights }) {
+        const capped = most === 0 ? importance : mapTensors((sum) => tf.minimum(sum, most), importance);
+        return pull({ importance: capped, center }, weights, 2 * c);
+      },
       update: ({ carried }, { before, after, gradient }) =>
         mapTensors((path, a, b, g) => tf.sub(path, tf.mul(g!, tf.sub(b!, a!))), carried, before, after, gradient),
       afterExperience({ tensors, carried }, _experience, { weights }) {
@@ -62,15 +65,9 @@ export const si = strategy(
             tensors.center,
           ),
         );
-        const capped = most === 0 ? null : share(added, most);
-        const importance = scoped(() =>
-          mapTensors(
-            (sum, more) => tf.add(sum, most === 0 ? more! : tf.minimum(more!, most)),
-            tensors.importance,
-            added,
-          ),
-        );
+        const importance = scoped(() => mapTensors((sum, more) => tf.add(sum, more!), tensors.importance, added));
         disposeTree(added);
+        const capped = most === 0 ? null : share(importance, most);
         return {
           tensors: { importance, center: cloneTree(weights) },
           carried,
