@@ -1,12 +1,42 @@
 /** What strategies hold: their states, the part of them that steps change, and what they ask of the run. */
-import { leaves, scoped, type Tree, tf } from "../engine/index.ts";
+import { leaves, type Rng, scoped, type Tree, tf } from "../engine/index.ts";
+import type { Network, Weights } from "../models/network.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
-import type { State } from "../strategies/strategy.ts";
-import type { Learner } from "./step.ts";
+import type { State, Strategy } from "../strategies/strategy.ts";
+import type { Frozen } from "./evaluate.ts";
+import type { Constants, Learner } from "./step.ts";
 import { widenedState } from "./widen.ts";
 
 /** The states of a run's strategies without their carried tensors, by name. */
 export type States = { readonly [strategy: string]: State };
+
+/** A network and an optimizer before the first step. */
+export function freshLearner(network: Network, optimizer: Optimizer, rng: Rng, columns: number): Learner {
+  const weights = network.init(rng, columns);
+  return {
+    weights,
+    statistics: network.statistics(),
+    optimizer: scoped(() => optimizer.init(weights as Tree)),
+    carried: {},
+  };
+}
+
+/** What the traced hooks read and do not change, by strategy. */
+export function constantsOf(states: States): Constants {
+  const held = Object.entries(states).flatMap(([name, { tensors }]) =>
+    tensors === undefined ? [] : [[name, tensors]],
+  );
+  return Object.fromEntries(held);
+}
+
+/** The network with what strategies that predict or make the pass hold, for evaluation. */
+export function frozenOf(strategies: readonly Strategy[], states: States, learner: Learner, weights: Weights): Frozen {
+  const own = strategies.filter(({ hooks }) => hooks.predict !== undefined || hooks.forward !== undefined);
+  const held = own.map(({ spec: { name } }) => {
+    return [name, { tensors: states[name]?.tensors, carried: learner.carried[name] }];
+  });
+  return { weights, statistics: learner.statistics, states: Object.fromEntries(held) };
+}
 
 /** A strategy's state as its hooks see it. */
 export function stateOf(name: string, states: States, learner: Learner): State {

@@ -1,7 +1,7 @@
 /** One run as a machine that does one unit of work at a time, and whose whole state between units is one value. */
 
 import type { Examples } from "../data/dataset.ts";
-import { disposeTree, encode, type Rng, random, scoped, type Tree } from "../engine/index.ts";
+import { disposeTree, encode, flopsDone, type Rng, random, scoped, type Tree } from "../engine/index.ts";
 import { countParameters, type Params } from "../models/model.ts";
 import { type Network, network } from "../models/network.ts";
 import type { Batch, Context, State, Strategy } from "../strategies/strategy.ts";
@@ -10,7 +10,7 @@ import { columns as allColumns, highest } from "./columns.ts";
 import { tasksDue } from "./due.ts";
 import { type Evaluator, evaluator, type Frozen } from "./evaluate.ts";
 import type { Evaluated, TrainEvent } from "./events.ts";
-import { hold as held, type States, stateOf as stateFrom } from "./held.ts";
+import { constantsOf, freshLearner, frozenOf, hold as held, type States, stateOf as stateFrom } from "./held.ts";
 import {
   again,
   type Meter,
@@ -23,7 +23,9 @@ import {
 } from "./parts/budget.ts";
 import { flopsPerExample } from "./parts/flops.ts";
 import { forgetful, served } from "./parts/forgetting.ts";
+import { costs } from "./parts/ledger.ts";
 import { type Looks, looks, stretch } from "./parts/looks.ts";
+import { probeDue, probed } from "./parts/probing.ts";
 import { ratesOf } from "./parts/rates.ts";
 import { type Plan, plan } from "./plan.ts";
 import { scored } from "./score.ts";
@@ -65,6 +67,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   const saved = from === undefined ? undefined : readState(from, given, seed);
   let cursor: Cursor = saved?.cursor ?? outset;
   let broken = false;
+  /** The arithmetic of this process before the unit of work under way. */
+  let mark = 0;
   const queue: TrainEvent[] = [...(saved?.queue ?? [])];
   const columns = allColumns(
     stream,
@@ -74,7 +78,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   );
   let remembered = forgetful(stream, columns.forgotten);
   let states: States = saved?.states ?? {};
-  let learner: Learner = saved === undefined ? fresh() : withOptimizer(saved.learner);
+  let learner: Learner =
+    saved === undefined ? freshLearner(net, optimizer, root.at("init"), columns.count) : withOptimizer(saved.learner);
   const step: TrainStep = trainStep(net, optimizer, strategies);
   const judge: Evaluator = evaluator(net, strategies);
   let now:
@@ -87,29 +92,11 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       }
     | undefined;
 
-  function fresh(): Learner {
-    const weights = net.init(root.at("init"), columns.count);
-    return {
-      weights,
-      statistics: net.statistics(),
-      optimizer: scoped(() => optimizer.init(weights as Tree)),
-      carried: {},
-    };
-  }
-
   function withOptimizer(had: Saved["learner"]): Learner {
     return { ...had, optimizer: had.optimizer ?? scoped(() => optimizer.init(had.weights as unknown as Tree)) };
   }
 
-  function frozen(weights = learner.weights): Frozen {
-    const names = strategies.flatMap(({ spec, hooks }) => ((hooks.predict ?? hooks.forward) ? [spec.name] : []));
-    const parts = (name: string) => ({ tensors: states[name]?.tensors, carried: learner.carried[name] });
-    return {
-      weights,
-      statistics: learner.statistics,
-      states: Object.fromEntries(names.map((name) => [name, parts(name)])),
-    };
-  }
+  const frozen = (weights = learner.weights): Frozen => frozenOf(strategies, states, learner, weights);
 
   const told = (task: number): number | null => (stream.facts.includes("task") ? task : null);
 
@@ -297,17 +284,13 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
 
   function run(batches: readonly Batch[], inputs: ReturnType<typeof stacked>[number]["inputs"], steps: Plan): void {
     const rngs: Rng[] = batches.map((_, k) => root.at("noise", cursor.step + k));
-    const constants = Object.fromEntries(
-      strategies.flatMap(({ spec: { name } }) =>
-        states[name]?.tensors === undefined ? [] : [[name, states[name]!.tensors!]],
-      ),
-    );
     const { current, rows } = batches[0]!;
-    const [next, out] = step(learner, inputs, rngs, constants, { current, rows, target: stream.target });
+    const [next, out] = step(learner, inputs, rngs, constantsOf(states), { current, rows, target: stream.target });
     learner = next;
     disposeTree(inputs as unknown as Tree);
     const names = termNames(strategies);
-    queue.push(...stepEvents(names, out.terms.dataSync(), { ...cursor, perEpoch: steps.perEpoch }));
+    const before = out.right && { batches, right: out.right.dataSync() };
+    queue.push(...stepEvents(names, out.terms.dataSync(), { ...cursor, perEpoch: steps.perEpoch }, before));
     for (const s of strategies) {
       if (s.hooks.afterStep === undefined) continue;
       const seen = Object.entries(out.seen[s.spec.name] ?? {}).map(
@@ -332,6 +315,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       ...spentBy(steps, cursor.local),
       seconds: seconds + (performance.now() - started) / 1000,
     });
+    queue.push(...costs(cursor, cursor.work + flopsDone() - mark, learner, states));
     cursor =
       steps !== null && (evaluation.every === "experience" || last)
         ? { ...cursor, phase: "evaluate", ...evaluations("experience") }
@@ -357,6 +341,10 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       const test = cursor.at === "step" ? enter().looks.test(task) : stream.test(task);
       queue.push(scored(judge, frozen(), stream, columns, cursor, task, test));
     }
+    if (left.length === 0 && probeDue(spec, cursor)) {
+      queue.push(...probed(net, strategies, frozen(), stream, cursor));
+      cursor = { ...cursor, probed: cursor.step };
+    }
     if (left.length > 0) cursor = { ...cursor, pending: left };
     else if (cursor.at === "experience") cursor = onward();
     else cursor = { ...cursor, phase: cursor.at === "start" ? "before" : "train", pending: [] };
@@ -376,7 +364,10 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     advance(stop) {
       if (cursor.phase === "done" || (stop !== undefined && reached(cursor, stop))) return false;
       broken = true;
-      units[cursor.phase](stop);
+      mark = flopsDone();
+      const { phase } = cursor;
+      units[phase](stop);
+      if (phase !== "evaluate") cursor = { ...cursor, work: cursor.work + flopsDone() - mark };
       broken = false;
       return true;
     },

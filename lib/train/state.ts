@@ -16,6 +16,10 @@ export interface Cursor {
   readonly step: number;
   /** Floating-point operations spent on this experience, where the stream limits them; else 0. */
   readonly flops: number;
+  /** Floating-point operations that training has taken in the run, what strategies compute included. */
+  readonly work: number;
+  /** The step at which the network was probed last. */
+  readonly probed: number;
   /** Evaluations still to do in this round, and why they are done. */
   readonly pending: readonly number[];
   readonly at: Evaluated["at"];
@@ -52,7 +56,17 @@ export interface Saved {
 }
 
 /** Where a run begins. */
-export const outset: Cursor = { phase: "start", experience: 0, local: 0, step: 0, flops: 0, pending: [], at: "start" };
+export const outset: Cursor = {
+  phase: "start",
+  experience: 0,
+  local: 0,
+  step: 0,
+  flops: 0,
+  work: 0,
+  probed: 0,
+  pending: [],
+  at: "start",
+};
 
 /** Reads saved bytes; throws when they are of another experiment or seed. */
 export function readState(bytes: Uint8Array, spec: RunSpec, seed: number): Saved {

@@ -3,7 +3,7 @@
 import type { Target } from "../data/dataset.ts";
 import { mapTensors, type Rng, steps, type Tree, tf, valueAndGrad } from "../engine/index.ts";
 import type { Params } from "../models/model.ts";
-import type { Network, Weights } from "../models/network.ts";
+import { masked, type Network, type Weights } from "../models/network.ts";
 import { applyUpdates, type Optimizer } from "../optim/optimizer.ts";
 import type { Batch, Passed, PassOptions, State, Step, Strategy } from "../strategies/strategy.ts";
 import { crossEntropy, targetLoss } from "./objective.ts";
@@ -31,9 +31,13 @@ export type Inputs = {
   readonly extra: { readonly [strategy: string]: { readonly [name: string]: tf.Tensor } };
 };
 
-/** What a step gives back: `[1 + losses]` terms (the task's first), and what strategies asked to see. */
+/**
+ * What a step gives back: `[1 + losses]` terms (the task's first), how many of the stream's own rows were classified right before the
+ * update where the logits say so, and what strategies asked to see.
+ */
 export type Outputs = {
   readonly terms: tf.Tensor;
+  readonly right?: tf.Tensor;
   readonly seen: { readonly [strategy: string]: { readonly [name: string]: tf.Tensor } };
 };
 
@@ -181,6 +185,19 @@ function oneStep(
     if (s.hooks.outputs !== undefined) seen[s.spec.name] = s.hooks.outputs(tensorsOf(s), stepFor(s));
   return [
     { weights, statistics: mapTensors((t) => t, aux.statistics as Params), optimizer: optimizerState, carried },
-    { terms: aux.terms, seen },
+    { terms: aux.terms, ...rightBefore(strategies, aux.logits, inputs, layout), seen },
   ];
+}
+
+/** How many of the stream's own rows the logits of the step classify right; nothing where the learner does not decide by its logits. */
+function rightBefore(
+  strategies: readonly Strategy[],
+  logits: tf.Tensor,
+  { y, mask }: Inputs,
+  { current, target }: RowLayout,
+): Pick<Outputs, "right"> {
+  if (target !== "class" || strategies.some((s) => s.hooks.predict !== undefined)) return {};
+  const chosen = tf.argMax(masked(logits, mask ?? null), -1);
+  const right = tf.equal(tf.slice(chosen, 0, current), tf.slice(y, 0, current));
+  return { right: tf.sum(tf.cast(right, "float32")) };
 }

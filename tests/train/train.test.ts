@@ -52,14 +52,19 @@ describe("a run", () => {
     expect(types).toEqual([
       "started",
       "evaluated",
+      "probed",
       "boundary",
       "step",
       "learned",
+      "probed",
       "evaluated",
+      "probed",
       "boundary",
       "step",
       "learned",
+      "probed",
       "evaluated",
+      "probed",
       "finished",
     ]);
   });
@@ -160,7 +165,7 @@ describe("a run", () => {
     const steps = events.flatMap((e) => (e.type === "step" ? [e] : []));
     // With two of four classes competing, an untrained head is at log 2, not log 4.
     expect(steps[0]!.loss).toBeLessThan(1.2);
-    expect(events.at(-2)).toMatchObject({ type: "evaluated", after: 1, on: 1 });
+    expect(events.findLast(({ type }) => type === "evaluated")).toMatchObject({ after: 1, on: 1 });
   });
 
   test("counts only the task's own columns when the stream tells the task", async () => {

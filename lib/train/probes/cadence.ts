@@ -29,6 +29,11 @@ const evaluated = 130;
 const sizes = [256, 128, 64] as const;
 const looks = 24;
 
+/** The work of so many steps, in passes of an example through the network; `many` of them run in one program. */
+export function workOf(steps: number, batch: number, many = true): number {
+  return trained * steps * (batch + (many ? amongMany : alone));
+}
+
 /**
  * Plans the evaluations within an experience: denser after its beginning, where accuracy on old tasks dips, than towards its end.
  *
@@ -43,7 +48,7 @@ const looks = 24;
  * ```
  */
 export function cadence({ steps, batch, tasks, chunk, share }: Work): Cadence {
-  const budget = share * trained * steps * (batch + (chunk > 1 ? amongMany : alone));
+  const budget = share * workOf(steps, batch, chunk > 1);
   const affordable = (examples: number): number => Math.floor(budget / (tasks * (examples + evaluated)));
   const examples = sizes.find((size) => affordable(size) >= looks) ?? sizes.at(-1)!;
   const count = Math.min(affordable(examples), Math.floor((steps - 1) / chunk));
