@@ -1,6 +1,7 @@
 /** What a data set is: tables of raw examples with labels, which stay bytes until they are a batch. */
 import { createHash } from "node:crypto";
 import { scaled, scaledRows, shuffled } from "./parts/scaled.ts";
+import { scatter } from "./parts/scatter.ts";
 
 /** Any value that JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -281,28 +282,6 @@ export function joined(parts: readonly Examples[]): Examples {
   };
 }
 
-/** Calls `read` once for each part that has some of the rows `at`: with the rows there, and their places in `at`. */
-function scatter(
-  starts: Uint32Array,
-  at: ArrayLike<number>,
-  read: (part: number, rows: number[], places: number[]) => void,
-): void {
-  const found = new Map<number, { rows: number[]; places: number[] }>();
-  for (let i = 0; i < at.length; i++) {
-    let [low, high] = [0, starts.length - 1];
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (starts[middle]! <= at[i]!) low = middle;
-      else high = middle;
-    }
-    const bucket = found.get(low) ?? { rows: [], places: [] };
-    found.set(low, bucket);
-    bucket.rows.push(at[i]! - starts[low]!);
-    bucket.places.push(i);
-  }
-  for (const [part, { rows, places }] of found) read(part, rows, places);
-}
-
 /**
  * The same rows passed through a function of raw numbers when they are read: a permutation of pixels, a rotation.
  * `transform` gets the row, where to write, and the example's position in `of`, for what differs between examples.
@@ -313,16 +292,30 @@ export function mapped(
   shape: Shape = of.shape,
 ): Examples {
   const [from, to] = [sizeOf(of.shape), sizeOf(shape)];
+  return mappedTogether(
+    of,
+    (rows, out, at) => {
+      for (let i = 0; i < at.length; i++)
+        transform(rows.subarray(i * from, (i + 1) * from), out.subarray(i * to, (i + 1) * to), at[i]!);
+    },
+    shape,
+  );
+}
+
+/** As `mapped`, with a transformation of many rows at a time, which lie one after the other; `at` are their positions in `of`. */
+export function mappedTogether(
+  of: Examples,
+  transform: (rows: Raw, out: Raw, at: ArrayLike<number>) => void,
+  shape: Shape = of.shape,
+): Examples {
+  const [from, to] = [sizeOf(of.shape), sizeOf(shape)];
   return {
     ...of,
     shape,
     read(at, out, offset = 0) {
       const rows = numbers(of.bytes, at.length * from);
       of.read(at, rows);
-      for (let i = 0; i < at.length; i++) {
-        const start = offset + i * to;
-        transform(rows.subarray(i * from, (i + 1) * from), out.subarray(start, start + to), at[i]!);
-      }
+      transform(rows, out.subarray(offset, offset + at.length * to), at);
     },
   };
 }

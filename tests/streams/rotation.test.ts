@@ -33,3 +33,37 @@ test("turning there and back keeps the middle of a smooth image", () => {
   for (let y = 5; y < 10; y++)
     for (let x = 5; x < 10; x++) expect(Math.abs(back[y * size + x]! - smooth[y * size + x]!)).toBeLessThanOrEqual(1);
 });
+
+test("any number of images at once is each of them as bilinear interpolation has it, in bytes and in floats", () => {
+  const [height, width, channels, degrees] = [7, 6, 3, 33];
+  const size = height * width * channels;
+  const [sin, cos] = [Math.sin, Math.cos].map((f) => f((degrees * Math.PI) / 180)) as [number, number];
+  const [middleY, middleX] = [(height - 1) / 2, (width - 1) / 2];
+  for (const count of [1, 3, 4, 9]) {
+    const rows = Uint8Array.from({ length: count * size }, (_, i) => (i * 7919 + 31) % 256);
+    const bytes = new Uint8Array(rows.length);
+    const floats = new Float32Array(rows.length);
+    rotation([height, width, channels], degrees)(rows, bytes);
+    rotation([height, width, channels], degrees)(Float32Array.from(rows), floats);
+    for (let i = 0; i < rows.length; i++) {
+      const [image, c, x, y] = [
+        Math.floor(i / size),
+        i % channels,
+        Math.floor(i / channels) % width,
+        Math.floor((i % size) / channels / width),
+      ];
+      const [fromX, fromY] = [
+        cos * (x - middleX) - sin * (y - middleY) + middleX,
+        sin * (x - middleX) + cos * (y - middleY) + middleY,
+      ];
+      let wanted = 0;
+      for (let py = 0; py < height; py++)
+        for (let px = 0; px < width; px++) {
+          const near = Math.max(0, 1 - Math.abs(fromX - px)) * Math.max(0, 1 - Math.abs(fromY - py));
+          wanted += near * rows[image * size + (py * width + px) * channels + c]!;
+        }
+      expect(floats[i]).toBeCloseTo(wanted, 3);
+      expect(Math.abs(bytes[i]! - wanted)).toBeLessThan(0.5001);
+    }
+  }
+});

@@ -1,5 +1,5 @@
 /** The same images again and again, each time turned by another angle. */
-import { type Dataset, mapped } from "../../data/dataset.ts";
+import { type Dataset, mappedTogether } from "../../data/dataset.ts";
 import { needWhole, withDefaults } from "../../data/options.ts";
 import { repeatedTask } from "../parts/domains.ts";
 import { rotation } from "../parts/rotation.ts";
@@ -43,7 +43,7 @@ export const rotated = source("rotated", "one", function rotated<
     length: list.length,
     transform(task) {
       const turn = rotation(data.shape, list[task]!);
-      return (of) => (list[task] === 0 ? of : mapped(of, turn));
+      return (of) => (list[task] === 0 ? of : mappedTogether(of, turn));
     },
     ...(drawn && waiting(drawn.seed ?? 0, (seed) => rotated(data, { ...drawn, seed }))),
   });
