@@ -1,4 +1,4 @@
-/** One cell: TypeScript in, a script for V8's REPL mode out, with a way back from the script's positions to the cell's. */
+/** One cell: TypeScript in, its names and a script that gives its body out, with a way back from the script's positions to the cell's. */
 import { renameHelpers } from "./helpers.ts";
 import { rewrite } from "./rewrite.ts";
 import { offsetAt, type Position, positionAt, sourceMap } from "./source-map.ts";
@@ -8,6 +8,9 @@ export interface Cell {
   /** The name that stack frames show, `cell_3.ts`. */
   name: string;
   source: string;
+  /** What it declares at its top level. */
+  names: string[];
+  /** Evaluates to an async function that runs the cell; the names must have been declared. */
   script: string;
   /** Where a position of the script (line and column from 1) is in the source (from 1). */
   locate(line: number, column: number): { line: number; column: number };
@@ -22,7 +25,8 @@ export function compileCell(source: string, name: string, run: number): Cell {
   return {
     name,
     source,
-    script: `${edited.text}\n//# sourceURL=${name}`,
+    names: edited.names,
+    script: edited.text,
     locate(line, column) {
       back ??= sourceMap(mappings);
       const rewritten = edited.original(offsetAt(edited.text, { line: line - 1, column: column - 1 }));

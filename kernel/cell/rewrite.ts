@@ -1,52 +1,57 @@
 /**
- * JavaScript of one cell → a script for V8's REPL mode.
+ * JavaScript of one cell → the names it declares, and a script that gives an async function: the cell's body.
  *
- * REPL mode gives redeclaration, top-level await and closures that see later writes, but only among `let`s, and without
- * `import`. So every top-level declaration becomes a `let`, functions move to the top, imports become calls, the last
- * expression reports its value, and every `await` passes a guard that stops a cancelled cell.
+ * The names are declared once, as `let`s of a script of their own, so that every cell and every closure means the same
+ * variable. In the body a declaration is an assignment: anything may be declared again by anything. Functions move to the
+ * top, imports become calls, the last expression reports its value, and every `await` passes a guard that stops a cancelled cell.
  */
 import { type AnyNode, type Expression, type Identifier, type Pattern, type Program, parse } from "acorn";
-import { type Edited, type Edits, edits } from "./edits.ts";
+import { type Edited, edits } from "./edits.ts";
 
 type Node = AnyNode;
 type Scope = { run: string };
 
+export interface Rewritten extends Edited {
+  /** What the cell declares, for itself and for all cells after it. */
+  names: string[];
+}
+
 /** @param run number of this execution: what the guards of its top-level awaits ask about. */
-export function rewrite(code: string, run: number): Edited {
+export function rewrite(code: string, run: number): Rewritten {
   const program = parse(code, { ecmaVersion: "latest", sourceType: "module", allowAwaitOutsideFunction: true });
   const e = edits(code);
-  const hoisted = new Set<string>();
+  const names = new Set<string>();
   let prelude = "";
 
   for (const statement of program.body) {
     switch (statement.type) {
       case "ImportDeclaration":
-        prelude += importText(code, statement);
+        prelude += importText(statement);
         e.remove(statement.start, statement.end);
         break;
       case "ExportNamedDeclaration":
         if (statement.declaration) {
           e.remove(statement.start, statement.declaration.start);
-          declaration(e, statement.declaration);
+          declaration(statement.declaration);
         } else {
           if (statement.source) {
-            const names = statement.specifiers.map((s) => [name(s.local), name(s.exported)] as const);
-            prelude += `let {${names.map(([from, to]) => `${JSON.stringify(from)}: ${to}`)}} = await __cell.import(${statement.source.raw});`;
+            const exported = statement.specifiers.map((s) => [name(s.local), declared(name(s.exported))] as const);
+            prelude += `({${exported.map(([from, to]) => `${JSON.stringify(from)}: ${to}`)}} = await __cell.import(${statement.source.raw}));`;
           }
           e.remove(statement.start, statement.end);
         }
         break;
       case "ExportAllDeclaration":
         if (statement.exported)
-          prelude += `let ${name(statement.exported)} = await __cell.import(${statement.source.raw});`;
+          prelude += `${declared(name(statement.exported))} = await __cell.import(${statement.source.raw});`;
         e.remove(statement.start, statement.end);
         break;
       case "ExportDefaultDeclaration":
         e.remove(statement.start, statement.declaration.start);
-        if ("id" in statement.declaration && statement.declaration.id) declaration(e, statement.declaration as Node);
+        if ("id" in statement.declaration && statement.declaration.id) declaration(statement.declaration as Node);
         break;
       default:
-        declaration(e, statement);
+        declaration(statement);
     }
   }
   const last = lastExpression(program, code);
@@ -56,8 +61,53 @@ export function rewrite(code: string, run: number): Edited {
   }
   walk(program, { run: String(run) }, true);
 
-  const names = hoisted.size > 0 ? `let ${[...hoisted].join(", ")};` : "";
-  return e.apply(`"use strict";${names}${prelude}`, "\n;void 0;");
+  return { ...e.apply(`(async () => {"use strict";${prelude}`, "\n})"), names: [...names] };
+
+  function declared(name: string): string {
+    names.add(name);
+    return name;
+  }
+
+  /** A declaration at the top of the cell → an assignment. A `var` may also stand deeper: `walk` finds those. */
+  function declaration(node: Node): void {
+    if (node.type === "VariableDeclaration" && node.kind !== "var") {
+      e.remove(node.start, node.declarations[0]!.start);
+      for (const { id, init, start, end } of node.declarations) {
+        boundNames(id).forEach(declared);
+        if (!init) e.close(end, " = void 0");
+        else if (id.type === "ObjectPattern") parenthesize(start, end);
+      }
+    }
+    if (!("id" in node) || node.id?.type !== "Identifier") return;
+    const { id } = node;
+    if (node.type === "ClassDeclaration") {
+      e.open(node.start, `${declared(id.name)} = `);
+      e.close(node.end, ";");
+    }
+    if (node.type === "FunctionDeclaration") {
+      e.open(node.start, `${declared(id.name)} = `);
+      // Anonymous, so that calls inside it see a later redeclaration, as calls of a declared function do; V8 names it after the variable.
+      e.remove(id.start, id.end);
+      e.close(node.end, ";");
+      e.hoist(node.start, node.end);
+    }
+  }
+
+  function importText(node: Node & { type: "ImportDeclaration" }): string {
+    const attributes = node.attributes ?? [];
+    const options =
+      attributes.length > 0 ? `, {with: {${attributes.map((a) => code.slice(a.start, a.end)).join(", ")}}}` : "";
+    const call = `await __cell.import(${node.source.raw}${options})`;
+    const all = node.specifiers.find((s) => s.type === "ImportNamespaceSpecifier");
+    const named = node.specifiers
+      .filter((s) => s.type !== "ImportNamespaceSpecifier")
+      .map(
+        (s) =>
+          `${JSON.stringify(s.type === "ImportSpecifier" ? name(s.imported) : "default")}: ${declared(s.local.name)}`,
+      );
+    const pick = (from: string) => (named.length > 0 ? `({${named}} = __cell.named(${from}));` : `${from};`);
+    return all ? `${declared(all.local.name)} = ${call};${pick(all.local.name)}` : pick(call);
+  }
 
   /** The `var`s, functions and awaits below `node`. `top`: not inside a function, so a `var` here belongs to the session. */
   function walk(node: Node, scope: Scope, top: boolean): void {
@@ -102,60 +152,31 @@ export function rewrite(code: string, run: number): Edited {
     for (const child of children(node)) walk(child, scope, top);
   }
 
-  /** `var a = 1, b` → `a = 1`: the names are declared once, at the top of the cell. */
+  /** `var a = 1, b` → `a = 1`. */
   function variables(node: Node & { type: "VariableDeclaration" }): void {
-    for (const { id } of node.declarations) for (const bound of boundNames(id)) hoisted.add(bound);
+    for (const { id } of node.declarations) boundNames(id).forEach(declared);
     const loop =
       !code.slice(node.start, node.end).endsWith(";") && node.declarations.length === 1 && !node.declarations[0]!.init;
     const first = node.declarations[0]!;
     e.remove(node.start, loop ? first.start : (node.declarations.find((d) => d.init) ?? { start: lastOf(node) }).start);
     if (loop) return;
     let before: number | undefined;
-    for (const declared of node.declarations) {
-      if (!declared.init) {
-        if (before !== undefined) e.remove(before, declared.end);
-      } else if (declared.id.type === "ObjectPattern") {
-        e.open(declared.start, "(");
-        e.close(declared.end, ")");
-      }
-      if (declared.init || before !== undefined) before = declared.end;
+    for (const { id, init, start, end } of node.declarations) {
+      if (!init) {
+        if (before !== undefined) e.remove(before, end);
+      } else if (id.type === "ObjectPattern") parenthesize(start, end);
+      if (init || before !== undefined) before = end;
     }
+  }
+
+  function parenthesize(start: number, end: number): void {
+    e.open(start, "(");
+    e.close(end, ")");
   }
 
   function lastOf(node: Node): number {
     return code[node.end - 1] === ";" ? node.end - 1 : node.end;
   }
-}
-
-function declaration(e: Edits, node: Node): void {
-  if (node.type === "VariableDeclaration" && node.kind === "const") e.replace(node.start, node.start + 5, "let  ");
-  if (!("id" in node)) return;
-  const { id } = node;
-  if (id?.type !== "Identifier") return;
-  if (node.type === "ClassDeclaration") {
-    e.open(node.start, `let ${id.name} = `);
-    e.close(node.end, ";");
-  }
-  if (node.type === "FunctionDeclaration") {
-    e.open(node.start, `let ${id.name} = `);
-    // Anonymous, so that calls inside it see a later redeclaration, as calls of a declared function do; V8 names it after the binding.
-    e.remove(id.start, id.end);
-    e.close(node.end, ";");
-    e.hoist(node.start, node.end);
-  }
-}
-
-function importText(code: string, node: Node & { type: "ImportDeclaration" }): string {
-  const attributes = node.attributes ?? [];
-  const options =
-    attributes.length > 0 ? `, {with: {${attributes.map((a) => code.slice(a.start, a.end)).join(", ")}}}` : "";
-  const call = `await __cell.import(${node.source.raw}${options})`;
-  const all = node.specifiers.find((s) => s.type === "ImportNamespaceSpecifier");
-  const named = node.specifiers
-    .filter((s) => s.type !== "ImportNamespaceSpecifier")
-    .map((s) => `${JSON.stringify(s.type === "ImportSpecifier" ? name(s.imported) : "default")}: ${s.local.name}`);
-  const pick = (from: string) => (named.length > 0 ? `let {${named}} = __cell.named(${from});` : `${from};`);
-  return all ? `let ${all.local.name} = ${call};${pick(all.local.name)}` : pick(call);
 }
 
 /** The statement whose value the cell shows: its last one, also when a top-level `using` put the cell into a `try`. */

@@ -1,5 +1,5 @@
-/** Runs cells, one at a time, in V8's REPL mode; knows which run is in progress and which were cancelled. */
-import { Session } from "node:inspector";
+/** Runs cells, one at a time; knows which run is in progress and which were cancelled. */
+import { Script } from "node:vm";
 import { type Cell, compileCell } from "../cell/cell.ts";
 import { CellSyntaxError } from "../cell/transpile.ts";
 import { writeAll } from "../frames.ts";
@@ -12,11 +12,8 @@ import { emit, flushAll, plain, resetBurst } from "./output.ts";
 import { bundleOf } from "./show.ts";
 import { allowStdin } from "./stdin.ts";
 
-type Outcome = { ok: true; value: unknown } | { ok: false; thrown: unknown };
-
 export function evaluator(memory: Int32Array, marker: string) {
-  const session = new Session();
-  session.connect();
+  const declared = new Set<string>();
   const cancelled = new Set<number>();
   let current: { request: Execute; cell: Cell | undefined } | undefined;
   let lastRun = 0;
@@ -82,44 +79,13 @@ export function evaluator(memory: Int32Array, marker: string) {
   };
   Object.defineProperty(globalThis, "__cell", { value: Object.freeze(cellRuntime) });
 
-  /** Evaluates a script; the live value of a thrown error comes back, not its description. */
-  function evaluate(expression: string): Promise<Outcome> {
-    return new Promise((resolve) => {
-      // @types/node does not know replMode.
-      const request = { expression, replMode: true, awaitPromise: true, objectGroup: "cell" } as { expression: string };
-      session.post("Runtime.evaluate", request, (error: Error | null, result?: EvaluateResult) => {
-        // Only a termination makes the request itself fail.
-        if (error) resolve({ ok: false, thrown: new Interrupted() });
-        else if (result?.exceptionDetails) resolve({ ok: false, thrown: thrownValue(result.exceptionDetails) });
-        else resolve({ ok: true, value: undefined });
-      });
-    });
-  }
-
-  function thrownValue(details: NonNullable<EvaluateResult["exceptionDetails"]>): unknown {
-    const remote = details.exception;
-    if (remote?.objectId === undefined) {
-      return remote
-        ? remote.unserializableValue === undefined
-          ? remote.value
-          : unserializable(remote.unserializableValue)
-        : new Error(details.text);
-    }
-    let thrown: unknown;
-    const key = Symbol.for("kernel.thrown");
-    session.post(
-      "Runtime.callFunctionOn",
-      {
-        objectId: remote.objectId,
-        functionDeclaration: 'function () { globalThis[Symbol.for("kernel.thrown")] = this; }',
-        silent: true,
-      },
-      () => {
-        thrown = (globalThis as { [key: symbol]: unknown })[key];
-        delete (globalThis as { [key: symbol]: unknown })[key];
-      },
-    );
-    return thrown;
+  /** Declares what the cell declares, and runs its body. */
+  async function evaluate(cell: Cell): Promise<void> {
+    const fresh = cell.names.filter((name) => !declared.has(name));
+    if (fresh.length > 0) new Script(`let ${fresh.join(", ")};`).runInThisContext();
+    for (const name of fresh) declared.add(name);
+    const body = new Script(cell.script, { filename: cell.name }).runInThisContext() as () => Promise<void>;
+    await body();
   }
 
   async function expressions(request: Execute): Promise<Record<string, ExpressionResult>> {
@@ -129,8 +95,7 @@ export function evaluator(memory: Int32Array, marker: string) {
         const cell = compileCell(code, `expression_${request.run}.ts`, request.run);
         rememberCell(cell);
         lastValue = undefined;
-        const outcome = await evaluate(cell.script);
-        if (!outcome.ok) throw outcome.thrown;
+        await evaluate(cell);
         results[name] = {
           status: "ok",
           data: plain((await bundleOf(lastValue)) ?? { "text/plain": "undefined" }),
@@ -158,9 +123,8 @@ export function evaluator(memory: Int32Array, marker: string) {
       const cell = compileCell(code, name, run);
       rememberCell(cell);
       current.cell = cell;
-      const outcome = await evaluate(cell.script);
+      await evaluate(cell);
       if (current?.request.run !== run) return;
-      if (!outcome.ok) throw outcome.thrown;
       const shown = await bundleOf(lastValue);
       await displaysSettled();
       const results = await expressions(request);
@@ -171,7 +135,7 @@ export function evaluator(memory: Int32Array, marker: string) {
       const cell =
         current.cell ??
         (thrown instanceof CellSyntaxError
-          ? { name, source: code, script: "", locate: (line: number, column: number) => ({ line, column }) }
+          ? { name, source: code, names: [], script: "", locate: (line: number, column: number) => ({ line, column }) }
           : undefined);
       await displaysSettled();
       finish(run, { error: errorContent(thrown, cell), expressions: {} });
@@ -185,7 +149,6 @@ export function evaluator(memory: Int32Array, marker: string) {
     current = undefined;
     lastValue = undefined;
     Atomics.store(memory, shared.running, 0);
-    session.post("Runtime.releaseObjectGroup", { objectGroup: "cell" });
   }
 
   return {
@@ -202,12 +165,4 @@ export function evaluator(memory: Int32Array, marker: string) {
       if (running() === run) finish(run, { error: errorContent(new Interrupted()), expressions: {} });
     },
   };
-}
-
-interface EvaluateResult {
-  exceptionDetails?: { text: string; exception?: { objectId?: string; value?: unknown; unserializableValue?: string } };
-}
-
-function unserializable(text: string): unknown {
-  return text.endsWith("n") ? BigInt(text.slice(0, -1)) : Number(text);
 }

@@ -11,6 +11,7 @@ import { type ControlData, controlSource, shared, type ToMain } from "./control.
 import { display } from "./display.ts";
 import { errorContent, installStackTraces } from "./errors.ts";
 import { evaluator } from "./evaluate.ts";
+import { installImmediates } from "./immediates.ts";
 import { preloadModule, receiveSourceMaps } from "./modules.ts";
 import { captureStreams, type DisplayOptions, emit, print, show } from "./output.ts";
 import { displaySymbol } from "./show.ts";
@@ -25,6 +26,7 @@ const cells = new Int32Array(memory);
 captureStreams();
 installConsole();
 installStdin();
+installImmediates();
 installStackTraces(receiveSourceMaps);
 const define = (name: string | symbol, value: unknown) =>
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true, enumerable: false });
@@ -54,7 +56,7 @@ process.on("unhandledRejection", stray("Unhandled rejection of a promise:"));
 const worker = new Worker(controlSource(), {
   eval: true,
   execArgv: [],
-  workerData: { memory, commands: fds.commands, graceMs: 100 } satisfies ControlData,
+  workerData: { memory, commands: fds.commands, graceMs: 1000 } satisfies ControlData,
 });
 let queue: Promise<unknown> = preload();
 worker.on("message", (message: ToMain) => {

@@ -25,6 +25,8 @@ interface Codes {
   ten: string;
   /** Imports TensorFlow.js core; nothing comparable in Python. */
   tensorflow?: string;
+  /** Tells how many times as long a loop over a cell's own variable takes as one over a function's. */
+  topLevel: string;
   loop: string;
   asyncLoop: string;
   lines(n: number): string;
@@ -43,6 +45,10 @@ for (const [key, n] of counts) label += key + String(n)
 type Pair = [number, string]
 identity<Pair>([total, label])`,
   tensorflow: 'import * as tf from "@tensorflow/tfjs-core"; typeof tf.tidy',
+  topLevel: `let t0 = performance.now(), total = 0; for (let n = 0; n < 2e7; n++) total += n;
+const top = performance.now() - t0
+function inside() { let sum = 0; for (let n = 0; n < 2e7; n++) sum += n; return sum }
+t0 = performance.now(); inside(); console.log(top / (performance.now() - t0))`,
   loop: "while (true) {}",
   asyncLoop: "while (true) { await new Promise((r) => setTimeout(r, 1)) }",
   lines: (n) => `for (let i = 0; i < ${n}; i++) console.log(i)`,
@@ -59,6 +65,14 @@ points = [Point(1, 2), Point(3, 4)]
 total = sum(math.hypot(p.x, p.y) for p in points)
 label = f"total {total:.2f}" + "".join(k + str(n) for k, n in {"a": 1}.items())
 (total, label)`,
+  topLevel: `import time
+t0 = time.perf_counter(); total = 0
+for n in range(2_000_000): total += n
+top = time.perf_counter() - t0
+def inside():
+    total = 0
+    for n in range(2_000_000): total += n
+t0 = time.perf_counter(); inside(); print(top / (time.perf_counter() - t0))`,
   loop: "while True: pass",
   asyncLoop: "import asyncio\nwhile True: await asyncio.sleep(0.001)",
   lines: (n) => `for i in range(${n}): print(i)`,
@@ -238,6 +252,9 @@ for (const one of running) {
     note(name, "importTfMs", reply.status === "ok" ? performance.now() - began : String(reply.status));
   }
   note(name, "afterImportMb", residentMb(child.pid!));
+  const { messages } = await client.execute(codes.topLevel, {}, 60_000).catch(() => ({ messages: [] }));
+  const said = messages.filter((m) => m.header.msg_type === "stream").map((m) => String(m.content.text));
+  note(name, "topLevelLoop", Number(said.join("")) || "no answer");
 
   const ask = async () => {
     if (contender.interrupt === "signal") child.kill("SIGINT");

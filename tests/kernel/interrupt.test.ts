@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sleep, testKernel } from "./support/kernel.ts";
 
+// How fast it is, under 100 ms, is measured by tests/bench/kernel.bench.ts.
 describe("interrupting a cell", () => {
   let k: ReturnType<typeof testKernel>;
   beforeAll(async () => {
     k = testKernel();
-    await k.execute("let kept = 41; let ticks = 0");
+    await k.execute(`let kept = 41; let ticks = 0
+      require("node:v8").setFlagsFromString("--expose-gc"); const collect = require("node:vm").runInNewContext("gc")`);
   });
   afterAll(() => k.close());
 
@@ -22,27 +24,49 @@ describe("interrupting a cell", () => {
       "while (true) { try { await new Promise((r) => setTimeout(r, 1)); ticks++ } catch {} }",
     "a wait for something that never comes": "await new Promise(() => {})",
     "a synchronous loop inside a timer": "await new Promise(() => setTimeout(() => { while (true) ticks++ }, 1))",
+    "a synchronous loop inside an immediate, behind another immediate":
+      "await new Promise(() => { setImmediate(() => {}); setImmediate(() => { while (true) ticks++ }) })",
+    "a synchronous loop inside a tick": "await new Promise(() => process.nextTick(() => { while (true) ticks++ }))",
     "a for await over an endless generator":
       "async function* g() { while (true) { await null; yield ticks++ } }\nfor await (const t of g()) {}",
   };
   for (const [name, code] of Object.entries(loops)) {
-    it(`stops ${name} within 100 ms, keeps the state, and nothing of it runs on`, { timeout: 20_000 }, async () => {
+    it(`stops ${name}, keeps the state, and nothing of it runs on`, async () => {
       const cell = k.start(code);
       await cell.saw("execute_input");
       await sleep(40);
-      const asked = performance.now();
       await k.interrupt();
-      const { error } = await cell.done(5000);
-      const took = performance.now() - asked;
+      const { error } = await cell.done();
       expect(error?.ename).toBe("Interrupted");
-      expect((await k.execute("kept + 1")).result).toBe("42");
+      // What the cell left behind is garbage: collecting it must not bring down the process, nor what runs beside it.
+      expect((await k.execute("collect(); kept + 1")).result).toBe("42");
       const before = (await k.execute("ticks")).result;
       await sleep(30);
       expect((await k.execute("ticks")).result).toBe(before);
-      // The machine may be busy with other tests: the bench measures the 100 ms, this bounds it loosely.
-      expect(took).toBeLessThan(1000);
     });
   }
+
+  it("stops the cell only: what earlier cells left running goes on", async () => {
+    await k.execute(`let beating = true; let beats = { timer: 0, immediate: 0, interval: 0 }
+      const beat = async (name: "timer" | "immediate", turn: (done: () => void) => void) => { while (beating) { await new Promise<void>(turn); beats[name]++ } }
+      void beat("timer", (done) => setTimeout(done, 1)); void beat("immediate", (done) => setImmediate(done))
+      const interval = setInterval(() => beats.interval++, 1)`);
+    for (const code of [
+      "while (true) ticks++",
+      "await new Promise(() => setImmediate(() => { while (true) ticks++ }))",
+    ]) {
+      const cell = k.start(code);
+      await cell.saw("execute_input");
+      await sleep(20);
+      await k.interrupt();
+      expect((await cell.done()).error?.ename).toBe("Interrupted");
+      // Settles when all three beat again.
+      const on =
+        "const before = { ...beats }; while (Object.keys(beats).some((b) => beats[b] === before[b])) await new Promise((r) => setTimeout(r, 1)); 'on'";
+      expect((await k.execute(on)).result).toBe("'on'");
+    }
+    await k.execute("beating = false; clearInterval(interval)");
+  });
 
   it("leaves an idle kernel alone", async () => {
     await k.interrupt();
@@ -54,7 +78,7 @@ describe("interrupting a cell", () => {
       const interrupt = (globalThis as any)[Symbol.for("Jupyter.interrupt")];
       let steps = 0;
       class Interrupted extends Error { override name = "Interrupted" }
-      while (true) { steps++; const until = Date.now() + 5; while (Date.now() < until); if (interrupt.requested()) throw new Interrupted("after a whole step") }`);
+      while (true) { steps++; const until = Date.now() + 1; while (Date.now() < until); if (interrupt.requested()) throw new Interrupted("after a whole step") }`);
     await cell.saw("execute_input");
     await sleep(60);
     await k.interrupt();

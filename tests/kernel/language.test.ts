@@ -225,12 +225,12 @@ describe("TypeScript in cells", () => {
     expect(await run("1 + 1")).toBe("2");
   });
 
-  it("runs loops over a cell's own variables at full speed", async () => {
-    // tslab's are 270 times as slow as those of a function.
-    const ratio = await run(
-      "let t0 = performance.now(); let total = 0; for (let n = 0; n < 2e7; n++) total += n; const top = performance.now() - t0",
-      "function inside() { let sum = 0; for (let n = 0; n < 2e7; n++) sum += n; return sum }\nt0 = performance.now(); inside(); top / (performance.now() - t0)",
+  it("keeps a cell's variables where V8 is fast with them: in the scope of scripts, not on an object", async () => {
+    // What a loop costs there is measured by tests/bench/kernel.bench.ts.
+    await run("let total = 0; var old = 1; function inside() {}; class Plain {}");
+    expect(await run("['total', 'old', 'inside', 'Plain'].filter((name) => name in globalThis)")).toBe("[]");
+    expect(await run("Function('return [total, old, typeof inside, typeof Plain]')()")).toBe(
+      "[ 0, 1, 'function', 'function' ]",
     );
-    expect(Number(ratio)).toBeLessThan(100); // through a proxy, as some kernels do it, it is about 270
   });
 });
