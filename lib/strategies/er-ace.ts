@@ -1,17 +1,17 @@
 import { tf } from "../engine/index.ts";
 import { present } from "./parts/contrast.ts";
 import { type OnlineMemory, replayed } from "./parts/online.ts";
-import { currentRows, joinedRows } from "./parts/rows.ts";
+import { currentRows, pastRows } from "./parts/rows.ts";
 import { requireWhole, strategy } from "./strategy.ts";
 
 /**
  * Experience replay with asymmetric cross-entropy: new examples compete only with the classes of their own batch.
  *
  * `CE(batch, over the columns present in the batch) + CE(drawn examples, over all columns)`, so that a new class does not push the
- * logits of the old ones down. The memory is a reservoir.
+ * logits of the old ones down. The memory is a reservoir; examples that another strategy joins, such as `replay`, count as drawn ones.
  *
- * Caccia et al. 2022, arXiv:2104.05025, eq. 3 (ER-ACE).
- * Differs from the paper: none known.
+ * Caccia et al. 2022, arXiv:2104.05025, section 4.3 (ER-ACE).
+ * Differs from the paper: logits are those of the linear head, as in the authors' code for this method, not cosines.
  *
  * @example
  * ```ts
@@ -33,14 +33,15 @@ export const erAce = strategy(
     return {
       init: (): OnlineMemory => ({ buffer: null }),
       batch: (memory: OnlineMemory, batch, context) =>
-        replayed(memory, batch, { name: "erAce", capacity, draw, weight: 0 }, context),
+        replayed(memory, batch, { name: "erAce", capacity, draw, weight: 1 }, context),
       taskLoss(_state, step) {
         const now = currentRows(step);
         const own = present(now.y, now.logits.shape[1]!);
         const mask = now.mask === null ? own : tf.mul(now.mask, own);
         const fresh = step.crossEntropy(now.logits, now.y, mask);
-        const past = joinedRows(step, "erAce");
-        return past === null ? fresh : (tf.add(fresh, step.crossEntropy(past.logits, past.y, past.mask)) as tf.Scalar);
+        const past = pastRows(step);
+        if (past === null) return fresh;
+        return tf.add(fresh, step.crossEntropy(past.logits, past.y, past.mask, past.weight)) as tf.Scalar;
       },
     };
   },

@@ -16,7 +16,8 @@ interface Memory {
 /**
  * Gradient-based sample selection (greedy): the memory keeps examples whose gradients differ.
  *
- * Each new example's gradient is compared with those of `compared` random examples of the memory; its score is 1 + the largest cosine. A
+ * Each new example's gradient is compared with those of `compared` random examples of the memory; its score is 1 + the largest cosine (1
+ * where there is nothing to compare with). A
  * full memory takes an example with a score below 1: place i is proposed with a probability proportional to its score, and gives way with
  * the probability `score_i / (score_i + score)`. Drawn examples are learnt with the batch, every row weighing the same.
  *
@@ -24,7 +25,8 @@ interface Memory {
  * whose cosines follow without a backward pass.
  *
  * Aljundi et al. 2019, arXiv:1903.08671, algorithm 2.
- * Differs from the paper: gradients of the head alone, not of all weights.
+ * Differs from the paper: gradients of the head alone, not of all weights; the examples of a batch are compared with the memory before it,
+ * not with each other.
  *
  * @example
  * ```ts
@@ -62,7 +64,7 @@ export const gss = strategy(
       },
       outputs(_state, step) {
         const others = joinedRows(step, "gss");
-        if (others === null) return { score: tf.zeros([step.current]) };
+        if (others === null) return { score: tf.ones([step.current]) };
         const { grads } = valueAndGrad(
           (logits: tf.Tensor) => tf.sum(crossEntropies(masked(logits, step.mask), step.y)),
           step.logits,
@@ -83,6 +85,7 @@ export const gss = strategy(
         const own = rng.at("keep", step);
         const size = sizeOf(buffer.shape);
         for (let i = 0; i < batch.current; i++) {
+          if (batch.y[i]! < 0) continue; // an example without a label has nothing to be replayed with
           const score = outputs.score![i]!;
           let place = buffer.size;
           if (buffer.size < buffer.capacity) buffer.size++;

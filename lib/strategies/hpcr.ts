@@ -20,8 +20,9 @@ interface Memory extends OnlineMemory {
  * experience.
  *
  * Lin et al. 2023 and 2024 (PCR, CVPR 2023; HPCR, arXiv:2309.15038), eq. 4–8.
- * Differs from the paper: one temperature in place of two for the two parts of the gradient; pairs always take part, not only in large
- * batches; examples are not augmented.
+ * Differs from the paper: one temperature in place of one that swings for the two parts of the gradient; what is distilled is the
+ * softmax of the network before the experience, not recorded logits and the likeness of recorded features; pairs always take part, not
+ * only in large batches; examples are not augmented.
  *
  * @example
  * ```ts
@@ -67,8 +68,11 @@ export const hpcr = strategy(
         const { logits, y, features, mask } = step;
         const columns = logits.shape[1]!;
         const counts = tf.sum(oneHots(y, columns), 0, true);
-        const here = tf.add(tf.log(tf.maximum(counts, 1)), tf.mul(tf.sub(1, present(y, columns)), excluded));
-        let loss: tf.Tensor = step.crossEntropy(tf.add(logits, here), y, mask);
+        const often = tf.log(tf.maximum(counts, 1));
+        const here = tf.add(often, tf.mul(tf.sub(1, present(y, columns)), excluded));
+        // The row's own proxy is counted in the sum alone, so its share is taken out again.
+        const twice = tf.mean(tf.gather(tf.reshape(often, [columns]), tf.cast(y, "int32")));
+        let loss: tf.Tensor = tf.add(step.crossEntropy(tf.add(logits, here), y, mask), twice);
         if (pairs > 0) loss = tf.add(loss, tf.mul(supervisedContrast(normalised(features), y, temperature), pairs));
         const old = joinedRows(step, "hpcr");
         if (distilled === 0 || old === null || tensors.teacher === undefined) return loss as tf.Scalar;

@@ -1,5 +1,6 @@
 import { joined } from "../data/dataset.ts";
 import { tf } from "../engine/index.ts";
+import type { Weights } from "../models/network.ts";
 import { pastColumns, softCrossEntropies } from "./parts/distillation.ts";
 import { type Choice, type Exemplars, exemplarTable, withExperience } from "./parts/exemplars.ts";
 import { recalled, type Snapshot, snapshot, widenedTo } from "./parts/snapshot.ts";
@@ -16,7 +17,8 @@ interface Memory {
  *
  * Trains on the experience's examples together with all exemplars; the loss is `(1 − s) · CE + s · KD` with s the share of old among all
  * classes so far and KD the softened cross-entropy over old columns. After the experience the kernels of new columns are multiplied by
- * `mean ‖w_old‖ / mean ‖w_new‖`.
+ * `mean ‖w_old‖ / mean ‖w_new‖`. The method takes it that new columns have grown longer than old ones; where training was too short for
+ * that, aligning favours the new classes, and a note says so.
  *
  * Zhao et al. 2020, arXiv:1911.07053, eq. 2–5.
  * Differs from the paper: the head's kernel is not clipped to be positive during training; biases stay.
@@ -68,23 +70,26 @@ export const wa = strategy(
         const fresh = classes.filter((label) => !(exemplars?.classes.has(label) ?? false));
         const old = [...(exemplars?.classes.keys() ?? [])];
         if (fresh.length === 0 || old.length === 0) return { exemplars: next, tensors };
-        return { exemplars: next, tensors, weights: aligned(context.weights, old, fresh) };
+        const { weights, factor } = aligned(context.weights, old, fresh);
+        const said = `aligning lengthened the new columns by ${factor.toFixed(2)}, which favours the new classes; train longer`;
+        return { exemplars: next, tensors, weights, notes: factor > 1 ? [said] : [] };
       },
     };
   },
   ["boundary", "labels"],
 );
 
-type Weights = Parameters<typeof recalled>[0]["weights"];
-
-/** The weights with the kernels of `fresh` columns scaled to the mean length of those of `old` ones. */
-function aligned(weights: Weights, old: readonly number[], fresh: readonly number[]): Weights {
+/** The weights with the kernels of `fresh` columns scaled to the mean length of those of `old` ones, and by how much they were. */
+function aligned(
+  weights: Weights,
+  old: readonly number[],
+  fresh: readonly number[],
+): { readonly weights: Weights; readonly factor: number } {
   const kernel = weights.head.kernel as tf.Tensor2D;
-  return tf.tidy(() => {
-    const lengths = tf.sqrt(tf.sum(tf.square(kernel), 0)).dataSync();
-    const mean = (of: readonly number[]): number => of.reduce((sum, c) => sum + lengths[c]!, 0) / of.length;
-    const factor = mean(old) / Math.max(mean(fresh), 1e-12);
-    const scale = Float32Array.from(lengths, (_, c) => (fresh.includes(c) ? factor : 1));
-    return { ...weights, head: { ...weights.head, kernel: tf.mul(kernel, tf.tensor1d(scale)) } } as never;
-  }) as Weights;
+  const lengths = tf.tidy(() => tf.sqrt(tf.sum(tf.square(kernel), 0)).dataSync());
+  const mean = (of: readonly number[]): number => of.reduce((sum, c) => sum + lengths[c]!, 0) / of.length;
+  const factor = mean(old) / Math.max(mean(fresh), 1e-12);
+  const scale = Float32Array.from(lengths, (_, c) => (fresh.includes(c) ? factor : 1));
+  const scaled = tf.tidy(() => tf.mul(kernel, tf.tensor1d(scale)));
+  return { weights: { ...weights, head: { ...weights.head, kernel: scaled } }, factor };
 }

@@ -1,11 +1,20 @@
 /** Steps made by hand: a strategy's hooks are called outside a run, on a network and rows that a test knows, beside plain arithmetic. */
 import { expect } from "vitest";
-import { table } from "../../lib/data/dataset.ts";
+import { gather, table } from "../../lib/data/dataset.ts";
 import { type Rng, random, tf, valueAndGrad } from "../../lib/engine/index.ts";
 import { mlp } from "../../lib/models/index.ts";
 import type { Params } from "../../lib/models/model.ts";
 import { type Network, network, type Weights } from "../../lib/models/network.ts";
-import type { Context, Hooks, Passed, PassOptions, Prediction, Step, Strategy } from "../../lib/strategies/strategy.ts";
+import type {
+  Batch,
+  Context,
+  Hooks,
+  Passed,
+  PassOptions,
+  Prediction,
+  Step,
+  Strategy,
+} from "../../lib/strategies/strategy.ts";
 import type { Stream } from "../../lib/streams/stream.ts";
 import { crossEntropy } from "../../lib/train/objective.ts";
 import { passed } from "../../lib/train/pass.ts";
@@ -142,6 +151,23 @@ export function contextOf(net: Network, weights: Weights, more: Partial<Context>
 /** Rows as a table of examples. */
 export function examplesOf(x: Rows, y: readonly number[]) {
   return table(Float32Array.from(x.flat()), Int32Array.from(y), [x[0]!.length], 1);
+}
+
+/** Some rows of a table as a batch of one task. */
+export function batchOf(from: ReturnType<typeof examplesOf>, at: readonly number[], task = 0): Batch {
+  const rows = Uint32Array.from(at);
+  return {
+    x: gather(from, rows),
+    y: Int32Array.from(rows, (i) => from.labels[i]!),
+    task: new Int32Array(at.length).fill(task),
+    targets: null,
+    weight: null,
+    current: at.length,
+    rows: {},
+    from,
+    at: rows,
+    extra: {},
+  };
 }
 
 /** Standard normal rows. */

@@ -9,6 +9,8 @@ export interface Part {
   readonly x: tf.Tensor;
   readonly y: tf.Tensor;
   readonly mask: tf.Tensor | null;
+  /** What each row counts in the task's loss; null when all count alike. */
+  readonly weight: tf.Tensor | null;
   readonly task: tf.Tensor | null;
   readonly features: tf.Tensor;
   readonly logits: tf.Tensor;
@@ -30,6 +32,7 @@ export function partOf(step: Step, from: number, to: number): Part {
     x: cut(step.x),
     y: cut(step.y),
     mask: step.mask === null || step.mask.shape[0] === 1 ? step.mask : cut(step.mask),
+    weight: step.weight === null ? null : cut(step.weight),
     task: step.task === null ? null : cut(step.task),
     features: cut(step.features),
     logits: cut(step.logits),
@@ -39,6 +42,12 @@ export function partOf(step: Step, from: number, to: number): Part {
 /** The rows that come from the stream. */
 export function currentRows(step: Step): Part {
   return partOf(step, 0, step.current);
+}
+
+/** The rows joined to the batch by all strategies of the run, or null when none were; those of no account in the task's loss have weight 0. */
+export function pastRows(step: Step): Part | null {
+  const rows = step.x.shape[0]!;
+  return rows === step.current ? null : partOf(step, step.current, rows);
 }
 
 /** The rows joined under a name, or null when none were. */
