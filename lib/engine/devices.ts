@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { target } from "./graph/target.ts";
 import { backend, backendName } from "./runtime/backend.ts";
+import { noteOnce } from "./runtime/note.ts";
 import { createSession, ortTensor, runtime } from "./runtime/session.ts";
 
 export type DeviceName = "cpu" | "webgpu" | "cuda" | "tensorflow" | "tensorflow-gpu" | "wasm" | "reference";
@@ -104,6 +105,11 @@ let current: DeviceName = runtime() instanceof Error ? "reference" : "cpu";
 /** The device that computes now. */
 export const device = (): DeviceName => current;
 
+noteOnce(() => {
+  const threads = current === "cpu" ? `, ${target.threads} thread${target.threads === 1 ? "" : "s"}` : "";
+  return `thalweg: computing on ${current} (${abouts[current]}${threads}); engine.devices() lists the others`;
+});
+
 /**
  * Computes on another device from here on; what was compiled is compiled anew, tensors move when they are used.
  *
@@ -124,6 +130,8 @@ export function use(name: DeviceName): Promise<DeviceName> {
   if (packages[name]) require(packages[name]);
   current = name;
   const done = tf.setBackend(backends[name] ?? backendName);
+  // It would advertise another backend at its first use.
+  if (name === "reference") (tf.findBackend("cpu") as tf.KernelBackend & { firstUse: boolean }).firstUse = false;
   return done.then((isReady) => {
     if (!isReady) throw new Error(`engine.use: "${name}" could not be started`);
     return name;

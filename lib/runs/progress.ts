@@ -32,6 +32,7 @@ export const silent: Progress = { begin() {}, event() {}, end() {} };
 /** Where a run is, in a line. */
 class Place {
   #seed = "";
+  #device = "";
   #experiences: number | null = null;
   #experience = 0;
   #steps: number | null = null;
@@ -47,8 +48,10 @@ class Place {
   }
 
   take(event: TrainEvent): void {
-    if (event.type === "started") this.#experiences = event.experiences;
-    else if (event.type === "boundary") {
+    if (event.type === "started") {
+      this.#experiences = event.experiences;
+      this.#device = event.device;
+    } else if (event.type === "boundary") {
       this.#experience = event.experience;
       this.#steps = event.steps;
       this.#before = event.step;
@@ -69,7 +72,7 @@ class Place {
   line(): string {
     const of = this.#experiences === null ? "" : ` of ${this.#experiences}`;
     const loss = Number.isNaN(this.#loss) ? "" : ` · loss ${this.#loss.toPrecision(3)}`;
-    return `${this.#seed}experience ${this.#experience + 1}${of} · step ${this.#step}${loss}`;
+    return `${this.#seed}experience ${this.#experience + 1}${of} · step ${this.#step}${loss} · on ${this.#device}`;
   }
 }
 

@@ -153,7 +153,7 @@ function start(): ChildProcess {
     execArgv: loader(own),
     serialization: "advanced",
     stdio: ["ignore", "inherit", "inherit", "ipc"],
-    env: { ...process.env, NODE_OPTIONS: "" },
+    env: { ...process.env, NODE_OPTIONS: "", THALWEG_QUIET: "1" },
   });
 }
 

@@ -1,8 +1,5 @@
 /** What a run is computed by. */
-import { tf } from "../engine/index.ts";
+import { engine } from "../engine/index.ts";
 
-/** The name of the backend in use; chooses one where nothing has been computed yet. */
-export function deviceName(): string {
-  tf.backend();
-  return tf.getBackend();
-}
+/** The name of the device in use, as `engine.use` takes it. */
+export const deviceName = (): string => engine.device;

@@ -65,8 +65,14 @@ describe("engine.use", () => {
 });
 
 describe("a process", () => {
+  it("says once where it computes, but not to tests, nor to who asks it to be quiet", () => {
+    const heard = run({ VITEST: "" });
+    expect(heard.match(/thalweg: computing on cpu \(ONNX Runtime on the processor, \d+ threads?\)/g)).toHaveLength(1);
+    expect(run({ VITEST: "", THALWEG_QUIET: "1" })).toBe("cpu 2,4\n");
+    expect(run({})).toBe("cpu 2,4\n");
+  });
   it("takes its device from THALWEG_DEVICE, and goes on with a sentence when that does not work", () => {
-    expect(run({ THALWEG_DEVICE: "reference" })).toMatch(/reference 2,4/);
+    expect(run({ THALWEG_DEVICE: "reference" })).toBe("reference 2,4\n");
     expect(run({ THALWEG_DEVICE: "tensorflow-gpu" })).toMatch(
       /THALWEG_DEVICE: .*not installed; computing on "cpu"\ncpu 2,4/,
     );

@@ -2,6 +2,7 @@
 import { type Node, sizeOf, type Value } from "../graph/graph.ts";
 import { target } from "../graph/target.ts";
 import type { ElementType, GraphSpec } from "../onnx/writer.ts";
+import { writeNote } from "./note.ts";
 import { createSession, type Named, type OrtTensor, type Session } from "./session.ts";
 import { Block, takeBlock } from "./storage.ts";
 
@@ -20,6 +21,7 @@ export interface Program {
 const residentSize = 256;
 
 export function compile(spec: GraphSpec, work: number): Program {
+  writeNote();
   // Below a few million multiplications, waking a second thread costs more than it computes.
   const threads = work < 2e6 ? 1 : target.threads;
   const onHost = target.provider === "cpu";
