@@ -217,6 +217,30 @@ const cases: Case[] = [
             tf.sum(tf.square(tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, stride, padding))),
           )([t4([2, 12, 13, 2]), t4([2, 3, 2, 2])]),
       ],
+      ...(
+        [
+          [3, 3],
+          [2, 3],
+          [1, 1],
+        ] as const
+      ).map(
+        ([height, width]): Case => [
+          `conv2d and gradients, fewer places than channels, ${padding} ${stride} ${height}×${width}`,
+          () => {
+            const [x, w] = [t4([2, 5, 4, 3]), t4([height, width, 3, 24])];
+            const apply = (x: tf.Tensor, w: tf.Tensor): tf.Tensor =>
+              tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, stride, padding);
+            return [apply(x, w), ...tf.grads((x: tf.Tensor, w: tf.Tensor) => tf.sum(tf.square(apply(x, w))))([x, w])];
+          },
+        ],
+      ),
+      [
+        `conv2d gradients, more channels in than out ${padding} ${stride}`,
+        () =>
+          tf.grads((x: tf.Tensor, w: tf.Tensor) =>
+            tf.sum(tf.square(tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, stride, padding))),
+          )([t4([2, 6, 7, 6]), t4([3, 3, 6, 4])]),
+      ],
       [
         `depthwise gradients ${padding} ${stride}`,
         () =>

@@ -120,6 +120,14 @@ export class Graph {
     return value;
   }
 
+  /** Places to gather from, shared by all who gather from the same. */
+  places(at: readonly number[]): Value {
+    const key = `places ${at}`;
+    let value = this.#constants.get(key);
+    if (!value) this.#constants.set(key, (value = this.constant(Int32Array.from(at), [at.length], "int32")));
+    return value;
+  }
+
   scalar(x: number, type: ElementType = "float32"): Value {
     const data = arrayFor(type, 1);
     data[0] = (type === "int64" ? BigInt(x) : x) as never;

@@ -128,22 +128,26 @@ function sumOfProduct(
   negative = false,
 ): Value | null {
   const out = node.outputs[0]!;
-  if (out.shape.length !== 2 || out.type !== "float32" || facts.uses.get(other) !== 1) return null;
+  if (out.shape.length < 2 || out.type !== "float32" || facts.uses.get(other) !== 1) return null;
   let product = other;
   let scale: Value | null = null;
   if (other.node?.op === "Mul") {
     const [p, q] = other.node.inputs as [Value, Value];
-    if (isProduct(p) && sizeOf(q.shape) === 1) [product, scale] = [p, q];
-    else if (isProduct(q) && sizeOf(p.shape) === 1) [product, scale] = [q, p];
+    if (sizeOf(q.shape) === 1) [product, scale] = [p, q];
+    else if (sizeOf(p.shape) === 1) [product, scale] = [q, p];
     else return null;
     if (facts.uses.get(product) !== 1) return null;
   }
-  if (!isProduct(product) || !sameShape(product.shape, out.shape)) return null;
-  const bias =
-    x.shape.length <= 2 &&
-    (x.shape.at(-1) ?? 1) === out.shape[1] &&
-    (x.shape.length < 2 || x.shape[0] === 1 || x.shape[0] === out.shape[0]);
-  if (!bias) return null;
+  if (!sameShape(product.shape, out.shape)) return null;
+  // A product may be seen under another shape: a filter's, or that of images.
+  if (product.node?.op === "Reshape") {
+    product = product.node.inputs[0]!;
+    if (facts.uses.get(product) !== 1) return null;
+  }
+  const columns = out.shape.at(-1)!;
+  const isWhole = sameShape(x.shape, out.shape);
+  const isRow = sizeOf(x.shape) === columns && (x.shape.at(-1) ?? 1) === columns;
+  if (!isProduct(product) || product.shape[1] !== columns || !(isWhole || isRow)) return null;
   const { node: source } = product;
   const transA = Number(source!.attributes?.transA ?? 0);
   const transB = Number(source!.attributes?.transB ?? 0);
@@ -166,13 +170,14 @@ function sumOfProduct(
     const [known, rest] = [constantNumber(p) ?? constantNumber(q), constantNumber(p) !== null ? q : p];
     if (known !== null && sameShape(rest.shape, x.shape)) [beta, start] = [known, at(rest)];
   }
+  start = reshapeValue(g, start, isWhole ? product.shape : [columns]);
   const attributes = {
     ...(alpha === 1 ? {} : { alpha: { float: alpha } }),
     ...(beta === 1 ? {} : { beta: { float: beta } }),
     transA,
     transB,
   };
-  return g.op("Gemm", [a, b, start], out.shape, out.type, attributes);
+  return reshapeValue(g, g.op("Gemm", [a, b, start], product.shape, out.type, attributes), out.shape);
 }
 
 /** `x − max − log Σ exp(x − max)` over the last axis, which TensorFlow.js writes out. */

@@ -9,15 +9,17 @@ import {
   type DepthwiseConv2dNativeBackpropInputAttrs,
   type FusedConv2DAttrs,
 } from "@tensorflow/tfjs-core";
-import { type Arr, arr, batchedProduct, fullAs, nchw, oihw, reshapeValue, transposeValue } from "../graph/arr.ts";
+import { type Arr, arr, fullAs, nchw, oihw, reshapeValue } from "../graph/arr.ts";
 import { type Graph, sizeOf, type Value } from "../graph/graph.ts";
 import { target } from "../graph/target.ts";
 import { add, float } from "./elementwise.ts";
+import { depthwiseFilterGradient, filterGradient } from "./filter-gradient.ts";
 import { activate } from "./linalg.ts";
 import { define, type Inputs } from "./registry.ts";
+import { convByRows, inputGradientByRows, isByRows } from "./rows.ts";
 import { transpose } from "./shape.ts";
+import { type Info, window } from "./window.ts";
 
-type Info = backend_util.Conv2DInfo;
 interface Attributes {
   readonly strides: number | [number, number];
   readonly pad: "valid" | "same" | number | backend_util.ExplicitPadding;
@@ -43,14 +45,6 @@ function infoOf(x: readonly number[], filter: readonly number[], a: Attributes, 
 const toNHWC = (a: Arr, format: string | undefined): Arr => (format === "NCHW" ? transpose(a, [0, 2, 3, 1]) : a);
 const fromNHWC = (a: Arr, format: string | undefined): Arr => (format === "NCHW" ? transpose(a, [0, 3, 1, 2]) : a);
 
-const window = (info: Info, group = 1) => ({
-  kernel_shape: [info.filterHeight, info.filterWidth],
-  strides: [info.strideHeight, info.strideWidth],
-  dilations: [info.dilationHeight, info.dilationWidth],
-  pads: [info.padInfo.top, info.padInfo.left, info.padInfo.bottom, info.padInfo.right],
-  group,
-});
-
 const nhwcOut = (info: Info, channels: number): number[] => [info.batchSize, info.outHeight, info.outWidth, channels];
 const toNCHW = ([n, h, w, c]: readonly number[]): number[] => [n!, c!, h!, w!];
 
@@ -72,6 +66,7 @@ function evenly<A extends { readonly pads: readonly number[] }>(g: Graph, image:
 }
 
 function conv(g: Graph, x: Arr, filter: Arr, info: Info, depthwise: boolean): Arr {
+  if (!depthwise && isByRows(info)) return convByRows(g, x, filter, info);
   const weights = depthwise ? depthwiseFilter(g, filter) : fullAs(g, filter, oihw);
   const shape = nhwcOut(info, weights.shape[0]!);
   const group = depthwise ? info.inChannels : 1;
@@ -85,6 +80,7 @@ function conv(g: Graph, x: Arr, filter: Arr, info: Info, depthwise: boolean): Ar
  * For stride 1 this is a convolution with the filter turned by half a turn; otherwise a transposed convolution.
  */
 function inputGradient(g: Graph, dy: Arr, filter: Arr, info: Info, depthwise: boolean): Arr {
+  if (!depthwise && isByRows(info)) return inputGradientByRows(g, dy, filter, info);
   const shape = [info.batchSize, info.inHeight, info.inWidth, info.inChannels];
   const {
     filterHeight: kh,
@@ -155,86 +151,6 @@ function turn(g: Graph, filter: Value, kh: number, kw: number): Value {
     filter.shape,
     "float32",
   );
-}
-
-/** Every window of the padded input, one after the other: C, kh·kw, N·oh·ow. */
-function windows(g: Graph, x: Arr, info: Info): Value {
-  const { batchSize: n, inChannels: c, outHeight: oh, outWidth: ow, strideHeight: sh, strideWidth: sw } = info;
-  const { top, left, bottom, right } = info.padInfo;
-  let image = transposeValue(g, fullAs(g, x, nchw), [1, 0, 2, 3]);
-  if (top || left || bottom || right) {
-    const shape = [c, n, info.inHeight + top + bottom, info.inWidth + left + right];
-    const pads = g.int64([0, 0, top, left, 0, 0, bottom, right]);
-    image = g.op("Pad", [image, pads, g.scalar(0)], shape, "float32", { mode: "constant" });
-  }
-  image = reshapeValue(g, image, [c, 1, n, image.shape[2]!, image.shape[3]!]);
-  const parts: Value[] = [];
-  for (let i = 0; i < info.filterHeight; i++) {
-    for (let j = 0; j < info.filterWidth; j++) {
-      const [row, column] = [i * info.dilationHeight, j * info.dilationWidth];
-      const starts = g.int64([row, column]);
-      const ends = g.int64([row + (oh - 1) * sh + 1, column + (ow - 1) * sw + 1]);
-      const whole = image.shape[3] === oh && image.shape[4] === ow && row === 0 && column === 0;
-      const part = whole
-        ? image
-        : g.op("Slice", [image, starts, ends, g.int64([3, 4]), g.int64([sh, sw])], [c, 1, n, oh, ow], "float32");
-      parts.push(part);
-    }
-  }
-  const all =
-    parts.length === 1 ? parts[0]! : g.op("Concat", parts, [c, parts.length, n, oh, ow], "float32", { axis: 1 });
-  return reshapeValue(g, all, [c * parts.length, n * oh * ow]);
-}
-
-/**
- * The windows of the input in the order of a filter: N, C·kh·kw, oh·ow.
- *
- * A convolution of each channel with the filters that pick one element each is the fastest way to them.
- */
-function windowsByImage(g: Graph, x: Arr, info: Info): Value {
-  const { batchSize: n, inChannels: c, filterHeight: kh, filterWidth: kw, outHeight: oh, outWidth: ow } = info;
-  const image = fullAs(g, x, nchw);
-  const k = kh * kw;
-  const isWhole = k === 1 && info.strideHeight === 1 && info.strideWidth === 1;
-  if (isWhole) return reshapeValue(g, image, [n, c, oh * ow]);
-  const picks = new Float32Array(k * k);
-  for (let i = 0; i < k; i++) picks[i * k + i] = 1;
-  const channels = reshapeValue(g, image, [n * c, 1, info.inHeight, info.inWidth]);
-  const filters = g.constant(picks, [k, 1, kh, kw], "float32");
-  const all = g.op("Conv", [channels, filters], [n * c, k, oh, ow], "float32", window(info));
-  return reshapeValue(g, all, [n, c * k, oh * ow]);
-}
-
-/**
- * The gradient with respect to the filter: the windows of the input times the gradient.
- *
- * Image by image, and summed, where images are large; else as one product over the batch.
- */
-function filterGradient(g: Graph, x: Arr, dy: Arr, info: Info): Arr {
-  const { filterHeight: kh, filterWidth: kw, inChannels: c, outChannels: o, batchSize: n } = info;
-  const places = info.outHeight * info.outWidth;
-  const shape = [kh, kw, c, o];
-  const gradient = fullAs(g, dy, nchw);
-  if (o <= 2 * places && info.padInfo.top < kh && info.padInfo.left < kw) {
-    const each = reshapeValue(g, gradient, [n, o, places]);
-    const products = batchedProduct(g, each, windowsByImage(g, x, info), [n, o, c * kh * kw], false, true);
-    const sum = g.op("ReduceSum", [products, g.int64([0])], [o, c * kh * kw], "float32", { keepdims: 0 });
-    return arr(reshapeValue(g, sum, [o, c, kh, kw]), shape, oihw);
-  }
-  const flat = reshapeValue(g, transposeValue(g, gradient, [1, 0, 2, 3]), [o, n * places]);
-  const product = g.op("Gemm", [flat, windows(g, x, info)], [o, c * kh * kw], "float32", { transA: 0, transB: 1 });
-  return arr(reshapeValue(g, product, [o, c, kh, kw]), shape, oihw);
-}
-
-/** The same, channel by channel: a batch of products of one row. */
-function depthwiseFilterGradient(g: Graph, x: Arr, dy: Arr, info: Info): Arr {
-  const { filterHeight: kh, filterWidth: kw, inChannels: c, batchSize: n, outHeight: oh, outWidth: ow } = info;
-  const multiplier = info.outChannels / c;
-  const places = n * oh * ow;
-  const gradient = reshapeValue(g, transposeValue(g, fullAs(g, dy, nchw), [1, 0, 2, 3]), [c, multiplier, places]);
-  const columns = reshapeValue(g, windows(g, x, info), [c, kh * kw, places]);
-  const value = batchedProduct(g, gradient, columns, [c, multiplier, kh * kw], false, true);
-  return arr(reshapeValue(g, value, [c, multiplier, kh, kw]), [kh, kw, c, multiplier], [2, 3, 0, 1]);
 }
 
 const empty = (...arrays: Arr[]): boolean => arrays.some((a) => sizeOf(a.shape) === 0);
