@@ -9,7 +9,8 @@ import type { Kernels } from "./kernels.ts";
 import { mimeOf } from "./mime.ts";
 import { logo } from "./page.ts";
 import { folderFor, type Sessions } from "./sessions.ts";
-import type { settings, workspaces } from "./settings.ts";
+import type { settings } from "./settings.ts";
+import type { workspaces } from "./workspaces.ts";
 
 export interface Services {
   contents: Contents;

@@ -14,8 +14,9 @@ import { type KernelOptions, kernels } from "./kernels.ts";
 import { asset, page, pageAddress, sorry, welcome } from "./page.ts";
 import { answer, type Services } from "./routes.ts";
 import { sessions } from "./sessions.ts";
-import { settings, workspaces } from "./settings.ts";
+import { settings } from "./settings.ts";
 import { trust } from "./trust.ts";
+import { workspaces } from "./workspaces.ts";
 
 export interface ServerOptions extends KernelOptions {
   /** The folder that is served. */
@@ -61,7 +62,12 @@ export async function startServer(options: ServerOptions): Promise<NotebookServe
     kernels: running,
     sessions: bound,
     settings: settings(options.app && join(options.app, "schemas.json"), join(config, "settings")),
-    workspaces: workspaces(),
+    workspaces: workspaces((path, notebook) =>
+      files.get(path, notebook ? { type: "notebook" } : { content: false }).then(
+        () => true,
+        (error: unknown) => errorAnswer(error).status >= 500,
+      ),
+    ),
     shutdown: () => options.onShutdown?.(),
   };
 

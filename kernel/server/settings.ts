@@ -58,15 +58,3 @@ export function settings(schemaFile: string | undefined, folder: string) {
     },
   };
 }
-
-/** The layout of the page, kept while the server runs. */
-export function workspaces() {
-  const saved = new Map<string, unknown>();
-  const empty = (id: string) => ({ data: {}, metadata: { id } });
-  return {
-    list: () => ({ workspaces: { ids: [...saved.keys()], values: [...saved.values()] } }),
-    get: (id: string) => saved.get(id) ?? empty(id),
-    save: (id: string, value: unknown) => void saved.set(id, value),
-    remove: (id: string) => void saved.delete(id),
-  };
-}

@@ -17,6 +17,9 @@ const executablePath = [
 ].find((path) => path !== "" && existsSync(path));
 const app = findApp();
 
+/** The longest wait for anything: a machine may be busy with other tests. What is waited for comes much sooner, or never. */
+export const patienceMs = 90_000;
+
 /** Why the page cannot be driven here, or nothing. */
 export const missing = !executablePath
   ? "no Chromium was found; install it or say where it is with CHROMIUM"
@@ -27,6 +30,9 @@ export const missing = !executablePath
 export const repository = new URL("../..", import.meta.url).pathname;
 /** Where the pictures go that a person looks at. */
 export const pictures = join(repository, "out", "notebook-page");
+
+/** Expects what may take a while to come about. */
+export const eventually = <T>(look: () => T) => expect.poll(look, { timeout: patienceMs, interval: 50 });
 
 let browser: Promise<Browser> | undefined;
 export const closeBrowser = async () => (await browser)?.close();
@@ -43,8 +49,11 @@ export interface Tab {
   /** What the page complained of. */
   complaints: string[];
   cell(index: number): ReturnType<Page["locator"]>;
+  /** Asks for a cell to be run. */
+  start(index: number): Promise<void>;
   /** Runs a cell and waits for its number. */
   run(index: number): Promise<void>;
+  /** Waits for the number of a cell that was started. */
   settled(index: number): Promise<void>;
   menu(name: string, item: string): Promise<void>;
   picture(name: string): Promise<void>;
@@ -60,9 +69,18 @@ export async function desk(notebooks: Record<string, unknown>, preload = true): 
   const library = preload ? { preload: ownLibrary() } : {};
   const server = await startServer({ root, app: app!, config: temporary(), ...library });
   onTestFinished(() => server.close());
-  browser ??= chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"] });
+  // Shared memory is small in containers; a page that finds it full crashes.
+  const args = ["--no-sandbox", "--disable-dev-shm-usage"];
+  browser ??= chromium.launch({ executablePath: executablePath!, args, timeout: patienceMs });
+  // Cookies, storage and the layout of the page belong to this test alone: the context here, the rest in the server's folders.
   const context = await (await browser).newContext({ viewport: { width: 1300, height: 900 } });
-  onTestFinished(() => context.close());
+  context.setDefaultTimeout(patienceMs);
+  onTestFinished(async ({ task }) => {
+    if (task.result?.state === "fail")
+      for (const [i, page] of context.pages().entries())
+        await page.screenshot({ path: join(pictures, `failed-${i}.png`), timeout: 10_000 }).catch(() => {});
+    await context.close();
+  });
   return { root, server, context, open: (file) => open(context, server, file) };
 }
 
@@ -73,21 +91,24 @@ async function open(context: BrowserContext, server: NotebookServer, file: strin
   page.on("pageerror", (error) => complaints.push(String(error)));
   await page.goto(server.url(file));
   await page.waitForSelector("body[data-ready]", { state: "attached" });
-  // A cell that is run before the kernel is there is not run.
-  await page.waitForSelector(".jp-Notebook-ExecutionIndicator[data-status='idle'], .jp-Dialog");
+  await page.waitForSelector(".jp-Notebook .jp-Cell, .jp-Dialog");
   const cell = (index: number) => page.locator(".jp-Notebook .jp-Cell").nth(index);
   const settled = async (index: number) => {
     const prompt = cell(index).locator(".jp-InputPrompt");
-    await expect.poll(() => prompt.textContent(), { timeout: 60_000 }).toMatch(/\[\d+\]/);
+    await eventually(() => prompt.textContent()).toMatch(/\[\d+\]/);
+  };
+  const start = async (index: number) => {
+    await cell(index).locator(".cm-content").click();
+    await page.keyboard.press("Control+Enter");
   };
   return {
     page,
     complaints,
     cell,
     settled,
+    start,
     async run(index) {
-      await cell(index).locator(".cm-content").click();
-      await page.keyboard.press("Control+Enter");
+      await start(index);
       await settled(index);
     },
     async menu(name, item) {

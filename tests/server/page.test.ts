@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { closeBrowser, desk, missing, notebook } from "./browser.ts";
+import { closeBrowser, desk, eventually, missing, notebook } from "./browser.ts";
 
 afterAll(closeBrowser);
 
@@ -10,7 +10,7 @@ const sourceOf = (file: string, cell: number): string =>
 
 describe.skipIf(missing !== "")(
   `the page in a browser${missing === "" ? "" : ` (skipped: ${missing})`}`,
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   () => {
     test("the first notebook runs from end to end, a figure moves while it trains, and says its numbers under the mouse", async () => {
       const { open, root } = await desk({ "00-start.ipynb": undefined });
@@ -22,35 +22,33 @@ describe.skipIf(missing !== "")(
       const live = cell(study).locator(".thalweg-figure").first();
       await live.locator(".main-svg").first().waitFor();
       const seen = new Set<string>();
-      const end = Date.now() + 20_000;
-      while (seen.size < 3 && Date.now() < end) {
-        seen.add(
-          await live.evaluate((figure) =>
-            [...figure.querySelectorAll("path.js-line")].map((line) => line.getAttribute("d")).join(),
-          ),
-        );
-        await page.waitForTimeout(100);
-      }
-      expect(seen.size).toBeGreaterThanOrEqual(3);
+      await eventually(async () => {
+        const lines = await live
+          .locator("path.js-line")
+          .evaluateAll((paths) => paths.map((path) => path.getAttribute("d")));
+        return seen.add(lines.join()).size;
+      }).toBeGreaterThanOrEqual(3);
       await picture("training");
 
       const prompts = page.locator(".jp-CodeCell .jp-InputPrompt");
       const waiting = async () => (await prompts.allTextContents()).filter((text) => !/\[\d+\]/.test(text)).length;
-      await expect.poll(waiting, { timeout: 100_000 }).toBe(0);
+      await eventually(waiting).toBe(0);
       expect(await page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']").count()).toBe(
         0,
       );
       const plot = page.locator(".thalweg-figure .nsewdrag").first();
       await plot.scrollIntoViewIfNeeded();
-      const box = (await plot.boundingBox())!;
-      for (let x = 0.3; x < 0.7; x += 0.05) await page.mouse.move(box.x + box.width * x, box.y + box.height / 2);
-      await page.waitForSelector(".hoverlayer .hovertext");
+      await eventually(async () => {
+        const box = (await plot.boundingBox())!;
+        for (let x = 0.3; x < 0.7; x += 0.05) await page.mouse.move(box.x + box.width * x, box.y + box.height / 2);
+        return page.locator(".hoverlayer .hovertext").count();
+      }).toBeGreaterThan(0);
       await picture("hover");
 
       await page.keyboard.press("Control+s");
-      await expect
-        .poll(() => JSON.parse(readFileSync(join(root, "00-start.ipynb"), "utf8")).cells[study].outputs.length)
-        .toBeGreaterThan(0);
+      await eventually(
+        () => JSON.parse(readFileSync(join(root, "00-start.ipynb"), "utf8")).cells[study].outputs.length,
+      ).toBeGreaterThan(0);
       await page.reload();
       await page.waitForSelector(".jp-Notebook .thalweg-figure .main-svg");
       await picture("reloaded");
@@ -62,7 +60,7 @@ describe.skipIf(missing !== "")(
       const { open } = await desk({
         "n.ipynb": notebook("const data = digits()", "classes(data).spl", training, "typeof data"),
       });
-      const { page, cell, run, settled, picture, menu } = await open("n.ipynb");
+      const { page, cell, start, run, settled, picture, menu } = await open("n.ipynb");
       await run(0);
       await cell(1).locator(".cm-content").click();
       await page.keyboard.press("End");
@@ -80,10 +78,8 @@ describe.skipIf(missing !== "")(
       await picture("tooltip");
       await page.keyboard.press("Escape");
 
-      await cell(2).locator(".cm-content").click();
-      await page.keyboard.press("Control+Enter");
+      await start(2);
       await cell(2).locator(".jp-OutputArea-output:visible").first().waitFor();
-      await page.waitForTimeout(500);
       await page.click('[data-jp-item-name="interrupt"]');
       await settled(2);
       await run(3);
@@ -91,16 +87,15 @@ describe.skipIf(missing !== "")(
 
       await menu("Kernel", "Restart Kernel…");
       await page.click(".jp-Dialog .jp-mod-accept");
-      await page.waitForSelector(".jp-Notebook-ExecutionIndicator[data-status='idle']");
-      await run(3);
-      expect(await cell(3).locator(".jp-OutputArea").textContent()).toContain("'undefined'");
+      // At once: it waits for the new process.
+      await start(3);
+      await eventually(() => cell(3).locator(".jp-OutputArea").textContent()).toContain("'undefined'");
     });
 
     test("what is typed is saved, and is there after a reload; what was asked on stdin is answered", async () => {
       const { open, root } = await desk({ "n.ipynb": notebook("const name = prompt('who?'); name") }, false);
-      const { page, cell, settled } = await open("n.ipynb");
-      await cell(0).locator(".cm-content").click();
-      await page.keyboard.press("Control+Enter");
+      const { page, cell, start, settled } = await open("n.ipynb");
+      await start(0);
       await page.fill(".jp-Stdin-input", "Ada");
       await page.keyboard.press("Enter");
       await settled(0);
@@ -109,11 +104,11 @@ describe.skipIf(missing !== "")(
       await page.keyboard.press("Control+End");
       await page.keyboard.type(" // edited");
       await page.keyboard.press("Control+s");
-      await expect.poll(() => sourceOf(join(root, "n.ipynb"), 0)).toContain("// edited");
+      await eventually(() => sourceOf(join(root, "n.ipynb"), 0)).toContain("// edited");
       await page.reload();
       await page.waitForSelector(".jp-Notebook .jp-Cell");
-      await expect.poll(() => cell(0).locator(".cm-content").textContent()).toContain("// edited");
-      await expect.poll(() => cell(0).locator(".jp-OutputArea").textContent()).toContain("'Ada'");
+      await eventually(() => cell(0).locator(".cm-content").textContent()).toContain("// edited");
+      await eventually(() => cell(0).locator(".jp-OutputArea").textContent()).toContain("'Ada'");
     });
 
     test("two tabs on one notebook: the second that saves is asked first", async () => {
@@ -127,9 +122,8 @@ describe.skipIf(missing !== "")(
         await tab.cell(0).locator(".cm-content").click();
         await tab.page.keyboard.press("Control+End");
         await tab.page.keyboard.type(text);
-        await tab.page.waitForTimeout(1000);
         await tab.page.keyboard.press("Control+s");
-        if (tab === one) await expect.poll(() => sourceOf(join(root, "n.ipynb"), 0)).toBe("1 // one");
+        if (tab === one) await eventually(() => sourceOf(join(root, "n.ipynb"), 0)).toBe("1 // one");
       }
       await two.page.waitForSelector(".jp-Dialog");
       await two.picture("two-tabs");
@@ -161,21 +155,23 @@ describe.skipIf(missing !== "")(
       await cell(1).locator(".jp-OutputArea-output").first().waitFor();
       for (const link of await page.locator("a:has-text('click me')").all())
         await link.click({ timeout: 2000 }).catch(() => {});
-      await page.waitForTimeout(300);
+      // Whatever would run has run when this answer is here.
+      await page.evaluate("new Promise((resolve) => requestIdleCallback(resolve, { timeout: 5000 }))");
       expect(await page.evaluate("window.evil")).toBeUndefined();
       // They were there to be run.
       expect(await page.locator(".jp-OutputArea-output:has-text('click me')").count()).toBe(2);
     });
 
     test("a connection that breaks while a cell runs comes back without a gap or a repetition", async () => {
-      const { open, context } = await desk(
-        {
-          "n.ipynb": notebook(
-            "for (let i = 0; i < 40; i++) { console.log('line ' + i); await new Promise((r) => setTimeout(r, 50)) }",
-          ),
-        },
-        false,
-      );
+      const counts = `
+        import { existsSync } from "node:fs";
+        let i = 0;
+        while (!existsSync("enough")) {
+          console.log("line " + i++);
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        console.log("all " + i)`;
+      const { open, context, root } = await desk({ "n.ipynb": notebook(counts) }, false);
       let cut = () => {};
       let opened = 0;
       await context.routeWebSocket(/\/channels/, (page) => {
@@ -186,16 +182,19 @@ describe.skipIf(missing !== "")(
           void page.close({ code: 3001 });
         };
       });
-      const { page, cell, settled } = await open("n.ipynb");
-      await cell(0).locator(".cm-content").click();
-      await page.keyboard.press("Control+Enter");
+      const { page, cell, start, settled } = await open("n.ipynb");
+      await start(0);
       await page.waitForSelector(".jp-OutputArea-output:has-text('line 10')");
       cut();
+      await eventually(() => opened).toBe(2);
+      writeFileSync(join(root, "enough"), "");
       await settled(0);
-      await page.waitForSelector(".jp-OutputArea-output:has-text('line 39')");
-      expect(opened).toBe(2);
+      await page.waitForSelector(".jp-OutputArea-output:has-text('all')");
       const text = await cell(0).locator(".jp-OutputArea-output").allTextContents();
-      expect(text.join("").trim()).toBe(Array.from({ length: 40 }, (_, i) => `line ${i}`).join("\n"));
+      const lines = text.join("").trim().split("\n");
+      const count = Number(/^all (\d+)$/.exec(lines.pop()!)?.[1]);
+      expect(count).toBeGreaterThan(10);
+      expect(lines).toEqual(Array.from({ length: count }, (_, i) => `line ${i}`));
     });
 
     test("a hundred thousand lines, and a notebook of 5 MB, keep the page alive", async () => {
@@ -212,27 +211,62 @@ describe.skipIf(missing !== "")(
       await cell(0).locator(".cm-content").click();
       await page.keyboard.press("Control+End");
       await page.keyboard.type(" // alive");
-      expect(Date.now() - started).toBeLessThan(10_000);
+      expect(Date.now() - started).toBeLessThan(30_000);
       await page.keyboard.press("Control+s");
-      await expect.poll(() => sourceOf(join(root, "big.ipynb"), 0), { timeout: 20_000 }).toContain("// alive");
+      await eventually(() => sourceOf(join(root, "big.ipynb"), 0)).toContain("// alive");
     });
 
-    test("what goes wrong is told in the page: a broken notebook, a server that was started again", async () => {
-      const { open, server, context } = await desk({ "broken.ipynb": '{"cells": [', "n.ipynb": notebook("1") }, false);
+    test("a notebook that is broken is told, is left as it is, and does not come back with the other tabs", async () => {
+      const { open, server, root } = await desk({ "broken.ipynb": '{"cells": [', "n.ipynb": notebook("1") }, false);
+      const workspace = async () => {
+        const headers = { authorization: `token ${server.token}` };
+        const answer = await fetch(`http://127.0.0.1:${server.port}/lab/api/workspaces`, { headers });
+        return JSON.stringify(await answer.json());
+      };
+      const one = await open("n.ipynb");
+      await eventually(workspace).toContain("notebook:n.ipynb");
+      await one.page.close();
       const broken = await open("broken.ipynb");
       await broken.page.waitForSelector(".jp-Dialog:has-text('not a readable notebook')");
       await broken.picture("broken");
-      await broken.page.click(".jp-Dialog button:has-text('Close')");
+      expect(readFileSync(join(root, "broken.ipynb"), "utf8")).toBe('{"cells": [');
+      // The page is left with the message on it, and its layout may name the broken tab.
       await broken.page.close();
+      const again = await open("n.ipynb");
+      await again.run(0);
+      expect(await again.page.locator(".jp-Dialog").count()).toBe(0);
+      expect(await again.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tabLabel").allTextContents()).toEqual([
+        "n.ipynb",
+      ]);
+    });
+
+    test("a server that was started again says how to go on, and what was typed stays", async () => {
+      const { open, context } = await desk({ "n.ipynb": notebook("1") }, false);
       const { page, cell } = await open("n.ipynb");
       await context.clearCookies();
       await cell(0).locator(".cm-content").click();
       await page.keyboard.type("2");
       await page.keyboard.press("Control+s");
       await page.waitForSelector(".jp-Dialog:has-text('Open the address that the terminal printed')");
-      await page.screenshot();
       expect(await cell(0).locator(".cm-content").textContent()).toContain("2");
-      expect(server.token.length).toBe(48);
+    });
+
+    test("a cell that is run before the kernel is there waits for it", async () => {
+      const { open, context } = await desk({ "n.ipynb": notebook("6 * 7") }, false);
+      let letGo = () => {};
+      const held = new Promise<void>((resolve) => {
+        letGo = resolve;
+      });
+      await context.route(/\/api\/sessions/, async (route) => {
+        if (route.request().method() === "POST") await held;
+        await route.continue();
+      });
+      const { cell, start, settled } = await open("n.ipynb");
+      await start(0);
+      await eventually(() => cell(0).locator(".jp-InputPrompt").textContent()).toBe("[*]:");
+      letGo();
+      await settled(0);
+      expect(await cell(0).locator(".jp-OutputArea").textContent()).toContain("42");
     });
   },
 );

@@ -2,6 +2,7 @@
 import { type JupyterFrontEndPlugin, JupyterLab } from "@jupyterlab/application";
 import { IConnectionStatus, IServiceManager } from "@jupyterlab/services";
 import { PluginRegistry } from "@lumino/coreutils";
+import { executorPlugin } from "./executor.ts";
 import { extensions, mimeExtensions } from "./extensions.ts";
 import { plotlyRenderer } from "./plotly.ts";
 import { settingsPlugin } from "./settings.ts";
@@ -22,6 +23,7 @@ const left = new Set([
   "@jupyterlab/application-extension:logo",
   "@jupyterlab/filebrowser-extension:share-file",
   "@jupyterlab/filebrowser-extension:open-url",
+  "@jupyterlab/notebook-extension:cell-executor",
   "@jupyterlab/notebook-extension:code-console",
   "@jupyterlab/notebook-extension:export",
   "@jupyterlab/notebook-extension:language-server",
@@ -34,7 +36,7 @@ const left = new Set([
 type Plugin = JupyterFrontEndPlugin<unknown>;
 
 async function start(): Promise<void> {
-  const ours = [settingsPlugin, serverSettingsPlugin, translatorPlugin, titlePlugin] as Plugin[];
+  const ours = [settingsPlugin, serverSettingsPlugin, translatorPlugin, titlePlugin, executorPlugin] as Plugin[];
   const plugins = [...extensions.flat().filter((plugin) => !left.has(plugin.id)), ...ours];
   const pluginRegistry = new PluginRegistry();
   pluginRegistry.registerPlugins(plugins as never);
