@@ -7,7 +7,17 @@ import { streamSamples } from "../plots/stream-samples.ts";
 import { streamTimeline } from "../plots/stream-timeline.ts";
 import { shown } from "../runs/run.ts";
 import * as operators from "../streams/operators/index.ts";
-import type { After, AfterCase, CaseOperator, Experience, Fact, Operator, Stream, Why } from "../streams/stream.ts";
+import type {
+  After,
+  AfterCase,
+  CaseOperator,
+  Experience,
+  Fact,
+  KindAfter,
+  Operator,
+  Stream,
+  Why,
+} from "../streams/stream.ts";
 import { type Study, study } from "./study.ts";
 
 type Operators = typeof operators;
@@ -18,10 +28,10 @@ type Fits<K extends Kind, On extends Kind> = [Kind] extends [K] ? true : [K] ext
 type Method<O, F extends Fact, K extends Kind> =
   O extends CaseOperator<infer C, infer Rest>
     ? <W extends keyof C & string>(word: W, ...rest: Rest) => Fluent<AfterCase<F, C[W]>, K>
-    : O extends Operator<infer Args, infer Needs, infer Adds, infer Drops, infer On>
+    : O extends Operator<infer Args, infer Needs, infer Adds, infer Drops, infer On, infer To>
       ? Fits<K, On> extends true
         ? [Needs] extends [F]
-          ? (...args: Args) => Fluent<After<F, Adds, Drops>, K>
+          ? (...args: Args) => Fluent<After<F, Adds, Drops>, KindAfter<K, To>>
           : Why<`this operator needs a stream that tells "${Exclude<Needs, F>}"`>
         : Why<`this operator takes ${On} examples, and this stream has ${K} examples`>
       : never;

@@ -1,4 +1,5 @@
 // Written by `npm run gen`.
+export * from "./backbone.ts";
 export * from "./backbones/index.ts";
 export * from "./heads/index.ts";
 export * from "./initial.ts";

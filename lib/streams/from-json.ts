@@ -1,6 +1,7 @@
 /** Makes a stream again from its spec and the data sets it was made of. */
 import type { Dataset, Json } from "../data/dataset.ts";
 import { isSpec } from "./operator.ts";
+import type { Backbone } from "./operators/features.ts";
 import * as operators from "./operators/index.ts";
 import * as sources from "./sources/index.ts";
 import type { Stream, StreamSpec } from "./stream.ts";
@@ -8,10 +9,15 @@ import type { Stream, StreamSpec } from "./stream.ts";
 type AnySource = ((...args: unknown[]) => Stream) & { readonly takes: "one" | "many" | "none" };
 type AnyOperator = (...args: unknown[]) => (stream: Stream) => Stream;
 
+/** Makes what stands in a spec for a model that turns examples into features. */
+export type BackboneMaker = (spec: Json) => Backbone;
+
 /**
- * The stream that a spec describes. Data sets are found by name, and must have the checksum that the spec has.
+ * The stream that a spec describes. Data sets are found by name, and must have the checksum that the spec has. Models that turn examples
+ * into features (`features`) are made by `make`; a stream of features of a function cannot be made of JSON.
  *
- * @throws TypeError for a source or operator that does not exist; Error for a data set that is not given, or is not the same data.
+ * @throws TypeError for a source or operator that does not exist, or a function; Error for a data set that is not given, or is not the
+ * same data.
  *
  * @example
  * ```ts
@@ -21,15 +27,15 @@ type AnyOperator = (...args: unknown[]) => (stream: Stream) => Stream;
  * again.length; // 5
  * ```
  */
-export function streamFromJson(spec: StreamSpec, data: readonly Dataset[]): Stream {
-  const args = spec.args.map((arg) => streamOr(arg, data));
+export function streamFromJson(spec: StreamSpec, data: readonly Dataset[], make?: BackboneMaker): Stream {
+  const args = spec.args.map((arg) => given(arg, data, make));
   if (spec.of !== undefined) {
-    const make = (operators as unknown as Record<string, AnyOperator>)[spec.name];
-    if (make === undefined) throw new TypeError(`streamFromJson: a known operator is required, got "${spec.name}"`);
-    return make(...args)(streamFromJson(spec.of, data));
+    const operator = (operators as unknown as Record<string, AnyOperator>)[spec.name];
+    if (operator === undefined) throw new TypeError(`streamFromJson: a known operator is required, got "${spec.name}"`);
+    return operator(...args)(streamFromJson(spec.of, data, make));
   }
-  const make = (sources as unknown as Record<string, AnySource>)[spec.name];
-  if (make === undefined) throw new TypeError(`streamFromJson: a known source is required, got "${spec.name}"`);
+  const source = (sources as unknown as Record<string, AnySource>)[spec.name];
+  if (source === undefined) throw new TypeError(`streamFromJson: a known source is required, got "${spec.name}"`);
   const found = (spec.data ?? []).map((wanted) => {
     const set = data.find((d) => d.name === wanted.name && d.checksum === wanted.checksum);
     if (set !== undefined) return set;
@@ -40,15 +46,25 @@ export function streamFromJson(spec: StreamSpec, data: readonly Dataset[]): Stre
       }; give it in the list of data sets`,
     );
   });
-  if (make.takes === "none") return make(...args);
-  return make(make.takes === "many" ? found : found[0], ...args);
+  if (source.takes === "none") return source(...args);
+  return source(source.takes === "many" ? found : found[0], ...args);
 }
 
-/** An argument as it was given: a stream where its spec stands, `Infinity` where the word does. */
-function streamOr(arg: Json, data: readonly Dataset[]): unknown {
+/** An argument as it was given: a stream where its spec stands, a backbone where its spec does, `Infinity` where the word does. */
+function given(arg: Json, data: readonly Dataset[], make?: BackboneMaker): unknown {
   if (arg === "Infinity") return Infinity;
-  if (isSpec(arg)) return streamFromJson(arg.stream as unknown as StreamSpec, data);
-  if (Array.isArray(arg)) return arg.map((item) => streamOr(item, data));
+  if (isSpec(arg)) return streamFromJson(arg.stream as unknown as StreamSpec, data, make);
+  if (Array.isArray(arg)) return arg.map((item) => given(item, data, make));
   if (typeof arg !== "object" || arg === null) return arg;
-  return Object.fromEntries(Object.entries(arg).map(([key, value]) => [key, streamOr(value, data)]));
+  if ("function" in arg)
+    throw new TypeError(
+      `streamFromJson: a stream that JSON can say is required, got features of the function "${arg.function}"; apply features(${arg.function}) to the stream again, or give it a backbone(model)`,
+    );
+  if ("backbone" in arg) {
+    if (make !== undefined) return make(arg.backbone!);
+    throw new TypeError(
+      "streamFromJson: what makes models of their JSON is required for a stream of features, got nothing; give it as the third argument, or read the whole experiment with specFromJson",
+    );
+  }
+  return Object.fromEntries(Object.entries(arg).map(([key, value]) => [key, given(value, data, make)]));
 }

@@ -11,9 +11,10 @@ import {
   type Stream,
 } from "./stream.ts";
 
-/** What an operator applies to: some kinds of example alone, where it says so. */
-interface Limits<On extends Kind> {
+/** What an operator applies to, some kinds of example alone where it says so; and what it makes of them. */
+interface Limits<On extends Kind, To extends Kind = never> {
   readonly kinds?: readonly On[];
+  readonly gives?: To;
 }
 
 /**
@@ -27,16 +28,24 @@ export function operator<
   Adds extends Fact = never,
   Drops extends Fact = never,
   On extends Kind = Kind,
+  To extends Kind = never,
 >(
   name: string,
   build: (...args: Args) => (stream: Stream) => Changed,
-  change: FactChange<Needs, Adds, Drops> & Limits<On> = {},
-): Operator<Args, Needs, Adds, Drops, On> {
+  change: FactChange<Needs, Adds, Drops> & Limits<On, To> = {},
+): Operator<Args, Needs, Adds, Drops, On, To> {
   const make = (...args: Args) => {
     const apply = build(...args);
     return (stream: Stream) => applied(name, args, change, apply, (...settled: Args) => make(...settled))(stream);
   };
-  return Object.assign(make, { operator: name, facts: change }) as unknown as Operator<Args, Needs, Adds, Drops, On>;
+  return Object.assign(make, { operator: name, facts: change }) as unknown as Operator<
+    Args,
+    Needs,
+    Adds,
+    Drops,
+    On,
+    To
+  >;
 }
 
 /** Declares an operator whose first argument, a word of `cases`, decides what happens to the facts. */
@@ -59,7 +68,7 @@ export function operatorByCase<const C extends Cases, Rest extends readonly unkn
 function applied<Args extends readonly unknown[]>(
   name: string,
   args: Args,
-  change: FactChange<Fact, Fact, Fact> & Limits<Kind>,
+  change: FactChange<Fact, Fact, Fact> & Limits<Kind, Kind>,
   apply: (stream: Stream) => Changed,
   again: (...args: Args) => (stream: Stream) => Stream,
 ): (stream: Stream) => Stream {
@@ -74,11 +83,11 @@ function applied<Args extends readonly unknown[]>(
     if (change.kinds !== undefined && !change.kinds.includes(stream.kind))
       throw new TypeError(`${name}: a stream of ${change.kinds.join(" or ")} examples is required, got ${stream.kind}`);
     const kept = stream.facts.filter((fact) => !change.drops?.includes(fact));
-    const changed = apply(stream);
+    const { args: written = args.map(plain), ...changed } = apply(stream);
     const length = changed.length ?? stream.length;
     const facts = [...new Set([...kept, ...(change.adds ?? [])])].filter((f) => f !== "length" || length !== Infinity);
     const result: Stream = makeStream<Fact, Kind>({
-      kind: stream.kind,
+      kind: change.gives ?? stream.kind,
       shape: stream.shape,
       length,
       classes: stream.classes,
@@ -100,7 +109,7 @@ function applied<Args extends readonly unknown[]>(
       },
       ...changed,
       facts,
-      spec: { name, args: args.map(plain), of: stream.spec },
+      spec: { name, args: written, of: stream.spec },
     });
     return result;
   };

@@ -161,11 +161,12 @@ export function makeStream<F extends Fact, K extends Kind>(parts: StreamParts<F,
   return Object.freeze(stream);
 }
 
-/** An argument as JSON can hold it: what never ends is said in a word. */
+/** An argument as JSON can hold it: what never ends is said in a word. What is worked out when it is read is left for then. */
 function writable(arg: Json): Json {
   if (arg === Infinity) return "Infinity";
   if (Array.isArray(arg)) return arg.map(writable);
   if (typeof arg !== "object" || arg === null) return arg;
+  if (Object.values(Object.getOwnPropertyDescriptors(arg)).some(({ get }) => get !== undefined)) return arg;
   return Object.fromEntries(Object.entries(arg).map(([key, value]) => [key, writable(value)]));
 }
 
@@ -205,6 +206,9 @@ export type Requires<F extends Fact, Needs extends Fact> = [Needs] extends [F]
   ? unknown
   : Why<`this operator needs a stream that tells "${Exclude<Needs, F>}"`>;
 
+/** What an example is after an operator: what it was, unless the operator makes something else of it. */
+export type KindAfter<K extends Kind, To extends Kind> = [To] extends [never] ? K : To;
+
 /** A function from arguments to a function from stream to stream; every one is a fluent method of the same name. */
 export interface Operator<
   Args extends readonly unknown[],
@@ -212,10 +216,13 @@ export interface Operator<
   Adds extends Fact = never,
   Drops extends Fact = never,
   On extends Kind = Kind,
+  To extends Kind = never,
 > {
   (
     ...args: Args
-  ): <F extends Fact, K extends On>(stream: Stream<F, K> & Requires<F, Needs>) => Stream<After<F, Adds, Drops>, K>;
+  ): <F extends Fact, K extends On>(
+    stream: Stream<F, K> & Requires<F, Needs>,
+  ) => Stream<After<F, Adds, Drops>, KindAfter<K, To>>;
   /** The operator's name, which is also its file's and its method's. */
   readonly operator: string;
   readonly facts: FactChange<Needs, Adds, Drops>;
@@ -243,7 +250,10 @@ export interface CaseOperator<C extends Cases, Rest extends readonly unknown[]> 
 }
 
 /** What the body of an operator gives: the parts that change. */
-export type Changed = Partial<Omit<StreamParts<Fact, Kind>, "spec" | "facts">>;
+export type Changed = Partial<Omit<StreamParts<Fact, Kind>, "spec" | "facts">> & {
+  /** The operator's arguments as they stand in the spec, where they are not JSON themselves. */
+  readonly args?: readonly Json[];
+};
 
 /** The data sets that entries of specs stand for, for as long as the spec is there. */
 const sets = new WeakMap<object, Dataset>();

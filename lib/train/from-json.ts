@@ -1,5 +1,6 @@
 /** Makes an experiment again from its record, where every part of it is the library's own. */
 import type { Dataset, Json } from "../data/dataset.ts";
+import { backbone } from "../models/backbone.ts";
 import * as backbones from "../models/backbones/index.ts";
 import type { Layer } from "../models/layer.ts";
 import * as layers from "../models/layers/index.ts";
@@ -11,6 +12,7 @@ import * as schedules from "../optim/schedules/index.ts";
 import * as strategies from "../strategies/index.ts";
 import type { Strategy, StrategySpec } from "../strategies/strategy.ts";
 import { streamFromJson } from "../streams/from-json.ts";
+import type { Backbone } from "../streams/operators/features.ts";
 import type { StreamSpec } from "../streams/stream.ts";
 import { type Evaluation, evaluation, type RunSpec, type Training, training } from "./spec.ts";
 
@@ -38,7 +40,7 @@ interface Part {
 export function specFromJson(json: Json, data: readonly Dataset[]): RunSpec {
   const spec = json as unknown as SpecJson;
   return {
-    stream: streamFromJson(spec.stream, data),
+    stream: streamFromJson(spec.stream, data, backboneFromJson),
     model: modelFromJson(spec.model),
     strategies: spec.strategies.map((each) => named<Strategy>("strategy", strategies, each)),
     optimizer: named<Optimizer>("optimizer", optimizers, spec.optimizer),
@@ -46,6 +48,16 @@ export function specFromJson(json: Json, data: readonly Dataset[]): RunSpec {
     training: training(spec.training),
     evaluation: evaluation(spec.evaluation),
   };
+}
+
+/** The backbone that stands in the record of a stream of features. */
+function backboneFromJson(spec: Json): Backbone {
+  const { model, seed } = spec as { readonly model: Json; readonly seed?: number };
+  if (seed === undefined)
+    throw new TypeError(
+      "specFromJson: a backbone with drawn weights is required, got one whose weights were given; apply features(backbone(model, { weights })) to the stream again",
+    );
+  return backbone(modelFromJson(model as unknown as ModelSpec), { seed });
 }
 
 /** The model that a record describes. */
