@@ -2,6 +2,7 @@ import { disposeTree, jit, tf, valueAndGrad } from "../engine/index.ts";
 import { type Params, tape } from "../models/model.ts";
 import { crossEntropies, masked, type Network, type Weights } from "../models/network.ts";
 import { draw as drawn, recall } from "./parts/buffer.ts";
+import { dropped } from "./parts/forgetting.ts";
 import { type OnlineMemory, replayed } from "./parts/online.ts";
 import { plus } from "./parts/projection.ts";
 import { type Reference, referenceTensors } from "./parts/reference.ts";
@@ -123,6 +124,18 @@ export const hal = strategy(
           task: Int32Array.of(...anchors.task, ...labels.map(() => task)),
         };
         return { ...memory, anchors: joined };
+      },
+      forget(memory: Memory, columns): Memory {
+        if (memory.buffer !== null) dropped(memory.buffer, columns);
+        const { x, y, task } = memory.anchors;
+        const stay = [...y.keys()].filter((i) => !columns.has(y[i]!));
+        const size = x.length / Math.max(1, y.length);
+        const anchors = {
+          x: Float32Array.from(stay.flatMap((i) => [...x.subarray(i * size, (i + 1) * size)])),
+          y: Int32Array.from(stay, (i) => y[i]!),
+          task: Int32Array.from(stay, (i) => task[i]!),
+        };
+        return { ...memory, anchors };
       },
     };
   },

@@ -5,6 +5,7 @@ import type { OnlineMemory } from "./parts/online.ts";
 import { plus } from "./parts/projection.ts";
 import { type Reference, referenceInput } from "./parts/reference.ts";
 import { between } from "./parts/rows.ts";
+import { still } from "./parts/still.ts";
 import { requireNumber, requireWhole, type Step, strategy } from "./strategy.ts";
 
 /**
@@ -58,7 +59,7 @@ export const mer = strategy(
         return joined;
       },
       // The loss is said, but its gradient is made anew, example by example.
-      taskLoss: (_state, step) => withoutGradient(step.crossEntropy(step.logits, step.y, step.mask, step.weight)),
+      taskLoss: (_state, step) => still(step.crossEntropy(step.logits, step.y, step.mask, step.weight)),
       gradient(_state, others, step) {
         const { rate, weights } = step;
         const remembered = step.extra.x === undefined ? null : (step.extra as Reference);
@@ -112,12 +113,4 @@ function gradientAlong(step: Step, way: Weights, { x, y, task, mask, weight }: G
     const each = crossEntropies(masked(logits, mask ?? null), y);
     return tf.mean(weight === null ? each : tf.mul(each, weight));
   });
-}
-
-/** The same number, which does not depend on anything. */
-function withoutGradient(value: tf.Scalar): tf.Scalar {
-  return tf.customGrad((x) => ({
-    value: tf.clone(x as tf.Tensor),
-    gradFunc: (dy: tf.Tensor) => tf.zerosLike(dy),
-  }))(value) as tf.Scalar;
 }
