@@ -242,7 +242,8 @@ describe.skipIf(missing !== "")(
 
     test("a server that was started again says how to go on, and what was typed stays", async () => {
       const { open, context } = await desk({ "n.ipynb": notebook("1") }, false);
-      const { page, cell } = await open("n.ipynb");
+      const { page, cell, run } = await open("n.ipynb");
+      await run(0);
       await context.clearCookies();
       await cell(0).locator(".cm-content").click();
       await page.keyboard.type("2");
