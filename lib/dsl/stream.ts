@@ -1,5 +1,7 @@
 /** Streams with their operators as methods. No logic: each method calls the operator of its name. */
 import type { Dataset, Kind } from "../data/dataset.ts";
+import { type ExperienceTableOptions, experienceTable } from "../metrics/experience-table.ts";
+import type { DataFrame } from "../metrics/frame.ts";
 import type { Model } from "../models/model.ts";
 import type { Figure } from "../plots/figure.ts";
 import { streamDrift } from "../plots/stream-drift.ts";
@@ -50,6 +52,8 @@ export type Fluent<F extends Fact = Fact, K extends Kind = Kind> = Stream<F, K> 
   ): Study<F>;
   /** What it shows in a notebook: a picture of what arrives when. */
   picture(): Figure;
+  /** The experiences as a table: classes, examples, steps, drift. */
+  table(options?: ExperienceTableOptions): DataFrame;
   /** Applies a function of streams: the way to operators of one's own. */
   pipe<G extends Fact, L extends Kind>(change: (stream: Stream<F, K>) => Stream<G, L>): Fluent<G, L>;
 };
@@ -73,11 +77,16 @@ const prototype = {
   picture(this: Stream) {
     return picture(this);
   },
+  table(this: Stream, options?: ExperienceTableOptions) {
+    return experienceTable(this, options);
+  },
   pipe(this: Stream, change: (stream: Stream) => Stream) {
     return fluent(change(this));
   },
   [Symbol.for("Jupyter.display")](this: Stream) {
-    return shown(picture(this));
+    const bundle = shown(picture(this));
+    const rows = experienceTable(this, { experiences: 12, examples: 0 }).toText();
+    return { ...bundle, "text/plain": `${bundle["text/plain"]}\n\n${rows}` };
   },
 };
 

@@ -10,6 +10,7 @@ export * from "./comparison-table.ts";
 export * from "./confusion.ts";
 export * from "./cost.ts";
 export * from "./critical-difference.ts";
+export * from "./experience-table.ts";
 export * from "./forgetting.ts";
 export * from "./frame.ts";
 export * from "./fwt.ts";

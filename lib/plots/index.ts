@@ -19,5 +19,6 @@ export * from "./run-difference.ts";
 export * from "./similarity-heatmap.ts";
 export * from "./stream-drift.ts";
 export * from "./stream-samples.ts";
+export * from "./stream-table.ts";
 export * from "./stream-timeline.ts";
 export * from "./stream-tree.ts";

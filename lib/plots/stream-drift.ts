@@ -1,5 +1,5 @@
 /** How far a stream moves away from where it began. */
-import { gather, gatherTargets, sizeOf } from "../data/dataset.ts";
+import { moved } from "../streams/parts/moments.ts";
 import type { Stream } from "../streams/stream.ts";
 import { type Figure, figure } from "./figure.ts";
 
@@ -10,14 +10,6 @@ export interface StreamDriftOptions {
   /** At most so many training examples of each are looked at; 500 by default. */
   readonly examples?: number;
   readonly title?: string;
-}
-
-/** The moments of one experience. */
-interface Moments {
-  readonly mean: Float64Array;
-  readonly variance: number;
-  /** The share of each class, or the mean of each target. */
-  readonly asked: Float64Array;
 }
 
 /**
@@ -39,20 +31,16 @@ export function streamDrift(
   const at = Array.from({ length: count }, (_, i) =>
     stream.length === Infinity ? i : Math.floor((i * stream.length) / count),
   );
-  const all = at.map((index) => moments(stream, index, examples));
-  const first = all[0]!;
-  const deviation = Math.sqrt(first.variance) || 1;
-  const numbers = stream.target === "numbers";
-  const inputs = all.map(
-    ({ mean }) => Math.sqrt(mean.reduce((sum, v, j) => sum + (v - first.mean[j]!) ** 2, 0) / mean.length) / deviation,
-  );
-  const asked = all.map(
-    ({ asked }) => asked.reduce((sum, v, j) => sum + Math.abs(v - first.asked[j]!), 0) / (numbers ? asked.length : 2),
-  );
+  const all = moved(stream, at, examples);
   return figure({
     data: [
-      { type: "scatter", x: at, y: inputs, name: "inputs (deviations)" },
-      { type: "scatter", x: at, y: asked, name: numbers ? "targets (mean difference)" : "classes (share exchanged)" },
+      { type: "scatter", x: at, y: all.map(({ inputs }) => inputs), name: "inputs (deviations)" },
+      {
+        type: "scatter",
+        x: at,
+        y: all.map(({ asked }) => asked),
+        name: stream.target === "numbers" ? "targets (mean difference)" : "classes (share exchanged)",
+      },
     ],
     layout: {
       title: { text: title, subtitle: { text: "distance of each experience from the first" } },
@@ -60,29 +48,4 @@ export function streamDrift(
       yaxis: { title: { text: "distance" }, rangemode: "tozero" },
     },
   });
-}
-
-function moments(stream: Stream, index: number, most: number): Moments {
-  const { train } = stream.experience(index);
-  const count = Math.min(most, train.length);
-  const rows = Array.from({ length: count }, (_, k) => Math.floor((k * train.length) / count));
-  const x = gather(train, rows);
-  const size = sizeOf(stream.shape);
-  const mean = new Float64Array(size);
-  x.forEach((v, i) => {
-    mean[i % size]! += v / count;
-  });
-  const variance = x.reduce((sum, v, i) => sum + (v - mean[i % size]!) ** 2, 0) / x.length;
-  if (stream.target === "numbers" && train.targets !== undefined) {
-    const y = gatherTargets(train, rows);
-    const asked = new Float64Array(train.targets.width);
-    y.forEach((v, i) => {
-      asked[i % asked.length]! += v / count;
-    });
-    return { mean, variance, asked };
-  }
-  const asked = new Float64Array(stream.classes.length);
-  for (const row of rows)
-    if (train.labels[row]! >= 0 && train.labels[row]! < asked.length) asked[train.labels[row]!]! += 1 / count;
-  return { mean, variance, asked };
 }
