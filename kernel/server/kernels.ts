@@ -35,6 +35,8 @@ export type Kernels = ReturnType<typeof kernels>;
 
 export function kernels(options: KernelOptions, onGone: (id: string) => void = () => {}) {
   const running = new Map<string, Running>();
+  /** The server ends: a request that comes now must not leave a process behind. */
+  let ending = false;
 
   function launch(entry: Omit<Running, "kernel">): Kernel {
     const kernel: Kernel = createKernel({
@@ -66,7 +68,7 @@ export function kernels(options: KernelOptions, onGone: (id: string) => void = (
   async function relaunch(id: string): Promise<void> {
     const entry = find(id);
     await entry.kernel.close();
-    if (running.get(id) !== entry) return;
+    if (ending || running.get(id) !== entry) return;
     entry.state = "starting";
     entry.kernel = launch(entry);
   }
@@ -94,6 +96,7 @@ export function kernels(options: KernelOptions, onGone: (id: string) => void = (
           404,
           `There is no kernel ${String(name)} here; this server has ${kernelspec.display_name}.`,
         );
+      if (ending) throw new HttpError(503, "The server is ending.");
       const entry = { id, cwd, clients: new Map<string, Client>(), lastActivity: new Date(), state: "starting" };
       const started: Running = Object.assign(entry, { kernel: launch(entry) });
       running.set(id, started);
@@ -105,7 +108,11 @@ export function kernels(options: KernelOptions, onGone: (id: string) => void = (
     interrupt: (id: string) => find(id).kernel.interrupt(),
     restart: relaunch,
     stop,
-    stopAll: () => Promise.all([...running.keys()].map(stop)),
+    /** For good: none is started after this. */
+    async stopAll(): Promise<void> {
+      ending = true;
+      await Promise.all([...running.keys()].map(stop));
+    },
     /** Connects a page; the same `session` again is the same page. */
     connect(id: string, socket: WebSocket, session: string, received?: number): void {
       const entry = find(id);

@@ -97,6 +97,11 @@ export async function startServer(options: ServerOptions): Promise<NotebookServe
     });
   });
 
+  const connections = new Set<Duplex>();
+  server.on("connection", (socket: Duplex) => {
+    connections.add(socket);
+    socket.once("close", () => connections.delete(socket));
+  });
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: 512 * 1024 * 1024,
@@ -133,10 +138,11 @@ export async function startServer(options: ServerOptions): Promise<NotebookServe
       return running.list().length;
     },
     async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
       await running.stopAll();
-      for (const socket of sockets.clients) socket.terminate();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      // All of them: one that was refused and does not hang up would keep the server open for ever.
+      for (const socket of connections) socket.destroy();
+      await closed;
     },
   };
 }

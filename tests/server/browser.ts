@@ -18,7 +18,7 @@ const executablePath = [
 const app = findApp();
 
 /** The longest wait for anything: a machine may be busy with other tests. What is waited for comes much sooner, or never. */
-export const patienceMs = 90_000;
+export const patienceMs = 150_000;
 
 /** Why the page cannot be driven here, or nothing. */
 export const missing = !executablePath
