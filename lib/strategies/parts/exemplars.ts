@@ -96,6 +96,11 @@ export function unitRows(vectors: Float32Array, rows: number): Float32Array {
   return out;
 }
 
+/** The herding order of rows as unit vectors. */
+function herdedRows(features: Float32Array, rows: number, share: number): Uint32Array {
+  return herded(unitRows(features, rows), features.length / rows, share);
+}
+
 /**
  * The exemplars after an experience: its classes get `capacity` divided by the number of all classes so far, in the order of their
  * choice; the others keep the first so many of theirs.
@@ -119,7 +124,7 @@ export function withExperience(
     const order =
       choose === "random"
         ? context.rng.at("exemplars", label).sample(rows.length, Math.min(share, rows.length))
-        : herded(unitRows(context.outputs(own).features, rows.length), context.network.width[0]!, share);
+        : herdedRows(context.outputs(own).features, rows.length, share);
     next = withClass(next, label, own, order, share);
   }
   return next;
