@@ -20,6 +20,12 @@ export interface JitOptions {
   readonly donate?: readonly number[];
 }
 
+/** Settings of `steps`. */
+export interface StepsOptions extends Omit<JitOptions, "donate"> {
+  /** Whether the given state stays the caller's. Default: it is consumed. */
+  readonly keep?: boolean;
+}
+
 /** How many signatures of one function stay compiled. */
 const planLimit = 32;
 
@@ -97,17 +103,18 @@ export function jit<A extends readonly unknown[], R>(
  */
 export function steps<S, X, Y, C extends readonly unknown[]>(
   fn: (state: S, x: X, rng: Rng | null, ...constants: C) => readonly [S, Y],
-  options: Omit<JitOptions, "donate"> = {},
+  options: StepsOptions = {},
 ): (state: S, xs: X, rngs: readonly Rng[] | null, ...constants: C) => [S, Y] {
   const name = options.name ?? (fn.name || "steps");
   const compiled = new Recent();
-  const one = jit<[S, X, Rng | null, ...C], readonly [S, Y]>(fn as never, { ...options, donate: [0] });
+  const one = jit<[S, X, Rng | null, ...C], readonly [S, Y]>(fn as never, { name });
+  const { keep = false } = options;
   return (state, xs, rngs, ...constants) => {
     const count = leaves(xs as Tree)[0]?.shape[0] ?? 0;
     if (count === 0) throw new RangeError("steps: at least one step is required, got inputs with a leading axis of 0");
     if (rngs && rngs.length !== count)
       throw new RangeError(`steps: one noise source for each of ${count} steps is required, got ${rngs.length}`);
-    if (isPlain()) return oneByOne(one, count, state, xs, rngs, constants);
+    if (isPlain()) return oneByOne(one, count, state, xs, rngs, constants, keep);
     const args = [state, xs, rngs ? rngs[0] : null, ...constants];
     const { found, known } = compiled.find(args, (pattern, found) => {
       let result: Pattern = { kind: "value", value: undefined };
@@ -134,9 +141,9 @@ export function steps<S, X, Y, C extends readonly unknown[]>(
       });
       return { pattern, plan: traced, result };
     });
-    if (!known.plan) return oneByOne(one, count, state, xs, rngs, constants);
+    if (!known.plan) return oneByOne(one, count, state, xs, rngs, constants, keep);
     const tensors = known.plan.call(found.tensors, rngs ?? []);
-    disposeTree(state);
+    if (!keep) disposeTree(state);
     return rebuild(known.result, tensors.values(), [].values()) as [S, Y];
   };
 }
@@ -149,6 +156,7 @@ function oneByOne<S, X, Y, C extends readonly unknown[]>(
   xs: X,
   rngs: readonly Rng[] | null,
   constants: C,
+  keep: boolean,
 ): [S, Y] {
   let state = first;
   const ys: Y[] = [];
@@ -156,6 +164,7 @@ function oneByOne<S, X, Y, C extends readonly unknown[]>(
     const x = detached(() => mapTree((leaf: tf.Tensor) => tf.squeeze(tf.slice(leaf, [k], [1]), [0]), xs) as X);
     const [next, y] = one(state, x, rngs === null ? null : (rngs[k] ?? null), ...constants);
     disposeTree(x);
+    if (!keep || k > 0) disposeTree(state);
     state = next;
     ys.push(y);
   }

@@ -99,7 +99,8 @@ export function latestCheckpoint(
   return undefined;
 }
 
-function readCheckpoint(file: string, step: number): Checkpoint | undefined {
+/** The checkpoint in a file; undefined when it is damaged. */
+export function readCheckpoint(file: string, step: number): Checkpoint | undefined {
   try {
     const saved = decode(readFileSync(file)) as Omit<Checkpoint, "file" | "step"> & { readonly digest: string };
     return digestOf(saved.state) === saved.digest ? { ...saved, file, step } : undefined;

@@ -4,6 +4,7 @@ import type { TrainEvent } from "../train/events.ts";
 import { type Fitting, fit, Interrupted } from "../train/fit.ts";
 import type { RunSpec } from "../train/spec.ts";
 import { writeAtomically } from "./parts/files.ts";
+import { goodCheckpoint } from "./parts/good.ts";
 import type { RunKey } from "./parts/key.ts";
 import { addToIndex, resultOf } from "./parts/listing.ts";
 import { readLog } from "./parts/log-file.ts";
@@ -154,7 +155,7 @@ async function ownLock(folder: string, signal?: AbortSignal) {
 function told(error: Error, folder: string, stopped: boolean): Error {
   const kept = stopped
     ? `it is recorded in ${folder}, and study.resume() goes on from here`
-    : `its log is kept in ${folder}; study.resume() goes on from its last checkpoint`;
+    : `its log is kept in ${folder}; ${goodCheckpoint(folder)}; study.resume() goes on from its last checkpoint`;
   error.message = `${error.message.replace(/; the events until then are kept.*$/, "")}; ${kept}`;
   return error;
 }

@@ -21,6 +21,7 @@ import {
   spentBy,
   withinSteps,
 } from "./parts/budget.ts";
+import { culprit, type Taken } from "./parts/culprit.ts";
 import { flopsPerExample } from "./parts/flops.ts";
 import { forgetful, served } from "./parts/forgetting.ts";
 import { costs } from "./parts/ledger.ts";
@@ -285,12 +286,15 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   function run(batches: readonly Batch[], inputs: ReturnType<typeof stacked>[number]["inputs"], steps: Plan): void {
     const rngs: Rng[] = batches.map((_, k) => root.at("noise", cursor.step + k));
     const { current, rows } = batches[0]!;
-    const [next, out] = step(learner, inputs, rngs, constantsOf(states), { current, rows, target: stream.target });
-    learner = next;
-    disposeTree(inputs as unknown as Tree);
+    const layout = { current, rows, target: stream.target };
+    const taken: Taken = { before: learner, inputs, rngs, constants: constantsOf(states), layout };
+    const [next, out] = step(learner, inputs, rngs, taken.constants, layout);
     const names = termNames(strategies);
-    const before = out.right && { batches, right: out.right.dataSync() };
-    queue.push(...stepEvents(names, out.terms.dataSync(), { ...cursor, perEpoch: steps.perEpoch }, before));
+    const before = out.chosen && { batches, chosen: out.chosen.dataSync() };
+    const why = culprit(step, net, strategies, taken, cursor.step, [next, out]);
+    queue.push(...stepEvents(names, out.terms.dataSync(), { ...cursor, perEpoch: steps.perEpoch }, before, why));
+    disposeTree([learner, inputs] as unknown as Tree);
+    learner = next;
     for (const s of strategies) {
       if (s.hooks.afterStep === undefined) continue;
       const seen = Object.entries(out.seen[s.spec.name] ?? {}).map(

@@ -32,12 +32,12 @@ export type Inputs = {
 };
 
 /**
- * What a step gives back: `[1 + losses]` terms (the task's first), how many of the stream's own rows were classified right before the
- * update where the logits say so, and what strategies asked to see.
+ * What a step gives back: `[1 + losses]` terms (the task's first), `[n]` columns that the learner decided for before the update, and what
+ * strategies asked to see.
  */
 export type Outputs = {
   readonly terms: tf.Tensor;
-  readonly right?: tf.Tensor;
+  readonly chosen?: tf.Tensor;
   readonly seen: { readonly [strategy: string]: { readonly [name: string]: tf.Tensor } };
 };
 
@@ -47,7 +47,7 @@ export type Constants = { readonly [strategy: string]: Tree };
 /** Which rows of a batch come from where, and what they ask for. A type, not an interface, so that it is part of a signature. */
 export type RowLayout = { readonly current: number; readonly rows: Batch["rows"]; readonly target: Target };
 
-/** A compiled step for batches of one layout. */
+/** A compiled step for batches of one layout. The given state stays the caller's. */
 export type TrainStep = (
   state: Learner,
   inputs: Inputs,
@@ -71,7 +71,7 @@ export function trainStep(network: Network, optimizer: Optimizer, strategies: re
       constants: Constants,
       layout: RowLayout,
     ): readonly [Learner, Outputs] => oneStep(network, optimizer, strategies, state, inputs, rng, constants, layout),
-    { name: "step" },
+    { name: "step", keep: true },
   ) as TrainStep;
 }
 
@@ -185,19 +185,17 @@ function oneStep(
     if (s.hooks.outputs !== undefined) seen[s.spec.name] = s.hooks.outputs(tensorsOf(s), stepFor(s));
   return [
     { weights, statistics: mapTensors((t) => t, aux.statistics as Params), optimizer: optimizerState, carried },
-    { terms: aux.terms, ...rightBefore(strategies, aux.logits, inputs, layout), seen },
+    { terms: aux.terms, ...chosenBefore(strategies, aux.logits, inputs, layout), seen },
   ];
 }
 
-/** How many of the stream's own rows the logits of the step classify right; nothing where the learner does not decide by its logits. */
-function rightBefore(
+/** The column that the learner decides for in each row; nothing where it is not asked for one, or does not decide by its logits. */
+function chosenBefore(
   strategies: readonly Strategy[],
   logits: tf.Tensor,
-  { y, mask }: Inputs,
-  { current, target }: RowLayout,
-): Pick<Outputs, "right"> {
+  { mask }: Inputs,
+  { target }: RowLayout,
+): Pick<Outputs, "chosen"> {
   if (target !== "class" || strategies.some((s) => s.hooks.predict !== undefined)) return {};
-  const chosen = tf.argMax(masked(logits, mask ?? null), -1);
-  const right = tf.equal(tf.slice(chosen, 0, current), tf.slice(y, 0, current));
-  return { right: tf.sum(tf.cast(right, "float32")) };
+  return { chosen: tf.argMax(masked(logits, mask ?? null), -1) };
 }

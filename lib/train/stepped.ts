@@ -10,18 +10,25 @@ interface From {
   readonly perEpoch: number;
 }
 
-/** The batches of the steps, and how many of the stream's own rows in each were classified right before the update. */
+/** The batches of the steps, and the column that the learner decided for in each of their rows before the update. */
 interface Before {
   readonly batches: readonly Batch[];
-  readonly right: ArrayLike<number>;
+  readonly chosen: ArrayLike<number>;
 }
 
 /**
  * One event per step from the terms of the loss, step after step; with the accuracy before the update where it is known.
+ * `culprit` says, after "; ", what made the loss of the k-th of the steps not finite.
  *
- * @throws RangeError that names the step and the term when a loss is not finite.
+ * @throws RangeError that names the step, the term and the tensor when a loss is not finite.
  */
-export function stepEvents(names: readonly string[], terms: ArrayLike<number>, from: From, before?: Before): Stepped[] {
+export function stepEvents(
+  names: readonly string[],
+  terms: ArrayLike<number>,
+  from: From,
+  before?: Before,
+  culprit: (k: number) => string = () => "",
+): Stepped[] {
   const count = terms.length / names.length;
   return Array.from({ length: count }, (_, k) => {
     const values = names.map((name, i) => [name, terms[k * names.length + i]! + 0] as const); // + 0: no −0, which JSON does not know
@@ -30,10 +37,9 @@ export function stepEvents(names: readonly string[], terms: ArrayLike<number>, f
     if (!Number.isFinite(loss)) {
       const term = values.find(([, value]) => !Number.isFinite(value))?.[0] ?? "their sum";
       throw new RangeError(
-        `fit: a finite loss is required, got ${loss} at step ${from.step + k + 1} (experience ${from.experience}, epoch ${epoch}, term "${term}"); lower the learning rate or the strength of that term`,
+        `fit: a finite loss is required, got ${loss} at step ${from.step + k + 1} (experience ${from.experience}, epoch ${epoch}, term "${term}")${culprit(k)}; lower the learning rate or the strength of that term`,
       );
     }
-    const examples = before === undefined ? 0 : labelled(before.batches[k]!);
     return {
       type: "step",
       step: from.step + k + 1,
@@ -41,12 +47,18 @@ export function stepEvents(names: readonly string[], terms: ArrayLike<number>, f
       epoch,
       loss,
       terms: Object.fromEntries(values),
-      ...(examples === 0 ? {} : { examples, accuracy: before!.right[k]! / examples }),
+      ...(before === undefined ? {} : classified(before, k)),
     };
   });
 }
 
-/** How many of the stream's own rows have a label. */
-function labelled({ y, current }: Batch): number {
-  return y.subarray(0, current).reduce((count, label) => count + (label < 0 ? 0 : 1), 0);
+/** How many of the stream's own rows of a batch have a label, and the share of them that was classified right. */
+function classified({ batches, chosen }: Before, k: number): Pick<Stepped, "examples" | "accuracy"> {
+  const { y, current } = batches[k]!;
+  let [examples, right] = [0, 0];
+  for (let i = 0; i < current; i++) {
+    if (y[i]! >= 0) examples++;
+    if (y[i] === chosen[k * y.length + i]) right++;
+  }
+  return examples === 0 ? {} : { examples, accuracy: right / examples };
 }

@@ -55,7 +55,10 @@ function onReference(program: Program, optimizer: Optimizer, count: number): Rec
 }
 
 describe("jit", () => {
-  afterEach(() => vi.restoreAllMocks());
+  afterEach(() => {
+    vi.restoreAllMocks();
+    void tf.setBackend("thalweg");
+  });
 
   for (const [model, program] of Object.entries({ ...small, ...larger })) {
     for (const [name, optimizer] of Object.entries(optimizers)) {
@@ -294,6 +297,19 @@ describe("jit", () => {
     const outer = jit((x: tf.Tensor) => tf.add(inner(x), 1));
     expect(numbers(outer(tf.tensor1d([2, 3])))).toEqual([5, 10]);
     expect(numbers(tf.grad((x: tf.Tensor) => tf.sum(inner(x)))(tf.tensor1d([2, 3])))).toEqual([4, 6]);
+  });
+
+  it("consumes the state of a loop, unless it is to be kept, compiled or not", () => {
+    const add = (s: tf.Tensor, x: tf.Tensor): [tf.Tensor, tf.Tensor] => [tf.add(s, x), tf.mul(s, x)];
+    const xs = tf.tensor1d([1, 2, 3]);
+    for (const device of ["thalweg", "cpu"]) {
+      void tf.setBackend(device);
+      for (const keep of [false, true]) {
+        const state = tf.scalar(5);
+        const [last, seen] = steps(add, { keep })(state, xs, null);
+        expect([numbers(last), numbers(seen), state.isDisposed]).toEqual([[11], [5, 12, 24], !keep]);
+      }
+    }
   });
 
   it("refuses a loop whose state changes shape", () => {

@@ -105,10 +105,12 @@ describe("a recorded run", () => {
     expect(readLog(join(run!, "events.jsonl")).events).toEqual(resumed.logs[0]!.events);
   });
 
-  test("keeps the log of a run that failed, and says where", async () => {
+  test("keeps the log of a run that failed, and says where, and where it was still good", async () => {
     const record = fresh("failed");
     const study = small().by(ewc({ lambda: 1e30, samples: 5 }));
-    await expect(study.run({ quiet: true, record })).rejects.toThrow(/finite loss.*its log is kept in/);
+    await expect(study.run({ quiet: true, record, checkpointSeconds: 0 })).rejects.toThrow(
+      /finite loss.*its log is kept in .*; the last good one of its checkpoints is that of step 96 \(checkpoints\/000000096(-kept)?\.bin\)/,
+    );
     expect(
       readLog(join(runFolders(record)[0]!, "events.jsonl")).events.filter((e) => e.type === "step").length,
     ).toBeGreaterThan(0);

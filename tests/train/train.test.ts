@@ -8,6 +8,7 @@ import {
   fit,
   fromArrays,
   joint,
+  mapTensors,
   mlp,
   naive,
   nearestMean,
@@ -194,11 +195,26 @@ describe("bad input", () => {
     expect(() => fit(base, { seed: 0.5 })).toThrow("random: a whole number is required as seed, got 0.5");
   });
 
-  test("a loss that is not finite stops the run with step, term and what to do", async () => {
-    const explode = { ...base, optimizer: sgd({ lr: 1e30 }) };
-    await expect(log(explode)).rejects.toThrow(
-      /fit: a finite loss is required, got (NaN|Infinity) at step \d+ \(experience 0, epoch 0, term "task"\); lower/,
+  test("a loss that is not finite stops the run with step, term, tensor and what to do", async () => {
+    const stopped = async (spec: RunSpec): Promise<string> =>
+      log(spec).then(
+        () => "it went on",
+        (error: Error) => error.message,
+      );
+    // Weights of 1e30 are finite, what is computed with them is not.
+    expect(await stopped({ ...base, optimizer: sgd({ lr: 1e30 }) })).toMatch(
+      /^fit: a finite loss is required, got (NaN|Infinity) at step 2 \(experience 0, epoch 0, term "task"\); all weights are finite; the first tensor is the result of "head" \(\d+ of its 20 numbers are not finite\); lower/,
     );
+    const spoil = strategy("spoil", {}, () => ({
+      weights: (_state, { after }, step) =>
+        mapTensors((w) => tf.div(w, tf.cast(tf.less(tf.sum(step.y), 9), "float32")), after),
+    }));
+    const before = tf.memory().numTensors;
+    const spoilt = await stopped({ ...base, strategies: [spoil()] });
+    const [, step, after] =
+      /at step (\d+) .*; the first tensor is "weights\/[\w/-]+" .* not finite\), after step (\d+);/.exec(spoilt)!;
+    expect(Number(step)).toBe(Number(after) + 1);
+    expect(tf.memory().numTensors - before).toBeLessThan(40); // a run that failed keeps its state, and nothing else
   });
 });
 
