@@ -5,8 +5,14 @@
  * `control` becomes the source text of a worker: it may use nothing from outside itself.
  */
 
-/** Cells of the shared memory. RUNNING: the run in progress, 0 when idle. STOP: the run asked to stop. ACK: the run whose stop the main thread has seen. POLLED: when library code last asked, ms. */
-export const shared = { running: 0, stop: 1, ack: 2, polled: 3, length: 4 } as const;
+/**
+ * Cells of the shared memory. RUNNING: the run in progress, 0 when idle. STOP: the run asked to stop. ACK: the run whose stop the
+ * main thread has seen. POLLED: when library code last asked, ms, 0 when it did not. STEP: how long before that it had asked, ms.
+ */
+export const shared = { running: 0, stop: 1, ack: 2, polled: 3, step: 4, length: 5 } as const;
+
+/** The time, as the cells hold it. */
+export const clock = () => Date.now() & 0x3fffffff;
 
 export type ControlData = { memory: SharedArrayBuffer; commands: number; graceMs: number };
 
@@ -21,11 +27,24 @@ export function control(): void {
   const { Socket } = require("node:net") as typeof import("node:net");
   const { memory, commands, graceMs } = workerData as ControlData;
   const cells = new Int32Array(memory);
-  const [RUNNING, STOP, ACK, POLLED] = [0, 1, 2, 3];
+  const [RUNNING, STOP, ACK, POLLED, STEP] = [0, 1, 2, 3, 4];
   let interrupting = false;
 
   const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-  const elapsed = (since: number) => ((Date.now() & 0x3fffffff) - since) & 0x3fffffff;
+  const sincePolled = () => ((Date.now() & 0x3fffffff) - Atomics.load(cells, POLLED!)) & 0x3fffffff;
+
+  /**
+   * Tells whether the process has had `ms` of processor time by now: on a busy machine the clock says nothing about what the
+   * main thread had time to do. One that waits uses none, so the clock decides in the end.
+   */
+  const patience = (ms: number) => {
+    const spent = () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1000;
+    };
+    const [from, began] = [spent(), Date.now()];
+    return () => Date.now() - began > ms && (spent() - from > ms || Date.now() - began > 200 + ms);
+  };
 
   /** Asks V8 to stop what the main thread is in. Resolves when it has stopped something. A session left open would hold up process.exit. */
   const terminate = async (): Promise<void> => {
@@ -41,23 +60,25 @@ export function control(): void {
     interrupting = true;
     const active = () => Atomics.load(cells, RUNNING!) === run;
     Atomics.store(cells, STOP!, run);
-    const started = Date.now();
-    // Library code that polls gets the chance to stop by itself, between two steps.
-    if (elapsed(Atomics.load(cells, POLLED!)) < graceMs)
-      while (active() && Date.now() - started < graceMs) await sleep(2);
-    const begun = Date.now();
+    // Library code that polls gets the chance to stop by itself, between two steps of the length that they have.
+    const grace = Math.max(graceMs, 3 * Atomics.load(cells, STEP!));
+    if (sincePolled() < 10 * grace) {
+      const enough = patience(grace);
+      while (active() && !enough()) await sleep(2);
+    }
+    let deaf = patience(8);
     let terminating: Promise<void> | undefined;
-    let terminated = 0;
     while (active()) {
       parentPort!.postMessage({ kind: "stop", run });
       await sleep(3);
       const waiting = Atomics.load(cells, ACK!) === run;
       // The main thread saw the message, so it is waiting, not running; a termination that is under way must land first.
       if (waiting && !terminating) parentPort!.postMessage({ kind: "finish", run });
-      if (!waiting && !terminating && Date.now() - Math.max(begun, terminated) > 8) {
+      // It had the time to see the message and did not: it is in a loop. Anything else that was stopped now would be lost.
+      if (!waiting && !terminating && deaf()) {
         terminating = terminate().then(() => {
           terminating = undefined;
-          terminated = Date.now();
+          deaf = patience(8);
         });
       }
     }

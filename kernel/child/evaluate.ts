@@ -116,7 +116,7 @@ export function evaluator(memory: Int32Array, marker: string) {
     allowStdin(request.stdin);
     resetBurst();
     current = { request, cell: undefined };
-    Atomics.store(memory, shared.stop, 0);
+    for (const cell of [shared.stop, shared.polled, shared.step]) Atomics.store(memory, cell, 0);
     Atomics.store(memory, shared.running, run);
     emit({ op: "started", run });
     try {

@@ -7,7 +7,7 @@ import type { ChildOptions, ToChild } from "../protocol.ts";
 import { fds } from "../protocol.ts";
 import { comm, receiveComm } from "./comm.ts";
 import { installConsole } from "./console.ts";
-import { type ControlData, controlSource, shared, type ToMain } from "./control.ts";
+import { type ControlData, clock, controlSource, shared, type ToMain } from "./control.ts";
 import { display } from "./display.ts";
 import { errorContent, installStackTraces } from "./errors.ts";
 import { evaluator } from "./evaluate.ts";
@@ -39,7 +39,9 @@ define(displaySymbol, (bundle: Record<string, unknown>, shown?: DisplayOptions) 
 define(Symbol.for("Jupyter.interrupt"), {
   /** Whether the running cell was asked to stop. Library loops ask at every step; who asks gets a moment to stop by itself. */
   requested() {
-    Atomics.store(cells, shared.polled, Date.now() & 0x3fffffff);
+    const [now, last] = [clock(), Atomics.load(cells, shared.polled)];
+    Atomics.store(cells, shared.step, last === 0 ? 0 : (now - last) & 0x3fffffff);
+    Atomics.store(cells, shared.polled, now);
     return Atomics.load(cells, shared.stop) !== 0;
   },
 });
@@ -56,16 +58,17 @@ process.on("unhandledRejection", stray("Unhandled rejection of a promise:"));
 const worker = new Worker(controlSource(), {
   eval: true,
   execArgv: [],
-  workerData: { memory, commands: fds.commands, graceMs: 1000 } satisfies ControlData,
+  workerData: { memory, commands: fds.commands, graceMs: 100 } satisfies ControlData,
 });
-let queue: Promise<unknown> = preload();
+let loading: Promise<unknown> | undefined = preload().then(() => (loading = undefined));
 worker.on("message", (message: ToMain) => {
   if (message.kind === "stop") return evaluation.acknowledge(message.run);
   if (message.kind === "finish") return evaluation.cancel(message.run);
   const command = message.command as ToChild;
   if (command.op === "execute") {
-    // Only the preload is waited for: an interrupted cell leaves a promise that never settles.
-    void queue.then(() => evaluation.execute(command));
+    // At once where it can be: a loop that is stopped inside a microtask takes the microtasks behind it with it.
+    if (loading) void loading.then(() => evaluation.execute(command));
+    else void evaluation.execute(command);
   } else if (command.op === "comm") receiveComm(command);
   else if (command.op === "answer") receiveAnswer(command.value);
 });
@@ -85,5 +88,4 @@ async function preload(): Promise<void> {
   } catch (error) {
     emit({ op: "preloaded", names: [], error: error instanceof Error ? error.message : String(error) });
   }
-  queue = Promise.resolve();
 }
