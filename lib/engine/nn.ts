@@ -155,13 +155,62 @@ export function crossEntropies(logits: tf.Tensor, labels: tf.Tensor): tf.Tensor 
   );
 }
 
+/** Sums over the axes along which `shape` was broadcast. */
+function sumTo(x: tf.Tensor, shape: readonly number[]): tf.Tensor {
+  const added = x.rank - shape.length;
+  const axes = x.shape.flatMap((dim, i) => (i < added || (shape[i - added] === 1 && dim !== 1) ? [i] : []));
+  return axes.length === 0 ? x : tf.reshape(tf.sum(x, axes), [...shape]);
+}
+
 /**
  * Scaled dot-product attention of queries `[…, t, d]`, keys and values `[…, s, d]`.
  *
  * Vaswani et al. 2017, equation 1. `mask` is added to the scores before the softmax (−∞, or −1e9, hides a place).
+ * The gradient needs no products but those of matrices: rows of dP ∘ P sum to those of dO ∘ O (Dao et al. 2022, appendix B).
  */
 export function attention(queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, mask?: tf.Tensor): tf.Tensor {
-  const scaled = tf.mul(queries, 1 / Math.sqrt(queries.shape.at(-1)!));
-  const scores = tf.matMul(scaled, keys, false, true);
-  return tf.matMul(tf.softmax(mask ? tf.add(scores, mask) : scores), values);
+  const scale = 1 / Math.sqrt(queries.shape.at(-1)!);
+  const weigh = (queries: tf.Tensor, keys: tf.Tensor, mask?: tf.Tensor): tf.Tensor => {
+    const scores = tf.matMul(tf.mul(queries, scale), keys, false, true);
+    return tf.softmax(mask ? tf.add(scores, mask) : scores);
+  };
+  return custom(
+    ([queries, keys, values, mask]) => tf.matMul(weigh(queries!, keys!, mask), values!),
+    (dy, [queries, keys, values, mask]) => {
+      const weights = weigh(queries!, keys!, mask);
+      const across = tf.sum(tf.mul(dy, tf.matMul(weights, values!)), -1, true);
+      const dScores = tf.mul(weights, tf.sub(tf.matMul(dy, values!, false, true), across));
+      const dQueries = tf.mul(tf.matMul(dScores, keys!), scale);
+      const dKeys = tf.matMul(dScores, tf.mul(queries!, scale), true);
+      const dInputs = [dQueries, dKeys, tf.matMul(weights, dy, true)];
+      return mask ? [...dInputs, sumTo(dScores, mask.shape)] : dInputs;
+    },
+    mask ? [queries, keys, values, mask] : [queries, keys, values],
+  );
+}
+
+/**
+ * The Gaussian error linear unit in its usual approximation, x · σ(2u) with u = √(2/π) (x + 0.044715 x³).
+ *
+ * Hendrycks and Gimpel 2016, section 2; ½ (1 + tanh u) there is σ(2u) here.
+ *
+ * @example
+ * ```ts
+ * import { nn, tf } from "thalweg";
+ * nn.gelu(tf.tensor1d([0, 10])).arraySync(); // [0, 10]
+ * ```
+ */
+export function gelu(x: tf.Tensor): tf.Tensor {
+  const linear = 2 * Math.sqrt(2 / Math.PI);
+  const cubic = 0.044715 * linear;
+  const gate = (x: tf.Tensor): tf.Tensor => tf.sigmoid(tf.mul(x, tf.add(tf.mul(tf.square(x), cubic), linear)));
+  return custom(
+    ([x]) => tf.mul(x!, gate(x!)),
+    (dy, [x]) => {
+      const open = gate(x!);
+      const slope = tf.add(tf.mul(tf.square(x!), 3 * cubic), linear);
+      return [tf.mul(dy, tf.add(open, tf.mul(tf.mul(tf.mul(x!, open), tf.sub(1, open)), slope)))];
+    },
+    [x],
+  );
 }

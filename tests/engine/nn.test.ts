@@ -105,4 +105,42 @@ describe("attention", () => {
       tf.tensor2d([[1, 2]]),
     );
   });
+  it("has the gradients of its derivation, with respect to the mask too", () => {
+    const rng = random(6);
+    const inputs = [
+      [2, 3, 5, 4],
+      [2, 3, 6, 4],
+      [2, 3, 6, 4],
+      [3, 1, 6],
+    ].map((shape) => rng.normals(shape));
+    const share = rng.normals([2, 3, 5, 4]);
+    const derived = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, mask: tf.Tensor): tf.Tensor =>
+      tf.matMul(tf.softmax(tf.add(tf.div(tf.matMul(q, k, false, true), 2), mask)), v);
+    const gradients = (fn: typeof derived): tf.Tensor[] =>
+      tf.grads((q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, mask: tf.Tensor) => tf.sum(tf.mul(fn(q, k, v, mask), share)))(
+        inputs,
+      );
+    const want = gradients(derived);
+    gradients(nn.attention).forEach((one, i) => {
+      close(one, want[i]!);
+    });
+  });
+});
+
+describe("gelu", () => {
+  const at = [-2, -1, -0.5, 0, 0.7, 1.5, 3];
+  const value = (x: number): number => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+  const slope = (x: number): number => (value(x + 1e-4) - value(x - 1e-4)) / 2e-4;
+  const curvature = (x: number): number => (value(x + 1e-3) + value(x - 1e-3) - 2 * value(x)) / 1e-6;
+  it("is near x times the normal distribution function, which is 0.8413 at one", () => {
+    close(nn.gelu(tf.tensor1d([-1, 1])), tf.tensor1d([0.8412 - 1, 0.8412]));
+  });
+  it("has the numbers of its formula and the slopes and curvatures of its finite differences", () => {
+    const x = tf.tensor1d(at);
+    const once = tf.grad((x: tf.Tensor) => tf.sum(nn.gelu(x)));
+    const twice = tf.grad((x: tf.Tensor) => tf.sum(once(x)));
+    close(nn.gelu(x), tf.tensor1d(at.map(value)));
+    close(once(x), tf.tensor1d(at.map(slope)));
+    close(twice(x), tf.tensor1d(at.map(curvature)));
+  });
 });

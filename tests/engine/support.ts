@@ -242,10 +242,6 @@ export function vit(width = 64, heads = 4, depth = 4, tokens = 64, patch = 48): 
         const y = p[`${name}.b`] ? tf.add(product, p[`${name}.b`]!) : product;
         return tf.reshape(y, [...h.shape.slice(0, -1), y.shape.at(-1)!]);
       };
-      const gelu = (h: tf.Tensor): tf.Tensor => {
-        const inner = tf.mul(tf.add(h, tf.mul(tf.mul(tf.square(h), h), 0.044715)), Math.sqrt(2 / Math.PI));
-        return tf.mul(tf.mul(h, 0.5), tf.add(tf.tanh(inner), 1));
-      };
       const normal = (h: tf.Tensor, name: string): tf.Tensor => nn.layerNormalise(h, p[`${name}.g`]!, p[`${name}.b`]!);
       let h = tf.add(apply(x, "embed"), p.place!);
       for (let i = 0; i < depth; i++) {
@@ -253,7 +249,7 @@ export function vit(width = 64, heads = 4, depth = 4, tokens = 64, patch = 48): 
         const [q, k, v] = tf.unstack(tf.transpose(parts, [2, 0, 3, 1, 4])) as [tf.Tensor, tf.Tensor, tf.Tensor];
         const seen = tf.reshape(tf.transpose(nn.attention(q, k, v), [0, 2, 1, 3]), [batchSize, tokens, width]);
         h = tf.add(h, apply(seen, `${i}.out`));
-        h = tf.add(h, apply(gelu(apply(normal(h, `${i}.n2`), `${i}.up`)), `${i}.down`));
+        h = tf.add(h, apply(nn.gelu(apply(normal(h, `${i}.n2`), `${i}.up`)), `${i}.down`));
       }
       return apply(tf.mean(normal(h, "last"), 1), "head");
     },
