@@ -1,6 +1,7 @@
 import type { Examples } from "../data/dataset.ts";
 import { tf } from "../engine/index.ts";
 import { amongSeen, closedForm, predictedVectors, type Vectors, vectorKinds, vectorsOf } from "./parts/closed-form.ts";
+import { normalised } from "./parts/distillation.ts";
 import { inverseSymmetric } from "./parts/linear-algebra.ts";
 import { requireNumber, requireOneOf, strategy } from "./strategy.ts";
 
@@ -18,11 +19,13 @@ interface Memory {
  * FeCAM: nearest class by the Mahalanobis distance, with a covariance for each class.
  *
  * Vectors go through Tukey's transform `v^power`; each class's covariance is shrunk, `Σ + γ₁ V₁ I + γ₂ V₂ (1 − I)` with V₁ and V₂ the means
- * of its diagonal and of the rest, and normalised to a correlation matrix; the score is the negative distance. Memory: a square matrix
- * for each class. A class is learnt from the experience in which it first comes.
+ * of its diagonal and of the rest, and normalised to a correlation matrix. The score is the negative distance of the transformed vector
+ * from the transformed mean, each of length 1 with `unit`. Memory: a square matrix for each class. A class is learnt from the experience in which it
+ * first comes.
  *
  * Goswami et al. 2023, arXiv:2309.14062, eq. 4–9.
- * Differs from the paper: none known; its networks are pretrained or trained on the first task (of: "trained").
+ * Differs from the paper: the authors' code shrinks twice; here once. Its networks are pretrained or trained on the first task
+ * (of: "trained").
  *
  * @example
  * ```ts
@@ -40,8 +43,10 @@ export const fecam = strategy(
     gamma2: 1,
     /** The exponent of Tukey's transform, of vectors that are at least 0; 1 leaves them as they are. */
     power: 0.5,
+    /** Whether vectors and means have length 1 in the distance, as in the authors' code. */
+    unit: true,
   },
-  ({ of, gamma1, gamma2, power }) => {
+  ({ of, gamma1, gamma2, power, unit }) => {
     requireOneOf("fecam", "of", of, vectorKinds);
     requireNumber("fecam", "gamma1", gamma1, 0);
     requireNumber("fecam", "gamma2", gamma2, 0);
@@ -50,14 +55,14 @@ export const fecam = strategy(
       init: (): Memory => ({ known: new Map(), tensors: undefined }),
       ...closedForm<Memory>(of, (memory, examples, context) => {
         const { rows, width } = vectorsOf(of, examples, context);
-        const moved = power === 1 ? rows : rows.map((v) => Math.max(v, 0) ** power);
-        const known = withClasses(memory.known, examples, moved, width, gamma1, gamma2);
+        const known = withClasses(memory.known, examples, rows, width, { gamma1, gamma2, power, unit });
         return { known, tensors: asTensors(known, width, context.columns) };
       }),
       predict({ tensors }, given) {
         if (tensors === undefined) return given.logits;
         const raw = predictedVectors(of, given);
-        const vectors = power === 1 ? raw : tf.pow(tf.relu(raw), power);
+        const moved = power === 1 ? raw : tf.pow(tf.relu(raw), power);
+        const vectors = unit ? normalised(moved) : moved;
         const apart = tf.sub(tf.expandDims(vectors, 0), tf.expandDims(tensors.means, 1));
         const distances = tf.sum(tf.mul(tf.matMul(apart as tf.Tensor3D, tensors.precisions as tf.Tensor3D), apart), -1);
         return amongSeen(tf.neg(tf.transpose(distances)), tensors.seen, given.logits.shape[1]!);
@@ -66,29 +71,46 @@ export const fecam = strategy(
   },
 );
 
+interface Settings {
+  readonly gamma1: number;
+  readonly gamma2: number;
+  readonly power: number;
+  readonly unit: boolean;
+}
+
 function withClasses(
   known: ReadonlyMap<number, Known>,
   { labels }: Examples,
   rows: Float32Array,
   width: number,
-  gamma1: number,
-  gamma2: number,
+  { gamma1, gamma2, power, unit }: Settings,
 ): Map<number, Known> {
+  const tukey = (v: number): number => (power === 1 ? v : Math.max(v, 0) ** power);
+  const moved = rows.map(tukey);
   const next = new Map(known);
   for (const label of new Set(labels)) {
     if (known.has(label)) continue;
     const own = [...labels.keys()].filter((i) => labels[i] === label);
-    const mean = new Float64Array(width);
-    for (const i of own) for (let j = 0; j < width; j++) mean[j]! += rows[i * width + j]! / own.length;
+    const meanOf = (of: Float32Array): Float64Array => {
+      const sum = new Float64Array(width);
+      for (const i of own) for (let j = 0; j < width; j++) sum[j]! += of[i * width + j]! / own.length;
+      return sum;
+    };
+    const center = meanOf(moved);
     const covariance = new Float64Array(width * width);
     const apart = new Float64Array(width);
     for (const i of own) {
-      for (let j = 0; j < width; j++) apart[j] = rows[i * width + j]! - mean[j]!;
+      for (let j = 0; j < width; j++) apart[j] = moved[i * width + j]! - center[j]!;
       for (let j = 0; j < width; j++)
         for (let k = 0; k < width; k++)
           covariance[j * width + k]! += (apart[j]! * apart[k]!) / Math.max(1, own.length - 1);
     }
-    next.set(label, { mean, precision: inverseSymmetric(correlation(covariance, width, gamma1, gamma2), width) });
+    const mean = meanOf(rows).map(tukey);
+    const size = unit ? Math.hypot(...mean) || 1 : 1;
+    next.set(label, {
+      mean: mean.map((v) => v / size),
+      precision: inverseSymmetric(correlation(covariance, width, gamma1, gamma2), width),
+    });
   }
   return next;
 }

@@ -1,6 +1,6 @@
 import type { tf } from "../engine/index.ts";
 import { inputsOf, type LayerPath, requireDense, withLayers } from "./parts/layers.ts";
-import { type Bases, basisTensors, outside, withRows } from "./parts/subspace.ts";
+import { type Bases, basisTensors, exhausted, outside, withRows } from "./parts/subspace.ts";
 import { requireNumber, requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
@@ -43,13 +43,14 @@ export const gpm = strategy(
       },
       gradient: ({ tensors }, gradient) =>
         withLayers(gradient, Object.keys(tensors.bases), (g, path) => outside(g, tensors.bases[path]!)),
-      afterExperience({ bases, tensors }: Memory, { train }, context): Memory {
+      afterExperience({ bases, tensors }: Memory, { train }, context) {
         if (train.length === 0) return { bases, tensors };
         const next = new Map(bases);
         for (const { path, rows, width } of inputsOf(train, samples, context))
           if (path !== "head" || context.stream.head !== "multi")
             next.set(path, withRows(next.get(path) ?? [], rows, width, share));
-        return { bases: next, tensors: { bases: basisTensors(next) } };
+        const left = [...next].map(([path, basis]) => [path, 1 - basis.length / (basis[0]?.length ?? 1)] as const);
+        return { bases: next, tensors: { bases: basisTensors(next) }, notes: exhausted(left) };
       },
     };
   },

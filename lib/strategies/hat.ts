@@ -2,11 +2,17 @@ import { mapTensors, type Tree, tf } from "../engine/index.ts";
 import type { Params } from "../models/model.ts";
 import type { Weights } from "../models/network.ts";
 import { type LayerPath, layerAt, layerInputs, requireDense, withLayer } from "./parts/layers.ts";
+import { movedColumns, ownColumns } from "./parts/own-head.ts";
 import { requireNumber, strategy } from "./strategy.ts";
 
 /** Gates of past tasks, one for each unit of each hidden layer, and the sharpness of the next step. */
 interface Memory {
-  readonly tensors: { readonly past: { readonly [path: LayerPath]: tf.Tensor }; readonly task: tf.Tensor };
+  readonly tensors: {
+    readonly past: { readonly [path: LayerPath]: tf.Tensor };
+    readonly task: tf.Tensor;
+    /** The head's columns of this task. */
+    readonly open: tf.Tensor;
+  };
   readonly carried: { readonly sharpness: tf.Tensor };
   readonly start: number;
   readonly perEpoch: number;
@@ -16,12 +22,13 @@ interface Memory {
  * Hard attention to the task: each task learns which units it uses, and weights between units of past tasks are spared.
  *
  * Unit i of a hidden layer is multiplied by `sigmoid(s · e_i)` with an embedding e of the task, where s goes from `1/sharpest` to
- * `sharpest` in each epoch and is `sharpest` at test time. With a the largest gates of past tasks, the gradient of a weight from unit j
- * to unit i is multiplied by `1 − min(a_i, a_j)`, and so is its step; embeddings have their gradient rescaled for s, and the loss has
+ * `sharpest` in each epoch and is `sharpest` at test time. With a the largest gates of past tasks, the step of a weight from unit j to
+ * unit i is multiplied by `1 − min(a_i, a_j)`; embeddings have their gradient rescaled for s, and the loss has
  * `c · Σ gate · (1 − a) / Σ (1 − a)` added. Needs the task at test time.
  *
  * Serrà et al. 2018, arXiv:1801.01423, eq. 1–6. Dense layers with rectifiers only: gates act before the rectifier, which is the same.
- * Differs from the paper: embeddings begin uniform in [0, 2], as in later code, so that all units begin open.
+ * Differs from the paper: the factor is on the step rather than on the gradient, which is the same for plain descent and protects under
+ * any optimizer; embeddings begin uniform in [0, 2], as in later code, so that all units begin open.
  *
  * @example
  * ```ts
@@ -73,22 +80,23 @@ export const hat = strategy(
         });
         return Object.fromEntries(widths.map(([path, n]) => [path, rng.at(path).uniforms([stream.tasks, n], 0, 2)]));
       },
-      init: ({ weights }): Memory => ({
+      init: ({ weights, columns }): Memory => ({
         tensors: {
           past: Object.fromEntries(
             Object.entries(embeddings(weights)).map(([path, e]) => [path, tf.zeros([(e as tf.Tensor).shape[1]!])]),
           ),
           task: tf.scalar(0, "int32"),
+          open: tf.ones([1, columns]),
         },
         carried: { sharpness: tf.scalar(1 / sharpest) },
         start: 0,
         perEpoch: 1,
       }),
-      beforeExperience: ({ tensors }: Memory, { task, train }, { step, batch }): Memory => ({
-        tensors: { past: { ...tensors.past }, task: tf.scalar(task, "int32") },
+      beforeExperience: ({ tensors }: Memory, { task, train }, context): Memory => ({
+        tensors: { past: { ...tensors.past }, task: tf.scalar(task, "int32"), open: ownColumns(task, context) },
         carried: { sharpness: tf.scalar(1 / sharpest) },
-        start: step,
-        perEpoch: Math.ceil(train.length / batch),
+        start: context.step,
+        perEpoch: Math.ceil(train.length / context.batch),
       }),
       batch({ start, perEpoch }: Memory, batch, { step }) {
         const at = (step + 1 - start) % perEpoch;
@@ -112,8 +120,7 @@ export const hat = strategy(
         }
         return tf.mul(tf.div(used, free), c) as tf.Scalar;
       },
-      gradient({ tensors, carried }: Memory, gradient, { weights }) {
-        const spared = freedom(tensors.past, weights, gradient);
+      gradient({ carried }: Memory, gradient, { weights }) {
         const s = carried.sharpness;
         const rescaled = mapTensors(
           (g, e) => {
@@ -124,14 +131,22 @@ export const hat = strategy(
           embeddings(gradient),
           embeddings(weights),
         );
-        return { ...spared, added: { ...spared.added, hat: rescaled } };
+        return { ...gradient, added: { ...gradient.added, hat: rescaled } };
       },
       weights({ tensors }: Memory, { before, after }) {
         const moved = mapTensors((now, old) => tf.sub(now, old!), after, before);
         const spared = freedom(tensors.past, before, moved);
         const next = mapTensors((old, step) => tf.add(old, step!), before, spared);
-        const clipped = mapTensors((e) => tf.clipByValue(e, -6, 6), embeddings(next));
-        return { ...next, added: { ...next.added, hat: clipped } };
+        const clipped = mapTensors(
+          (e, old) => {
+            const own = tf.reshape(tf.equal(tf.range(0, e.shape[0], 1, "int32"), tensors.task), [e.shape[0]!, 1]);
+            return tf.where(own, tf.clipByValue(e, -6, 6), old!);
+          },
+          embeddings(next),
+          embeddings(before),
+        );
+        const head = movedColumns(before.head, next.head, tensors.open);
+        return { ...next, head, added: { ...next.added, hat: clipped } };
       },
       update: (_state, _change, { extra }): Tree => ({ sharpness: tf.maximum(extra.next!, 1e-9) }),
       afterExperience({ tensors, ...rest }: Memory, { task }, { weights }): Memory {

@@ -13,19 +13,23 @@ interface Memory {
 }
 
 /**
- * A linear head followed by a Kalman filter: a belief over its weights, which drift at a rate that is learnt.
+ * A linear head followed by a Kalman filter: a belief over its weights, which may drift.
  *
  * Weights have a normal prior of deviation `prior`; between batches `w ← γ w + noise` with `noise` such that the prior stays what it is, and
  * a batch of vectors v (with a 1 for the bias) is seen as `y = v·w + noise` of deviation `noise`, y being 1 for the label and 0 for other
- * classes. γ moves along the slope of the log-likelihood of each batch before it is seen. Predictions are means.
+ * classes. Predictions are means. With γ = 1, the default, nothing drifts and this is exact Bayesian (ridge) regression, in any order. With
+ * `drift: "learnt"` γ moves along the slope of the log-likelihood of each batch before it is seen: right for streams that really drift and
+ * are judged on what comes next. Where classes come one after the other, forgetting the absent ones is what makes the next batch
+ * likeliest, and that is what is learnt.
  *
  * Titsias et al. 2023, arXiv:2306.08448, eq. 3–9.
- * Differs from the paper: classes are seen by regression onto 0 and 1, without its sampled softmax; the slope for γ is a central difference.
+ * Differs from the paper: γ is learnt only when asked for; classes are seen by regression onto 0 and 1, without its sampled softmax; the
+ * slope for γ is a central difference.
  *
  * @example
  * ```ts
  * import { kalman } from "thalweg";
- * kalman({ of: "features", drift: "learnt" });
+ * kalman({ of: "features", drift: "learnt", keep: 0.999 });
  * ```
  */
 export const kalman = strategy(
@@ -34,9 +38,9 @@ export const kalman = strategy(
     /** What the vectors are: "inputs", "features" of the network as it begins, or features "trained" on the first experience. */
     of: "features" as Vectors,
     /** Whether γ is learnt, or stays at `keep`. */
-    drift: "learnt" as "learnt" | "fixed",
-    /** γ at the start, in (0, 1]. */
-    keep: 0.999,
+    drift: "fixed" as "fixed" | "learnt",
+    /** γ at the start, in (0, 1]; to be learnt it must begin below 1. */
+    keep: 1,
     /** Rate of the descent on the logit of γ. */
     rate: 0.1,
     /** Deviations of the prior of a weight and of an observation. */
@@ -45,12 +49,12 @@ export const kalman = strategy(
   },
   ({ of, drift, keep, rate, prior, noise }) => {
     requireOneOf("kalman", "of", of, vectorKinds);
-    requireOneOf("kalman", "drift", drift, ["learnt", "fixed"]);
-    requireNumber("kalman", "keep", keep, 1e-3, 1);
+    requireOneOf("kalman", "drift", drift, ["fixed", "learnt"]);
+    requireNumber("kalman", "keep", keep, 1e-3, drift === "fixed" ? 1 : 0.999999);
     requireNumber("kalman", "rate", rate, 0);
     requireNumber("kalman", "prior", prior, 1e-6);
     requireNumber("kalman", "noise", noise, 1e-6);
-    const gamma = (logit: number): number => 1 / (1 + Math.exp(-logit));
+    const gamma = (logit: number): number => (logit === Number.POSITIVE_INFINITY ? 1 : 1 / (1 + Math.exp(-logit)));
     const learn = (state: Memory, examples: Examples, context: Context): Memory => {
       if (examples.length === 0) return state;
       const { rows, width } = vectorsOf(of, examples, context);
@@ -79,7 +83,7 @@ export const kalman = strategy(
       const kernel = tf.tensor2d(Float32Array.from(belief.mean), [width + 1, columns]);
       return { belief, memory, counts, tensors: { kernel, seen: tf.tensor1d(counts) } };
     };
-    const start = keep === 1 ? 20 : Math.log(keep / (1 - keep));
+    const start = Math.log(keep / (1 - keep));
     return {
       init: (): Memory => ({ belief: null, memory: start, counts: new Float32Array(0), tensors: undefined }),
       ...closedForm<Memory>(of, learn),

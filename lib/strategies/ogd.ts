@@ -35,15 +35,12 @@ export const ogd = strategy(
     requireWhole("ogd", "samples", samples, 1);
     return {
       role: "projection",
-      init: (): Memory => ({ tensors: undefined }),
-      beforeExperience({ tensors }: Memory, _experience, { weights }): Memory {
-        if (tensors === undefined) return { tensors };
-        const size = leaves(weights as Tree).reduce((sum, leaf) => sum + leaf.size, 0);
-        if (tensors.basis.shape[1] !== size)
+      init({ stream }): Memory {
+        if (stream.head === "growing")
           throw new TypeError(
-            'ogd: a head of fixed size is required, got one that has grown; use scenario("class") with a single head',
+            'ogd: a head of fixed size is required, got one that grows; use scenario("class") with head "single"',
           );
-        return { tensors };
+        return { tensors: undefined };
       },
       gradient({ tensors }, gradient) {
         if (tensors === undefined) return gradient;

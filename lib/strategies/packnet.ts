@@ -1,6 +1,7 @@
 import { mapTensors, type Tree, tf } from "../engine/index.ts";
 import type { Params } from "../models/model.ts";
 import type { Weights } from "../models/network.ts";
+import { movedColumns, ownColumns } from "./parts/own-head.ts";
 import { largestShare } from "./parts/quantile.ts";
 import { requireNumber, strategy } from "./strategy.ts";
 
@@ -15,6 +16,8 @@ interface Memory {
     readonly keep: tf.Tensor;
     readonly prune: tf.Tensor;
     readonly numbers: tf.Tensor;
+    /** The head's columns of this task. */
+    readonly open: tf.Tensor;
   };
   readonly numbers: readonly number[];
 }
@@ -65,12 +68,19 @@ export const packnet = strategy(
       );
     };
     return {
-      init: ({ weights, stream }): Memory => ({
+      init: ({ weights, stream, columns }): Memory => ({
         carried: { owner: mapTensors((w) => tf.zerosLike(w), weights.model), steps: tf.scalar(0) },
-        tensors: { task: tf.scalar(0), keep: tf.scalar(1), prune: tf.scalar(1), numbers: tf.zeros([stream.tasks]) },
+        tensors: {
+          task: tf.scalar(0),
+          keep: tf.scalar(1),
+          prune: tf.scalar(1),
+          numbers: tf.zeros([stream.tasks]),
+          open: tf.ones([1, columns]),
+        },
         numbers: Array.from({ length: stream.tasks }, () => 0),
       }),
-      beforeExperience({ carried, numbers }: Memory, { task, train: table }, { batch, epochs }): Memory {
+      beforeExperience({ carried, numbers }: Memory, { task, train: table }, context): Memory {
+        const { batch, epochs } = context;
         if (numbers[task] !== 0) throw new TypeError(`packnet: every task may come once, got task ${task} again`);
         const met = numbers.filter((n) => n > 0).length;
         const next = numbers.map((n, i) => (i === task ? met + 1 : n));
@@ -82,6 +92,7 @@ export const packnet = strategy(
             keep: tf.scalar(keep === 0 ? 1 / (numbers.length - met) : keep),
             prune: tf.scalar(Math.max(1, Math.floor(train * steps))),
             numbers: tf.tensor1d(next),
+            open: ownColumns(task, context),
           },
           numbers: next,
         };
@@ -113,7 +124,7 @@ export const packnet = strategy(
           after.model,
           owners(carried, tensors, after),
         );
-        return { ...after, model };
+        return { ...after, model, head: movedColumns(before.head, after.head, tensors.open) };
       },
       update: ({ carried, tensors }: Memory, { after }): Tree =>
         ({ owner: owners(carried, tensors, after), steps: tf.add(carried.steps, 1) }) as unknown as Tree,

@@ -2,6 +2,7 @@ import { mapTensors, type Rng, tf } from "../engine/index.ts";
 import type { Params } from "../models/model.ts";
 import type { Weights } from "../models/network.ts";
 import { type LayerPath, layerAt, layerInputs, requireDense } from "./parts/layers.ts";
+import { movedColumns, ownColumns } from "./parts/own-head.ts";
 import type { Context, Pass, Passed } from "./strategy.ts";
 import { strategy } from "./strategy.ts";
 
@@ -10,7 +11,11 @@ type Column = { readonly model: Params; readonly laterals: { readonly [layer: La
 
 interface Memory {
   /** One number for each column in use: the task it is of. */
-  readonly tensors: { readonly tasks: readonly tf.Tensor[] };
+  readonly tensors: {
+    readonly tasks: readonly tf.Tensor[];
+    /** The head's columns of this task. */
+    readonly open: tf.Tensor;
+  };
   readonly tasks: readonly number[];
 }
 
@@ -18,7 +23,7 @@ interface Memory {
  * Progressive networks: each task has a column of its own that also sees what the layers of earlier columns give.
  *
  * Layer i of column k gives `W x_i + Σ_{j<k} U_j x_i^{(j)}`, x_i^{(j)} being the input of layer i in column j, for all layers after the
- * first. Only the last column is trained; earlier ones stay bit for bit. A test example takes the column of its task. Memory and work per
+ * first. Only the last column and the task's part of the head are trained; the rest stays bit for bit. A test example takes the column of its task. Memory and work per
  * step grow with the number of tasks.
  *
  * Rusu et al. 2016, arXiv:1606.04671, eq. 1. Dense layers only.
@@ -48,11 +53,11 @@ export const pnn = strategy(
         ]),
       ) as unknown as Params;
     },
-    init: (): Memory => ({ tensors: { tasks: [] }, tasks: [] }),
-    beforeExperience({ tasks }: Memory, { task }): Memory {
+    init: ({ columns }): Memory => ({ tensors: { tasks: [], open: tf.ones([1, columns]) }, tasks: [] }),
+    beforeExperience({ tasks }: Memory, { task }, context): Memory {
       if (tasks.includes(task)) throw new TypeError(`pnn: every task may come once, got task ${task} again`);
       const next = [...tasks, task];
-      return { tasks: next, tensors: { tasks: next.map((t) => tf.scalar(t)) } };
+      return { tasks: next, tensors: { tasks: next.map((t) => tf.scalar(t)), open: ownColumns(task, context) } };
     },
     forward({ tensors }: Memory, pass): Passed {
       const used = tensors?.tasks ?? [];
@@ -81,7 +86,8 @@ export const pnn = strategy(
       const kept = Object.fromEntries(
         Object.keys(pnnAfter).map((k) => [k, k === active ? pnnAfter[k]! : mapTensors((w) => w, pnnBefore[k]!)]),
       );
-      return { ...after, added: { ...after.added, pnn: kept as unknown as Params } };
+      const head = movedColumns(before.head, after.head, tensors.open);
+      return { ...after, head, added: { ...after.added, pnn: kept as unknown as Params } };
     },
   }),
   ["task", "boundary", "length"],

@@ -1,6 +1,7 @@
 import { mapTensors, type Rng, tf } from "../engine/index.ts";
 import type { Params } from "../models/model.ts";
 import type { Weights } from "../models/network.ts";
+import { movedColumns, ownColumns } from "./parts/own-head.ts";
 import { largestShare, straightThrough } from "./parts/quantile.ts";
 import { requireNumber, strategy } from "./strategy.ts";
 
@@ -11,6 +12,8 @@ interface Memory {
     readonly masks: Params;
     readonly background: Params;
     readonly done: tf.Tensor;
+    /** The head's columns of this task. */
+    readonly open: tf.Tensor;
   };
 }
 
@@ -53,13 +56,17 @@ export const wsn = strategy(
         const drawn = (w: tf.Tensor): tf.Tensor => rng.at("scores", next++).uniforms(w.shape);
         return mapTensors(drawn, weights.model);
       },
-      init: ({ weights, stream, rng }): Memory => ({
+      init: ({ weights, stream, rng, columns }): Memory => ({
         tensors: {
           used: mapTensors((w) => tf.zerosLike(w), weights.model),
           masks: mapTensors((w) => tf.zeros([stream.tasks, ...w.shape]), weights.model),
           background: shades(weights, rng),
           done: tf.zeros([stream.tasks]),
+          open: tf.ones([1, columns]),
         },
+      }),
+      beforeExperience: ({ tensors }: Memory, { task }, context): Memory => ({
+        tensors: { ...tensors, open: ownColumns(task, context) },
       }),
       forward({ tensors }: Memory, { plain, weights, task, training }) {
         if (tensors === undefined || task === null) return plain();
@@ -87,6 +94,7 @@ export const wsn = strategy(
           after.model,
           tensors.used,
         ),
+        head: movedColumns(before.head, after.head, tensors.open),
       }),
       afterExperience({ tensors }: Memory, { task }, { weights, stream }): Memory {
         const row = tf.tidy(() => tf.cast(tf.equal(tf.range(0, stream.tasks), task), "float32"));
@@ -104,6 +112,7 @@ export const wsn = strategy(
             ),
             background: mapTensors((shade) => shade.clone(), tensors.background),
             done: tf.maximum(tensors.done, row),
+            open: tensors.open.clone(),
           } as unknown as tf.TensorContainer;
         }) as unknown as Memory["tensors"];
         row.dispose();

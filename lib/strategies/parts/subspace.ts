@@ -53,6 +53,17 @@ export function basisTensors(bases: Bases): Record<LayerPath, tf.Tensor> {
   return out;
 }
 
+/** What to say of layers that may hardly move any more, from the share of the space of its inputs that each still has. */
+export function exhausted(shares: Iterable<readonly [path: LayerPath, share: number]>): string[] {
+  return [...shares].flatMap(([path, share]) =>
+    share >= 0.01
+      ? []
+      : [
+          `${path} may move in ${(100 * share).toFixed(2)} % of its inputs' directions; it learns nothing more. Protect less of the past`,
+        ],
+  );
+}
+
 /** *Traced.* A matrix without its part in the span of a basis, column by column. */
 export function outside(matrix: tf.Tensor2D, basis: tf.Tensor): tf.Tensor {
   const m = basis as tf.Tensor2D;

@@ -1,0 +1,178 @@
+import { describe, expect, test } from "vitest";
+import { random } from "../../lib/engine/index.ts";
+import type { Weights } from "../../lib/models/network.ts";
+import { cuber, gpm, ogd, owm } from "../../lib/strategies/index.ts";
+import { layerAt } from "../../lib/strategies/parts/layers.ts";
+import { scenario } from "../../lib/streams/operators/scenario.ts";
+import {
+  close,
+  contextOf,
+  dot,
+  entropy,
+  examplesOf,
+  hooksOf,
+  inOrder,
+  length,
+  matrix,
+  mean,
+  meanRow,
+  noisy,
+  normal,
+  perceptron,
+  type Rows,
+  slopes,
+  small,
+  solved,
+  stepOf,
+  transposed,
+  unit,
+} from "./by-hand.ts";
+import { run, spec, stream } from "./support.ts";
+
+const { net, weights } = small([4, 3], 3, 2);
+const context = contextOf(net, weights);
+const x = normal(8, 3, 3);
+const y = [0, 1, 1, 0, 1, 0, 0, 1];
+const train = examplesOf(x, y);
+const gradient = noisy(weights, random(77));
+const step = stepOf({ net, weights, x, y });
+const paths = ["model/2-dense", "model/4-dense", "head"];
+const withOnes = (rows: Rows): number[][] => rows.map((row) => [...row, 1]);
+/** A layer's kernel over its bias. */
+const stacked = (tree: Weights, path: string): number[][] => {
+  const { kernel, bias } = layerAt(tree, path);
+  return [...matrix(kernel), [...bias!.dataSync()]];
+};
+
+/** Rows that are orthonormal and span the same. */
+function orthonormal(rows: Rows): number[][] {
+  const basis: number[][] = [];
+  for (const row of rows) {
+    let left = [...row];
+    for (let twice = 0; twice < 2; twice++)
+      for (const b of basis) {
+        const along = dot(left, b);
+        left = left.map((v, i) => v - along * b[i]!);
+      }
+    if (length(left) > 1e-9 * length(row)) basis.push(unit(left));
+  }
+  return basis;
+}
+const outside = (v: readonly number[], basis: Rows): number[] =>
+  basis.reduce<number[]>((left, b) => left.map((a, i) => a - dot(left, b) * b[i]!), [...v]);
+
+test("owm's projector is the inverse of the identity and the mean inputs of batches over alpha", () => {
+  const alpha = 0.3;
+  const hooks = hooksOf(owm({ alpha }));
+  const { tensors } = hooks.afterExperience(hooks.init(context), { train } as never, context);
+  const inputs = perceptron(weights, x).inputs.map(withOnes);
+  const changed = hooks.gradient({ tensors }, gradient, step);
+  paths.forEach((path, layer) => {
+    const rows = inputs[layer]!;
+    const batches = [rows.slice(0, 4), rows.slice(4)].map(meanRow);
+    const wide = rows[0]!.length;
+    const inverse = Array.from({ length: wide }, (_, i) =>
+      Array.from({ length: wide }, (_, j) => +(i === j) + batches.reduce((s, m) => s + (m[i]! * m[j]!) / alpha, 0)),
+    );
+    const wanted = transposed(transposed(stacked(gradient, path)).map((column) => solved(inverse, column)));
+    close(stacked(changed, path).flat(), wanted.flat());
+  });
+});
+
+test("ogd takes out of a gradient what lies along the slopes of past examples' true logits, and no more", () => {
+  const hooks = hooksOf(ogd({ samples: 8 }));
+  const state = hooks.afterExperience(hooks.init(context), { train } as never, context);
+  const past = x.map((row, i) => slopes(weights, (layers) => perceptron(layers, [row]).logits[0]![y[i]!]!));
+  const changed = inOrder(hooks.gradient(state, gradient, step));
+  for (const slope of past) expect(dot(changed, unit(slope))).toBeCloseTo(0, 3);
+  close(changed, outside(inOrder(gradient), orthonormal(past)), 3);
+});
+
+test("gpm takes out of a gradient what lies in the span of past inputs", () => {
+  const hooks = hooksOf(gpm({ share: 1, samples: 8 }));
+  const few = examplesOf(x.slice(0, 2), y.slice(0, 2));
+  const state = hooks.afterExperience(hooks.init(context), { train: few } as never, context);
+  const changed = hooks.gradient(state, gradient, step);
+  perceptron(weights, x.slice(0, 2)).inputs.forEach((rows, layer) => {
+    const basis = orthonormal(withOnes(rows));
+    const columns = transposed(stacked(gradient, paths[layer]!));
+    close(
+      transposed(stacked(changed, paths[layer]!)).flat(),
+      columns.flatMap((column) => outside(column, basis)),
+    );
+  });
+});
+
+describe("cuber", () => {
+  /** The slope of the mean loss, layer by layer. */
+  const slopesOf = (rows: Rows, labels: readonly number[], of = weights): number[][][] => {
+    const flat = slopes(of, (layers) => mean(perceptron(layers, rows).logits.map((z, i) => entropy(z, labels[i]!))));
+    const shapes = [
+      [4, 4],
+      [5, 3],
+      [4, 2],
+    ] as const;
+    return shapes.map(([d, units]) => {
+      const own = flat.splice(0, d * units);
+      return Array.from({ length: d }, (_, i) => own.slice(i * units, (i + 1) * units));
+    });
+  };
+  const past = x.slice(0, 2);
+  const [old, fresh] = [slopesOf(past, [0, 1]), slopesOf(x.slice(2), y.slice(2))];
+  const inside = perceptron(weights, past).inputs.map((rows, layer) => {
+    const basis = orthonormal(withOnes(rows));
+    return transposed(transposed(fresh[layer]!).map((column) => outside(column, basis).map((v, i) => column[i]! - v)));
+  });
+  const shares = inside.map((g, layer) => length(g.flat()) / length(fresh[layer]!.flat()));
+  const cosines = inside.map((g, layer) => dot(unit(g.flat()), unit(old[layer]!.flat())));
+  const projected = (sufficient: number, positive: number): boolean[] => {
+    const hooks = hooksOf(cuber({ share: 1, samples: 8, sufficient, positive }));
+    const first = { train: examplesOf(past, [0, 1]), task: 0, index: 0 } as never;
+    const second = { train: examplesOf(x.slice(2), y.slice(2)), task: 1, index: 1 } as never;
+    const state = hooks.afterExperience(hooks.init(context), first, context);
+    const next = hooks.beforeExperience(state, second, contextOf(net, weights, { experience: 1 }));
+    const changed = hooks.gradient(next, gradient, step);
+    return paths.map((path, layer) => {
+      const [got, plain] = [stacked(changed, path).flat(), stacked(gradient, path).flat()];
+      const same = got.every((v, i) => Math.abs(v - plain[i]!) < 1e-4);
+      const basis = orthonormal(withOnes(perceptron(weights, past).inputs[layer]!));
+      const columns = transposed(stacked(gradient, path));
+      if (!same)
+        close(
+          transposed(stacked(changed, path)).flat(),
+          columns.flatMap((column) => outside(column, basis)),
+          3,
+        );
+      return !same;
+    });
+  };
+
+  test("lets a layer go where the new gradient lies enough in the past's inputs and along its gradient", () => {
+    expect(projected(0, -1)).toEqual([false, false, false]);
+    expect(projected(1, -1)).toEqual([true, true, true]);
+    expect(projected(0, 1)).toEqual([true, true, true]);
+    // Just below and just above what is worked by hand for the first layer.
+    const [share, cosine] = [shares[0]!, cosines[0]!];
+    expect(projected(share - 0.01, -1)[0]).toBe(false);
+    expect(projected(share + 0.01, -1)[0]).toBe(true);
+    expect(projected(0, cosine - 0.01)[0]).toBe(false);
+    expect(projected(0, cosine + 0.01)[0]).toBe(true);
+  });
+});
+
+describe("what projections say before and after", () => {
+  const over = stream({ needs: [] } as never, 12);
+  const notes = (strategy: ReturnType<typeof owm>): string[] =>
+    run(spec(over, [strategy])).events.flatMap((e) => (e.type === "note" ? [e.text] : []));
+
+  test("a network that may hardly move any more is found out", () => {
+    expect(notes(owm({ alpha: 1e-9 })).join()).toMatch(/model\/2-dense may move in 0\.00 % of its inputs' directions/);
+    expect(notes(gpm({ share: 1, samples: 100 })).join()).toMatch(/may move in 0\.00 % of its inputs' directions/);
+    expect(notes(owm({ alpha: 10 }))).toEqual([]);
+  });
+
+  test("ogd refuses a head that grows before any training", () => {
+    const growing = scenario("class", { head: "growing" })(over as never) as never as typeof over;
+    expect(() => run(spec(growing, [ogd()]))).toThrow("ogd: a head of fixed size is required, got one that grows");
+  });
+});
