@@ -8,6 +8,7 @@ const commands: Record<string, () => Promise<Command>> = {
   run: () => import("./commands/run.ts"),
   convert: () => import("./commands/convert.ts"),
   repl: () => import("./commands/repl.ts"),
+  conform: () => import("./commands/conform.ts"),
   lab: () => import("./commands/lab.ts"),
   install: () => import("./commands/install.ts"),
   uninstall: () => import("./commands/uninstall.ts"),

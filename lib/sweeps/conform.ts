@@ -3,10 +3,12 @@ import type { Dataset, Kind } from "../data/dataset.ts";
 import type { Model } from "../models/model.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { constant } from "../optim/schedules/constant.ts";
+import type { Progress } from "../runs/progress.ts";
 import type { Strategy } from "../strategies/strategy.ts";
 import type { Stream } from "../streams/stream.ts";
-import { fit } from "../train/fit.ts";
-import { evaluation, type Training, training } from "../train/spec.ts";
+import type { TrainEvent } from "../train/events.ts";
+import { type Evaluation, evaluation, type RunSpec, type Training, training } from "../train/spec.ts";
+import { runMany } from "./many.ts";
 
 /** One number of a published table: a method, its settings there, and what was reported. */
 export interface PublishedCell {
@@ -14,12 +16,24 @@ export interface PublishedCell {
   readonly name: string;
   readonly strategies: readonly Strategy[];
   /** Settings that differ from the protocol's. */
+  readonly model?: Model;
   readonly optimizer?: Optimizer;
   readonly training?: Partial<Training>;
-  /** Published mean accuracies in percent by scenario; with the standard error or deviation where it was given. */
+  /** Published means by scenario; with the standard error or deviation where it was given. */
   readonly published: Readonly<Record<string, readonly [mean: number, spread?: number]>>;
   /** How the settings here differ from those of the source. */
   readonly differs?: string;
+}
+
+/** What must hold between two cells of a scenario on any data of the same form: `a − b ≥ atLeast`, or `|a − b| ≤ within`. */
+export interface Relation {
+  readonly says: string;
+  readonly scenario: string;
+  readonly a: string;
+  /** Another cell, or a number of percent. */
+  readonly b: string | number;
+  readonly atLeast?: number;
+  readonly within?: number;
 }
 
 /** A published experiment: everything but the method. */
@@ -36,35 +50,44 @@ export interface Protocol {
   readonly model: Model;
   readonly optimizer: Optimizer;
   readonly training: Partial<Training>;
-  /** What the spread of the published numbers is, over how many runs. */
-  readonly spread: { readonly kind: "error" | "deviation"; readonly runs: number };
+  readonly evaluation?: Partial<Evaluation>;
+  /** What is published, of the log of a run; default the mean over tasks of the accuracy after the last experience, in percent. */
+  readonly measure?: { readonly name: string; of(events: readonly TrainEvent[]): number };
+  /** What the spread of the published numbers is, over how many runs; `floor`: the numbers are bounds from below, less `points`. */
+  readonly spread:
+    | { readonly kind: "error" | "deviation"; readonly runs: number }
+    | { readonly kind: "floor"; readonly points: number };
   /** Conventions of the source that differ between libraries. */
   readonly conventions: readonly string[];
   readonly cells: readonly PublishedCell[];
+  readonly relations?: readonly Relation[];
 }
 
 /** The outcome of a cell. */
 export interface Conformance {
   /** `"DER20/split-mnist/class/er-200"`. */
   readonly cell: string;
+  readonly strategies: readonly string[];
   readonly data: string;
-  /** Mean over tasks of the accuracy after the last experience, in percent, for each seed; and the mean over seeds. */
+  /** What was measured for each seed (by default the mean accuracy over tasks at the end, in percent), and the mean over seeds. */
   readonly values: readonly number[];
   readonly mean: number;
-  /** The published mean and how far from it is still in band; null where the data is not that of the source. */
-  readonly published: number | null;
+  /** The published mean, and the data it is of. */
+  readonly published: { readonly mean: number; readonly of: string } | null;
+  /** How far from it is still in band; null where the data is not that of the source. */
   readonly band: number | null;
-  readonly verdict: "in band" | "out of band" | "band unknown";
+  readonly verdict: "in band" | "out of band" | "band unknown" | "diverged";
   readonly conventions: readonly string[];
 }
 
 /**
  * How far from a published mean an independent mean may lie: for standard errors three of them, widened by the root of the ratio of seeds;
- * for deviations two of them over the root of the seeds plus one point; two points at the least.
+ * for deviations two of them over the root of the seeds plus one point; two points at the least. For a bound from below, its points.
  */
-export function bandOf({ spread: { kind, runs } }: Protocol, spread: number | undefined, seeds: number): number {
+export function bandOf({ spread: how }: Protocol, spread: number | undefined, seeds: number): number {
+  if (how.kind === "floor") return how.points;
   if (spread === undefined) return 2;
-  if (kind === "error") return Math.max(2, 3 * spread * Math.sqrt(runs / seeds));
+  if (how.kind === "error") return Math.max(2, 3 * spread * Math.sqrt(how.runs / seeds));
   return Math.max(2, (2 * spread) / Math.sqrt(seeds) + 1);
 }
 
@@ -73,20 +96,36 @@ export interface ConformOptions {
   /** How many seeds, from 0. Default 3. */
   readonly seeds?: number;
   readonly signal?: AbortSignal;
+  readonly progress?: Progress;
+  /** Where the runs are recorded, so that what was stopped goes on; default nowhere. */
+  readonly record?: string;
+}
+
+/** The experiment of one cell. */
+export function cellSpec(protocol: Protocol, scenario: string, cell: PublishedCell, data: Dataset<Kind>): RunSpec {
+  return {
+    stream: protocol.scenarios[scenario]!.stream(data),
+    model: cell.model ?? protocol.model,
+    strategies: cell.strategies,
+    optimizer: cell.optimizer ?? protocol.optimizer,
+    schedule: constant(),
+    training: training({ ...protocol.training, ...cell.training }),
+    evaluation: evaluation({ every: "end", atStart: false, share: 0, ...protocol.evaluation }),
+  };
 }
 
 /**
  * Runs one cell of a published table and says whether the outcome is within the published band.
  *
- * On another data set of the same form than the published one the verdict is "band unknown". Throws a RangeError for a scenario or a cell
- * that the protocol does not have.
+ * On another data set of the same form than the published one the verdict is "band unknown"; "diverged" where the loss became infinite.
+ * Throws a RangeError for a scenario or a cell that the protocol does not have.
  */
 export async function conform(
   protocol: Protocol,
   scenario: string,
   name: string,
   data: Dataset<Kind>,
-  { seeds = 3, signal }: ConformOptions = {},
+  { seeds = 3, signal, progress, record }: ConformOptions = {},
 ): Promise<Conformance> {
   const asked = protocol.scenarios[scenario];
   if (asked === undefined)
@@ -98,38 +137,72 @@ export async function conform(
     throw new RangeError(
       `conform: one of the cells ${protocol.cells.map((c) => c.name).join(", ")} is required, got ${name}`,
     );
-  const values: number[] = [];
-  for (let seed = 0; seed < seeds; seed++) {
-    const fitting = fit(
-      {
-        stream: asked.stream(data),
-        model: protocol.model,
-        strategies: cell.strategies,
-        optimizer: cell.optimizer ?? protocol.optimizer,
-        schedule: constant(),
-        training: training({ ...protocol.training, ...cell.training }),
-        evaluation: evaluation({ every: "end", atStart: false }),
-      },
-      { seed, ...(signal !== undefined && { signal }) },
-    );
-    const last = new Map<number, number>();
-    for await (const event of fitting)
-      if (event.type === "evaluated" && event.at === "experience") last.set(event.on, event[asked.told]);
-    fitting.dispose();
-    values.push((100 * [...last.values()].reduce((a, b) => a + b, 0)) / last.size);
+  const measured = protocol.measure?.of ?? ((events: readonly TrainEvent[]) => finalAccuracy(events, asked.told));
+  const options = {
+    seeds,
+    record: record ?? false,
+    again: false,
+    ...(signal && { signal }),
+    ...(progress && { progress }),
+  };
+  let values: number[] = [];
+  try {
+    const run = await runMany(cellSpec(protocol, scenario, cell, data), options);
+    values = run.logs.map((log) => measured(log.events));
+  } catch (error) {
+    if (!/a finite loss is required/.test((error as Error).message)) throw error;
   }
-  const mean = values.reduce((a, b) => a + b, 0) / values.length;
+  const diverged = values.length === 0;
+  const mean = diverged ? Number.NaN : values.reduce((a, b) => a + b, 0) / values.length;
   const [published, spread] = cell.published[scenario] ?? [null];
   const known = data.name === protocol.data && published !== null;
   const band = known ? bandOf(protocol, spread, seeds) : null;
+  const short = published === null ? 0 : published - mean;
+  const inside = (protocol.spread.kind === "floor" ? short : Math.abs(short)) <= (band ?? 0);
   return {
     cell: `${protocol.id}/${scenario}/${name}`,
+    strategies: cell.strategies.map((s) => s.spec.name),
     data: data.name,
     values,
     mean,
-    published: known ? published : null,
+    published: published === null ? null : { mean: published, of: protocol.data },
     band,
-    verdict: band === null ? "band unknown" : Math.abs(mean - published!) <= band ? "in band" : "out of band",
+    verdict: diverged ? "diverged" : band === null ? "band unknown" : inside ? "in band" : "out of band",
     conventions: cell.differs === undefined ? protocol.conventions : [...protocol.conventions, cell.differs],
   };
+}
+
+/** The mean over tasks of the accuracy after the last experience, in percent. */
+export function finalAccuracy(events: readonly TrainEvent[], told: "taskAware" | "taskAgnostic"): number {
+  const last = new Map<number, number>();
+  for (const event of events)
+    if (event.type === "evaluated" && event.at === "experience") last.set(event.on, event[told]);
+  return (100 * [...last.values()].reduce((a, b) => a + b, 0)) / last.size;
+}
+
+/** Whether what must hold between cells does, where both were run. */
+export interface Related {
+  readonly relation: string;
+  readonly strategies: readonly string[];
+  /** `a − b`, in points. */
+  readonly difference: number;
+  readonly asked: string;
+  readonly met: boolean;
+}
+
+/** The relations of a protocol between the cells that were run. */
+export function relationsMet(protocol: Protocol, outcomes: readonly Conformance[]): Related[] {
+  return (protocol.relations ?? []).flatMap(({ says, scenario, a, b, atLeast, within }) => {
+    const of = (name: string): Conformance | undefined =>
+      outcomes.find(({ cell }) => cell === `${protocol.id}/${scenario}/${name}`);
+    const [left, right] = [of(a), typeof b === "number" ? undefined : of(b)];
+    if (left === undefined || (typeof b !== "number" && right === undefined)) return [];
+    const difference = left.mean - (typeof b === "number" ? b : right!.mean);
+    const met =
+      (atLeast === undefined || difference >= atLeast) && (within === undefined || Math.abs(difference) <= within);
+    const [first, second] = [`${scenario}/${a}`, typeof b === "number" ? `${b}` : `${scenario}/${b}`];
+    const asked = atLeast === undefined ? `|${first} − ${second}| ≤ ${within}` : `${first} − ${second} ≥ ${atLeast}`;
+    const strategies = [...new Set([...left.strategies, ...(right?.strategies ?? [])])];
+    return [{ relation: `${protocol.id}: ${says}`, strategies, difference, asked, met }];
+  });
 }

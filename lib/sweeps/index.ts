@@ -1,6 +1,7 @@
 // Written by `npm run gen`.
 export * from "./cells.ts";
 export * from "./compare.ts";
+export * from "./conform-command.ts";
 export * from "./conform.ts";
 export * from "./many.ts";
 export * from "./plasticity-then-stability.ts";

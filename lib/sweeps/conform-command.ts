@@ -1,0 +1,173 @@
+/** The words of `thalweg conform`: which cells there are, running them, and what came out. */
+import { parseArgs } from "node:util";
+import type { Dataset, Kind } from "../data/dataset.ts";
+import { digits } from "../data/digits.ts";
+import { fashionMnist } from "../data/fashion-mnist.ts";
+import { mnist } from "../data/mnist.ts";
+import type { Progress } from "../runs/progress.ts";
+import { bandOf, type Conformance, conform, type Protocol, type Related, relationsMet } from "./conform.ts";
+import * as all from "./protocols/index.ts";
+
+/** A cell of a protocol under one of its scenarios. */
+interface Listed {
+  readonly id: string;
+  readonly protocol: Protocol;
+  readonly scenario: string;
+  readonly name: string;
+  readonly strategies: readonly string[];
+}
+
+const sets: Record<string, (folder?: string) => Promise<Dataset<Kind>>> = {
+  "fashion-mnist": (folder) => fashionMnist(folder === undefined ? {} : { folder }),
+  mnist: (folder) => mnist(folder === undefined ? {} : { folder }),
+  digits: async () => digits(),
+};
+
+/** How the command is called. */
+export const conformUsage = `thalweg conform [cell] [--strategy name] [--seeds n] [--data ${Object.keys(sets).join(" | ")}] [--folder path] [--record folder] [--json]
+  Runs published protocols and says whether the outcome is in the published band. Without a cell lists them; "DER20/split-mnist" is all below it.
+  Runs are recorded (default: runs/conform), so that what was stopped goes on. Exit code 1 when a number is out of band or a relation not met.`;
+
+/** Every cell of every protocol. */
+export function conformCells(): Listed[] {
+  return (Object.values(all) as Protocol[]).flatMap((protocol) =>
+    protocol.cells.flatMap(({ name, strategies, published }) =>
+      Object.keys(published).map((scenario) => ({
+        id: `${protocol.id}/${scenario}/${name}`,
+        protocol,
+        scenario,
+        name,
+        strategies: strategies.map((s) => s.spec.name),
+      })),
+    ),
+  );
+}
+
+/** Where the command says what it does. */
+export interface Voice {
+  /** Results: standard output. */
+  out(line: string): void;
+  /** What is going on: standard error. */
+  note(line: string): void;
+  readonly signal: AbortSignal;
+}
+
+/** Runs the command; resolves to its exit code. Throws an error whose name is UsageError when it is called wrongly. */
+export async function conformCommand(argv: readonly string[], { out, note, signal }: Voice): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      strategy: { type: "string" },
+      seeds: { type: "string", default: "1" },
+      data: { type: "string", default: "fashion-mnist" },
+      folder: { type: "string" },
+      record: { type: "string", default: "runs/conform" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const seeds = Number(values.seeds);
+  if (!Number.isSafeInteger(seeds) || seeds < 1)
+    throw usage(`--seeds: a whole number of at least 1 is required, got ${values.seeds}`);
+  const load = sets[values.data];
+  if (load === undefined) throw usage(`--data: one of ${Object.keys(sets).join(", ")} is required, got ${values.data}`);
+  if (positionals.length > 1) throw usage(conformUsage);
+  const [wanted] = positionals;
+  const chosen = conformCells().filter(
+    ({ id, strategies }) =>
+      (wanted === undefined || id === wanted || id.startsWith(`${wanted.replace(/\/$/, "")}/`)) &&
+      (values.strategy === undefined || strategies.includes(values.strategy)),
+  );
+  if (chosen.length === 0)
+    throw usage(
+      `conform: a cell that exists is required, got ${[wanted, values.strategy].filter(Boolean).join(" with ")}; \`thalweg conform\` lists them`,
+    );
+  if (wanted === undefined && values.strategy === undefined) {
+    out(values.json ? JSON.stringify(chosen.map(asJson), null, 2) : listing(chosen));
+    return 0;
+  }
+
+  const data = await load(values.folder);
+  const outcomes: Conformance[] = [];
+  for (const [at, { id, protocol, scenario, name }] of chosen.entries()) {
+    if (signal.aborted) break;
+    const progress = following(`${at + 1} of ${chosen.length}: ${id}`, note);
+    try {
+      outcomes.push(await conform(protocol, scenario, name, data, { seeds, signal, progress, record: values.record }));
+    } catch (error) {
+      if (signal.aborted) break;
+      throw error;
+    }
+    if (!values.json) out(sentence(outcomes.at(-1)!));
+  }
+  const relations = [...new Set(chosen.map(({ protocol }) => protocol))].flatMap((p) => relationsMet(p, outcomes));
+  if (values.json) out(JSON.stringify({ data: data.name, seeds, cells: outcomes, relations }, null, 2));
+  else for (const relation of relations) out(said(relation));
+  if (signal.aborted) {
+    note("Stopped. The same command goes on from here.");
+    return 130;
+  }
+  return outcomes.some(({ verdict }) => verdict === "out of band") || relations.some(({ met }) => !met) ? 1 : 0;
+}
+
+function usage(message: string): Error {
+  return Object.assign(new Error(message), { name: "UsageError" });
+}
+
+function asJson({ id, protocol, scenario, name, strategies }: Listed): object {
+  const [mean, spread] = protocol.cells.find((cell) => cell.name === name)!.published[scenario]!;
+  return {
+    cell: id,
+    strategies,
+    data: protocol.data,
+    published: mean,
+    ...(spread !== undefined && { spread }),
+    source: protocol.source,
+  };
+}
+
+function listing(cells: readonly Listed[]): string {
+  let source = "";
+  const width = Math.max(...cells.map(({ id }) => id.length));
+  return cells
+    .flatMap(({ id, protocol, scenario, name }) => {
+      const [mean, spread] = protocol.cells.find((cell) => cell.name === name)!.published[scenario]!;
+      const band = bandOf(protocol, spread, 3);
+      const row = `  ${id.padEnd(width)}  ${mean.toFixed(2).padStart(6)} ${protocol.spread.kind === "floor" ? "−" : "±"} ${band.toFixed(1)}`;
+      const head =
+        protocol.source === source ? [] : [`${source === "" ? "" : "\n"}${protocol.source} (${protocol.data})`];
+      source = protocol.source;
+      return [...head, row];
+    })
+    .join("\n");
+}
+
+function sentence({ cell, data, values, mean, published, band, verdict, conventions }: Conformance): string {
+  const here =
+    verdict === "diverged"
+      ? "the loss became infinite"
+      : `${mean.toFixed(2)} (${values.map((v) => v.toFixed(2)).join(", ")})`;
+  const there =
+    published === null
+      ? ""
+      : `; published ${published.mean} on ${published.of}${band === null ? "" : `, band ${band.toFixed(2)}`}`;
+  return `${cell} on ${data}: ${here}${there}: ${verdict}\n${conventions.map((c) => `    ${c}`).join("\n")}`;
+}
+
+function said({ relation, difference, asked, met }: Related): string {
+  return `${met ? "met    " : "NOT MET"}  ${relation} (${asked}; here ${difference.toFixed(2)})`;
+}
+
+/** Says once in a while how far a cell is. */
+function following(title: string, note: (line: string) => void): Progress {
+  let last = performance.now();
+  return {
+    begin: (seed) => note(`${title}, seed ${seed}`),
+    event(event) {
+      if (event.type !== "learned" || performance.now() - last < 5000) return;
+      last = performance.now();
+      note(`${title}: experience ${event.experience + 1} learnt, ${event.step} steps`);
+    },
+    end() {},
+  };
+}
