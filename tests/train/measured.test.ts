@@ -70,12 +70,12 @@ describe("the accuracy of a batch before the update", () => {
     expect(steps.every(({ examples }) => examples === 5)).toBe(true);
     const batch = { y: Int32Array.of(1, -1, 0, 2, 2), current: 3 } as unknown as Batch;
     const from = { step: 0, local: 0, experience: 0, perEpoch: 1 };
-    expect(stepEvents(["task"], [0.5], from, { batches: [batch], right: [1] })[0]).toMatchObject({
+    expect(stepEvents(["task"], [0.5], from, { batches: [batch], chosen: [1, 0, 2, 2, 2] })[0]).toMatchObject({
       examples: 2,
       accuracy: 0.5,
     });
     const none = { y: Int32Array.of(-1), current: 1 } as unknown as Batch;
-    expect(stepEvents(["task"], [0.5], from, { batches: [none], right: [0] })[0]).not.toHaveProperty("accuracy");
+    expect(stepEvents(["task"], [0.5], from, { batches: [none], chosen: [0] })[0]).not.toHaveProperty("accuracy");
   });
 
   test("is not told where the learner does not decide by its logits", async () => {
