@@ -28,7 +28,7 @@ export interface KernelOptions {
   preload?: string;
   typeErrors?: TypeErrors;
   awaitTypes?: boolean;
-  /** Load the types as soon as the library is there: for sessions with a person who will ask for completions. */
+  /** Load the types once the user's process and its library are up: for sessions with a person who will ask for completions. */
   warmTypes?: boolean;
   session?: string;
   onExit?(restart: boolean): void;
@@ -95,6 +95,9 @@ export function createKernel(options: KernelOptions): Kernel {
     cwd: options.cwd ?? process.cwd(),
     ...(options.preload === undefined ? {} : { preload: options.preload }),
     onOutput,
+    onReady() {
+      if (options.warmTypes && options.preload === undefined) context.language.warm();
+    },
     onPreloaded(result) {
       preloadError = result.error;
       if (executing) void reportPreload(executing);

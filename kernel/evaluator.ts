@@ -16,6 +16,8 @@ export interface EvaluatorOptions {
   env?: NodeJS.ProcessEnv;
   /** Everything a cell says, in order. The next is not read before the returned promise settles: that is the back-pressure. */
   onOutput(output: Output): void | Promise<void>;
+  /** It is up; what it preloads is not there yet. */
+  onReady?(): void;
   onPreloaded?(result: Preloaded): void;
   /** The process died between cells. */
   onDeath?(message: string): void;
@@ -128,8 +130,10 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
             const limit = new Promise<void>((resolve) => setTimeout(resolve, 1000).unref());
             await Promise.race([Promise.all(raw.map((r) => r.reached(event.run))), limit]);
             if (job?.request.run === event.run) finish(event);
-          } else if (event.op === "ready") owner.ready = true;
-          else if (event.op === "started") begun(event.run);
+          } else if (event.op === "ready") {
+            owner.ready = true;
+            options.onReady?.();
+          } else if (event.op === "started") begun(event.run);
           else {
             if (event.op === "input") owner.asking = event.sync ? "sync" : "async";
             await options.onOutput(event);

@@ -15,7 +15,7 @@ export interface Language {
   /** The run ended in an error. */
   failed(run: number, error: ErrorContent): void;
   preloaded(names: string[], url: string | undefined, packageName: string | undefined): void;
-  /** Reads the library's types now, so that the first completion comes within the time that frontends wait for one. */
+  /** Reads the types of the library and of the language now, so that the first completion comes within the time that frontends wait for one. */
   warm(): void;
   close(): Promise<void>;
 }
@@ -24,16 +24,19 @@ export interface LanguageOptions {
   cwd: string;
   /** Whether a library is being preloaded: cells are not checked before its names are known. */
   preloading?: boolean;
+  /** TypeScript takes more memory than all the rest: after this long without a question it is let go, until the next one. 10 minutes. */
+  restMs?: number;
 }
 
-export function languageClient({ preloading = false, ...options }: LanguageOptions): Language {
+export function languageClient({ preloading = false, restMs = 600_000, ...options }: LanguageOptions): Language {
   let settle = (): void => {};
   const namesKnown = preloading ? new Promise<void>((resolve) => (settle = resolve)) : Promise.resolve();
   let worker: Worker | undefined;
   let closed = false;
   let ids = 0;
+  let resting: NodeJS.Timeout | undefined;
   /** What a fresh worker must be told when one had to be replaced. */
-  const told: { op: keyof Questions; question: object }[] = [];
+  let told: Told[] = [];
   const waiting = new Map<number, (answer: unknown) => void>();
 
   function start(): Worker {
@@ -48,7 +51,10 @@ export function languageClient({ preloading = false, ...options }: LanguageOptio
     started.on("message", ({ id, answer }: { id: number; answer: unknown }) => {
       waiting.get(id)?.(answer);
       waiting.delete(id);
-      if (waiting.size === 0) started.unref();
+      if (waiting.size > 0) return;
+      started.unref();
+      clearTimeout(resting);
+      resting = setTimeout(rest, restMs).unref();
     });
     const lost = () => {
       if (worker !== started) return;
@@ -61,11 +67,18 @@ export function languageClient({ preloading = false, ...options }: LanguageOptio
     return started;
   }
 
+  function rest(): void {
+    const last = worker;
+    worker = undefined;
+    void last?.terminate();
+  }
+
   function ask<K extends keyof Questions>(
     op: K,
     question: Questions[K]["question"],
   ): Promise<Questions[K]["answer"] | undefined> {
     if (closed) return Promise.resolve(undefined);
+    clearTimeout(resting);
     worker ??= start();
     const id = ++ids;
     const answered = new Promise((resolve) => waiting.set(id, resolve));
@@ -80,15 +93,17 @@ export function languageClient({ preloading = false, ...options }: LanguageOptio
     inspect: (code, cursor) => ask("inspect", { code, cursor }),
     isComplete: async (code) => (await ask("isComplete", { code })) ?? { status: "unknown" },
     async check(run, name, code, keep) {
-      const question = { run, name, code, keep };
       await namesKnown;
-      const found = await ask("check", question);
-      if (keep) told.push({ op: "check", question });
-      return found ?? [];
+      const found = ask("check", { run, name, code, keep });
+      if (keep) told.push({ op: "declare", question: { run, name, code } });
+      return (await found) ?? [];
     },
     failed(run, error) {
       if (error.ename === "SyntaxError" || error.ename === "ProcessEnded") {
-        void namesKnown.then(() => ask("forget", { run }));
+        void namesKnown.then(() => {
+          told = told.filter((t) => t.op !== "declare" || t.question.run !== run);
+          return ask("forget", { run });
+        });
       }
     },
     preloaded(names, url, packageName) {
@@ -101,6 +116,7 @@ export function languageClient({ preloading = false, ...options }: LanguageOptio
     async close() {
       closed = true;
       settle();
+      clearTimeout(resting);
       const last = worker;
       worker = undefined;
       for (const resolve of waiting.values()) resolve(undefined);
@@ -109,3 +125,5 @@ export function languageClient({ preloading = false, ...options }: LanguageOptio
     },
   };
 }
+
+type Told = { [K in "declare" | "preloaded"]: { op: K; question: Questions[K]["question"] } }["declare" | "preloaded"];

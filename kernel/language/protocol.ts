@@ -24,6 +24,8 @@ export interface Questions {
   inspect: { question: { code: string; cursor: number }; answer: Record<string, string> | undefined };
   isComplete: { question: { code: string }; answer: Completeness };
   check: { question: { run: number; name: string; code: string; keep: boolean }; answer: Diagnostic[] };
+  /** A cell of before: what it declares, without looking for errors in it again. */
+  declare: { question: { run: number; name: string; code: string }; answer: undefined };
   /** The cell did not run: its names are those of before. */
   forget: { question: { run: number }; answer: undefined };
   preloaded: { question: { names: string[]; url: string | undefined; package: string | undefined }; answer: undefined };

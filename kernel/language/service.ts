@@ -66,6 +66,7 @@ export function service({ cwd }: { cwd: string }) {
       if (!keep) cells.forget(run);
       return found.flatMap((d) => diagnostic(d, file));
     },
+    declare: (run: number, name: string, code: string): void => void cells.put(run, name, code, true),
     forget: (run: number) => cells.forget(run),
     preloaded(names: string[], url: string | undefined, packageName: string | undefined): void {
       const path = url && fileURLToPath(url).replaceAll("\\", "/");

@@ -16,6 +16,8 @@ function answer(question: Question): unknown {
       return language.isComplete(question.code);
     case "check":
       return language.check(question.run, question.name, question.code, question.keep);
+    case "declare":
+      return language.declare(question.run, question.name, question.code);
     case "forget":
       return language.forget(question.run);
     case "preloaded":

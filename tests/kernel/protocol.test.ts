@@ -1,9 +1,11 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: cells are code in strings.
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters as plain } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { languageClient } from "../../kernel/language/client.ts";
 import { sleep, temporaryFolder, testKernel } from "./support/kernel.ts";
 
 const preload = fileURLToPath(new URL("./fixtures/preload.ts", import.meta.url));
@@ -125,6 +127,24 @@ describe("the protocol, message by message (every one checked against its schema
     expect(page.reply.payload).toMatchObject([
       { source: "page", data: { "text/plain": expect.stringContaining("Doubles a number.") } },
     ]);
+    await types.close();
+  });
+
+  it("lets TypeScript go when nobody asks, and has it back with the cells of before and without those that never ran", async () => {
+    let threads = 0;
+    const count = () => void threads++;
+    subscribe("worker_threads", count);
+    const types = languageClient({ cwd: temporaryFolder(), restMs: 0 });
+    await types.check(1, "cell_1.ts", "const kept = { alpha: 1 };", true);
+    await types.check(2, "cell_2.ts", "const kept = { broken: 1 };", true);
+    types.failed(2, { ename: "SyntaxError", evalue: "", traceback: [] });
+    await vi.waitFor(async () => {
+      const asked = threads;
+      const { matches } = await types.complete("kept.", 5);
+      expect(matches.map((m) => m.text)).toEqual(["alpha"]);
+      expect(threads).toBeGreaterThan(asked); // A thread of its own for this question: the one before was let go.
+    }, 50_000);
+    unsubscribe("worker_threads", count);
     await types.close();
   });
 
