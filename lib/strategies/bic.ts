@@ -1,8 +1,8 @@
 import { joined, select } from "../data/dataset.ts";
 import { tf } from "../engine/index.ts";
 import { fitBias } from "./parts/bias.ts";
-import { pastColumns, softCrossEntropies } from "./parts/distillation.ts";
-import { type Exemplars, exemplarTable, withExperience } from "./parts/exemplars.ts";
+import { oldColumns, softCrossEntropies } from "./parts/distillation.ts";
+import { blanks, type Exemplars, exemplarTable, shareOfOld, unmet, withExperience } from "./parts/exemplars.ts";
 import { recalled, type Snapshot, snapshot, widenedTo } from "./parts/snapshot.ts";
 import { tasksByColumn } from "./parts/tasks.ts";
 import { type Context, requireNumber, requireWhole, strategy } from "./strategy.ts";
@@ -70,13 +70,10 @@ export const bic = strategy(
         const { columns } = context;
         const scale = Float32Array.from({ length: columns }, (_, c) => before.scale[c] ?? 1);
         const shift = Float32Array.from({ length: columns }, (_, c) => before.shift[c] ?? 0);
-        const groups = pastColumns(context, index);
+        const old = oldColumns(context, index);
         const tensors = corrections(scale, shift);
-        if (groups === null) return { exemplars, scale, shift, tensors };
-        const old = tf.tidy(() => tf.minimum(tf.sum(groups, 0, true), 1));
-        groups.dispose();
-        const met = [...(exemplars?.classes.keys() ?? [])];
-        const share = tf.scalar(met.length / new Set([...met, ...classes]).size);
+        if (old === null) return { exemplars, scale, shift, tensors };
+        const share = tf.scalar(shareOfOld(exemplars, classes));
         return { exemplars, scale, shift, tensors: { ...tensors, teacher: snapshot(context), old, share } };
       },
       batch: tasksByColumn,
@@ -93,14 +90,21 @@ export const bic = strategy(
       },
       afterExperience({ exemplars, scale, shift, tensors }: Memory, { index, classes }, context) {
         const next = withExperience(exemplars, index, classes, capacity, "random", context);
-        const fresh = classes.filter((label) => !(exemplars?.classes.has(label) ?? false));
-        if (exemplars === null || fresh.length === 0) return { exemplars: next, scale, shift, tensors };
+        const fresh = unmet(exemplars, classes);
+        if (exemplars === null || fresh.length === 0)
+          return { exemplars: next, scale, shift, tensors, notes: blanks(next) };
         const { test } = held(exemplars, index, context);
         const open = [...exemplars.classes.keys(), ...fresh];
         const found = fitBias(context.outputs(test).logits, test.labels, context.columns, open, fresh);
         const [scales, shifts] = [scale.slice(), shift.slice()];
         for (const column of fresh) [scales[column], shifts[column]] = [found.scale, found.shift];
-        return { exemplars: next, scale: scales, shift: shifts, tensors: corrections(scales, shifts) };
+        return {
+          exemplars: next,
+          scale: scales,
+          shift: shifts,
+          tensors: corrections(scales, shifts),
+          notes: blanks(next),
+        };
       },
       predict: ({ tensors }: Partial<Memory>, { logits }) =>
         tensors === undefined || tensors.scale.shape[0] !== logits.shape[1]

@@ -1,16 +1,15 @@
-import { joined } from "../data/dataset.ts";
 import { tf } from "../engine/index.ts";
 import { nearness, unitMeans } from "./parts/closed-form.ts";
 import {
+  blanks,
   type Choice,
-  constantClass,
   type Exemplars,
   exemplarTable,
+  rehearsal,
   unitRows,
   withExperience,
 } from "./parts/exemplars.ts";
 import { recalled, type Snapshot, snapshot, widenedTo } from "./parts/snapshot.ts";
-import { tasksByColumn } from "./parts/tasks.ts";
 import { type Prediction, requireOneOf, requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
@@ -75,9 +74,7 @@ export const icarl = strategy(
           },
         };
       },
-      batch: tasksByColumn,
-      data: ({ exemplars }: Memory, { train }) =>
-        exemplars === null ? train : joined([train, exemplarTable(exemplars)]),
+      ...rehearsal,
       taskLoss({ tensors }, step) {
         const { teacher, old, open } = tensors;
         const { logits, x, y, task } = step;
@@ -97,7 +94,6 @@ export const icarl = strategy(
       afterExperience({ exemplars, tensors }: Memory, { index, classes }, context) {
         const next = withExperience(exemplars, index, classes, capacity, choose, context);
         if (next === null) return { exemplars: next, tensors };
-        const constant = constantClass(next);
         const all = exemplarTable(next);
         return {
           exemplars: next,
@@ -105,7 +101,7 @@ export const icarl = strategy(
             ...tensors,
             ...unitMeans(unitRows(context.outputs(all).features, all.length), all.labels, context.columns),
           },
-          notes: constant === null ? [] : [`the exemplars of class ${constant} are constant images`],
+          notes: blanks(next),
         };
       },
       ...(predict === "means" && {

@@ -1,10 +1,8 @@
-import { joined } from "../data/dataset.ts";
 import { tf } from "../engine/index.ts";
 import { oneHots } from "./parts/contrast.ts";
-import { normalised, pastColumns } from "./parts/distillation.ts";
-import { type Choice, type Exemplars, exemplarTable, withExperience } from "./parts/exemplars.ts";
+import { normalised, oldColumns } from "./parts/distillation.ts";
+import { blanks, type Choice, type Exemplars, rehearsal, unmet, withExperience } from "./parts/exemplars.ts";
 import { recalled, type Snapshot, snapshot } from "./parts/snapshot.ts";
-import { tasksByColumn } from "./parts/tasks.ts";
 import { requireNumber, requireOneOf, requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
@@ -16,12 +14,12 @@ interface Memory {
  * LUCIR: a head of cosines, features that keep their direction, and a margin between old and new classes.
  *
  * Logits are `scale · cos(f, w_c)` with a trained scale. Trains on the experience's examples and exemplars with
- * `CE + less · √(new/old) · mean (1 − cos(f, f*)) + ranking · mean_old Σ_k max(0, margin − cos(f, w_y) + cos(f, w_k))`, f* being the
- * features before the experience and k the `hardest` new columns.
+ * `CE + less · √(old/new) · mean (1 − cos(f, f*)) + ranking · mean_old Σ_k max(0, margin − cos(f, w_y) + cos(f, w_k))`, f* being the
+ * features before the experience, old and new the numbers of classes, and k the `hardest` new columns.
  *
  * Hou et al. 2019, "Learning a unified classifier incrementally via rebalancing", eq. 4, 6 and 8.
- * Differs from the paper: the strength grows with √(new/old) inverted as in its code, √(old/new); features keep the rectifier before the
- * head; no class-balanced fine-tuning.
+ * Differs from the paper: it writes √(new/old), its code has √(old/new), as here; the scale begins at 10, there at 1; new columns begin at
+ * random, not at the mean feature of their class; features keep the rectifier before the head; no class-balanced fine-tuning.
  *
  * @example
  * ```ts
@@ -52,18 +50,14 @@ export const lucir = strategy(
       parameters: () => ({ scale: tf.scalar(10) }),
       init: (): Memory => ({ exemplars: null, tensors: undefined }),
       beforeExperience({ exemplars }: Memory, { index, classes }, context): Memory {
-        const groups = pastColumns(context, index);
-        if (groups === null) return { exemplars, tensors: undefined };
-        const old = tf.tidy(() => tf.minimum(tf.sum(groups, 0, true), 1));
-        groups.dispose();
+        const old = oldColumns(context, index);
+        if (old === null) return { exemplars, tensors: undefined };
         const met = exemplars?.classes.size ?? 0;
-        const fresh = classes.filter((label) => !(exemplars?.classes.has(label) ?? false)).length;
+        const fresh = unmet(exemplars, classes).length;
         const strength = tf.scalar(less * Math.sqrt(met / Math.max(1, fresh)));
         return { exemplars, tensors: { teacher: snapshot(context), old, strength } };
       },
-      batch: tasksByColumn,
-      data: ({ exemplars }: Memory, { train }) =>
-        exemplars === null ? train : joined([train, exemplarTable(exemplars)]),
+      ...rehearsal,
       forward(_state, { plain, weights }) {
         const { features } = plain();
         const kernel = normalised(tf.transpose(weights.head.kernel as tf.Tensor));
@@ -88,10 +82,10 @@ export const lucir = strategy(
         const ranked = tf.div(tf.sum(tf.mul(short, isOld)), tf.maximum(tf.sum(isOld), 1));
         return tf.add(kept, tf.mul(ranked, ranking)) as tf.Scalar;
       },
-      afterExperience: ({ exemplars, tensors }: Memory, { index, classes }, context): Memory => ({
-        exemplars: withExperience(exemplars, index, classes, capacity, choose, context),
-        tensors,
-      }),
+      afterExperience({ exemplars, tensors }: Memory, { index, classes }, context) {
+        const next = withExperience(exemplars, index, classes, capacity, choose, context);
+        return { exemplars: next, tensors, notes: blanks(next) };
+      },
     };
   },
   ["boundary", "labels"],

@@ -1,10 +1,16 @@
-import { joined } from "../data/dataset.ts";
 import { tf } from "../engine/index.ts";
 import type { Weights } from "../models/network.ts";
-import { pastColumns, softCrossEntropies } from "./parts/distillation.ts";
-import { type Choice, type Exemplars, exemplarTable, withExperience } from "./parts/exemplars.ts";
+import { oldColumns, softCrossEntropies } from "./parts/distillation.ts";
+import {
+  blanks,
+  type Choice,
+  type Exemplars,
+  rehearsal,
+  shareOfOld,
+  unmet,
+  withExperience,
+} from "./parts/exemplars.ts";
 import { recalled, type Snapshot, snapshot, widenedTo } from "./parts/snapshot.ts";
-import { tasksByColumn } from "./parts/tasks.ts";
 import { requireNumber, requireOneOf, requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
@@ -46,17 +52,12 @@ export const wa = strategy(
     return {
       init: (): Memory => ({ exemplars: null, tensors: undefined }),
       beforeExperience({ exemplars }: Memory, { index, classes }, context): Memory {
-        const met = [...(exemplars?.classes.keys() ?? [])];
-        const groups = pastColumns(context, index);
-        if (groups === null) return { exemplars, tensors: undefined };
-        const old = tf.tidy(() => tf.minimum(tf.sum(groups, 0, true), 1));
-        groups.dispose();
-        const share = tf.scalar(met.length / new Set([...met, ...classes]).size);
+        const old = oldColumns(context, index);
+        if (old === null) return { exemplars, tensors: undefined };
+        const share = tf.scalar(shareOfOld(exemplars, classes));
         return { exemplars, tensors: { teacher: snapshot(context), old, share } };
       },
-      batch: tasksByColumn,
-      data: ({ exemplars }: Memory, { train }) =>
-        exemplars === null ? train : joined([train, exemplarTable(exemplars)]),
+      ...rehearsal,
       taskLoss({ tensors }, step) {
         const { logits, y, mask, weight, x, task } = step;
         const labels = step.crossEntropy(logits, y, mask, weight);
@@ -67,12 +68,12 @@ export const wa = strategy(
       },
       afterExperience({ exemplars, tensors }: Memory, { index, classes }, context) {
         const next = withExperience(exemplars, index, classes, capacity, choose, context);
-        const fresh = classes.filter((label) => !(exemplars?.classes.has(label) ?? false));
+        const fresh = unmet(exemplars, classes);
         const old = [...(exemplars?.classes.keys() ?? [])];
-        if (fresh.length === 0 || old.length === 0) return { exemplars: next, tensors };
+        if (fresh.length === 0 || old.length === 0) return { exemplars: next, tensors, notes: blanks(next) };
         const { weights, factor } = aligned(context.weights, old, fresh);
         const said = `aligning lengthened the new columns by ${factor.toFixed(2)}, which favours the new classes; train longer`;
-        return { exemplars: next, tensors, weights, notes: factor > 1 ? [said] : [] };
+        return { exemplars: next, tensors, weights, notes: [...blanks(next), ...(factor > 1 ? [said] : [])] };
       },
     };
   },

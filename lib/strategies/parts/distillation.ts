@@ -50,3 +50,12 @@ export function pastColumns(
   });
   return tf.tensor2d(data, [groups.length, columns]);
 }
+
+/** `[1, columns]`: 1 for the columns that past experiences have taught; null before the second experience. */
+export function oldColumns(context: Pick<Context, "stream" | "columns">, experience: number): tf.Tensor | null {
+  const groups = pastColumns(context, experience);
+  if (groups === null) return null;
+  const old = tf.tidy(() => tf.minimum(tf.sum(groups, 0, true), 1));
+  groups.dispose();
+  return old;
+}

@@ -1,6 +1,8 @@
 /** Chosen examples of each class, in the order in which they were chosen. */
-import { type Examples, type Raw, type Shape, select, sizeOf, table } from "../../data/dataset.ts";
+import { type Examples, joined, type Raw, type Shape, select, sizeOf, table } from "../../data/dataset.ts";
+import type { Experience } from "../../streams/stream.ts";
 import type { Context } from "../strategy.ts";
+import { tasksByColumn } from "./tasks.ts";
 
 /** Exemplars: raw rows of each class, the most important first. */
 export interface Exemplars {
@@ -76,12 +78,33 @@ export function exemplarTable({ shape, scale, classes }: Exemplars): Examples {
   return table(all, labels, shape, scale);
 }
 
-/** Whether all exemplars of some class with more than one are the same constant image: a sign of a broken memory. */
-export function constantClass({ classes, shape }: Exemplars): number | null {
-  const size = sizeOf(shape);
-  for (const [label, rows] of classes)
-    if (size > 1 && rows.length > size && rows.every((value) => value === rows[0])) return label;
-  return null;
+/** The hooks of a method that trains on an experience's examples together with its exemplars. */
+export const rehearsal = {
+  batch: tasksByColumn,
+  data: ({ exemplars }: { readonly exemplars: Exemplars | null }, { train }: Experience): Examples =>
+    exemplars === null ? train : joined([train, exemplarTable(exemplars)]),
+};
+
+/** The classes among some that have no exemplars yet. */
+export function unmet(exemplars: Exemplars | null, classes: readonly number[]): number[] {
+  return classes.filter((label) => !(exemplars?.classes.has(label) ?? false));
+}
+
+/** The share of the classes with exemplars among all classes when some more arrive. */
+export function shareOfOld(exemplars: Exemplars | null, arriving: readonly number[]): number {
+  const met = exemplars?.classes.size ?? 0;
+  return met / Math.max(1, met + unmet(exemplars, arriving).length);
+}
+
+/** What to say of classes all of whose exemplars, of more than one, are the same constant image: a sign of a broken memory. */
+export function blanks(exemplars: Exemplars | null): string[] {
+  if (exemplars === null) return [];
+  const size = sizeOf(exemplars.shape);
+  return [...exemplars.classes].flatMap(([label, rows]) =>
+    size > 1 && rows.length > size && rows.every((value) => value === rows[0])
+      ? [`the exemplars of class ${label} are constant images`]
+      : [],
+  );
 }
 
 /** Rows of length 1. */
