@@ -11,7 +11,7 @@ export type Weights = { readonly model: Params; readonly head: Params; readonly 
 export interface Network {
   readonly model: Model;
   readonly input: Shape;
-  /** The shape of the features. */
+  /** The shape of the features; of a model that gives them at each place of a sequence, its length and theirs. */
   readonly width: Shape;
   init(rng: Rng, columns: number): Weights;
   statistics(): Params;
@@ -32,7 +32,7 @@ export function network(model: Model, input: Shape, head: HeadLayer = linear()):
     width,
     init: (rng, columns) => ({
       model: model.init(rng.at("model"), input),
-      head: head.init(rng.at("head"), width, columns),
+      head: head.init(rng.at("head"), width.length === 2 ? width.slice(1) : width, columns),
     }),
     statistics: () => model.statistics(input),
     features: (weights, x, mode) => model.apply(weights.model, x, mode),

@@ -17,6 +17,7 @@ export const cumulative = strategy(
   "cumulative",
   {},
   () => ({
+    tokens: true,
     batch: tasksByColumn,
     data: (_state, { index }, { stream }) =>
       joined(Array.from({ length: index + 1 }, (_, i) => stream.experience(i).train)),

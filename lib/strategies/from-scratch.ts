@@ -13,6 +13,6 @@ import { strategy } from "./strategy.ts";
 export const fromScratch = strategy(
   "fromScratch",
   {},
-  () => ({ beforeExperience: (_state, { index }, context) => (index === 0 ? {} : fresh(context)) }),
+  () => ({ tokens: true, beforeExperience: (_state, { index }, context) => (index === 0 ? {} : fresh(context)) }),
   ["boundary"],
 );

@@ -21,6 +21,7 @@ export const frozenBackbone = strategy(
   ({ after }) => {
     requireWhole("frozenBackbone", "after", after, 0);
     return {
+      tokens: true,
       init: () => ({ tensors: { frozen: tf.scalar(after === 0 ? 1 : 0) } }),
       beforeExperience: (_state, { index }) => ({ tensors: { frozen: tf.scalar(index >= after ? 1 : 0) } }),
       weights({ tensors }: { tensors: { frozen: tf.Tensor } }, { before, after: moved }) {

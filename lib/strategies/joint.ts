@@ -17,6 +17,7 @@ export const joint = strategy(
   "joint",
   {},
   () => ({
+    tokens: true,
     batch: tasksByColumn,
     data: (_state, experience, { stream }) =>
       experience.index < stream.length - 1 ? null : joined([...stream].map((each) => each.train)),

@@ -24,6 +24,7 @@ export const l2Anchor = strategy(
   ({ lambda }) => {
     requireNumber("l2Anchor", "lambda", lambda, 0);
     return {
+      tokens: true,
       role: "importance",
       init: () => ({ tensors: undefined }),
       beforeExperience: (_state, { index }, { weights }) => ({

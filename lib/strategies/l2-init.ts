@@ -25,6 +25,7 @@ export const l2Init = strategy(
   ({ lambda }) => {
     requireNumber("l2Init", "lambda", lambda, 0);
     return {
+      tokens: true,
       init: ({ weights }): { tensors: Anchor } => ({
         tensors: { importance: mapTensors((w) => tf.onesLike(w), weights), center: cloneTree(weights) },
       }),

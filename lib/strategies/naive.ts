@@ -9,4 +9,4 @@ import { strategy } from "./strategy.ts";
  * naive();
  * ```
  */
-export const naive = strategy("naive", {}, () => ({}));
+export const naive = strategy("naive", {}, () => ({ tokens: true }));

@@ -41,6 +41,7 @@ export const si = strategy(
     requireNumber("si", "epsilon", epsilon, 1e-12);
     requireNumber("si", "most", most, 0);
     return {
+      tokens: true,
       role: "importance",
       init: ({ weights }): Memory => ({
         tensors: { importance: zerosFor(weights), center: cloneTree(weights) },

@@ -161,10 +161,13 @@ export interface Done {
   readonly outputs: Readonly<Record<string, Float32Array>>;
 }
 
-/** What a step did: the weights that the gradient was taken at, those after the update, and the gradient the optimizer saw. */
+/** What a step did. */
 export interface Change {
+  /** The weights that the gradient was taken at, and those after the update. */
   readonly before: Weights;
   readonly after: Weights;
+  /** The gradient of the whole loss as it came, and as the optimizer saw it after strategies had changed it. */
+  readonly slope: Weights;
   readonly gradient: Weights;
 }
 
@@ -172,6 +175,8 @@ export interface Change {
 export interface Hooks<S extends object> {
   /** What the method is, where a run can have only one such: a penalty on weights by their importance, a projection of the gradient. */
   readonly role?: "importance" | "projection";
+  /** Whether it also serves streams that ask for a class at each place of a sequence: it looks at weights, or at whole tables. */
+  readonly tokens?: boolean;
   /** Tensors that are trained with the network, as `weights.added[name]`. Called once, before `init`. */
   parameters?(context: Context): Params;
   /** State at the start of the run. */
@@ -280,6 +285,11 @@ export function requireCompatible(strategies: readonly Strategy[], stream: Strea
       }
     }
   }
+  const unfit = strategies.find((s) => stream.target === "tokens" && s.hooks.tokens !== true);
+  if (unfit !== undefined)
+    throw new TypeError(
+      `${unfit.spec.name}: a stream that asks for one class is required, got one that asks for "tokens"; leave the strategy out, or use one that looks at weights alone, as si()`,
+    );
   const names = strategies.map((s) => s.spec.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new TypeError(`by: each strategy may be given once, got ${twice} twice`);

@@ -6,12 +6,14 @@ import type { Step } from "../strategies/strategy.ts";
 import type { Score } from "./evaluate.ts";
 
 /**
- * The loss of a batch by what the stream asks for: the mean cross-entropy for one class, for numbers the mean squared error over
- * examples and numbers, for several labels the mean binary cross-entropy over examples and the columns that compete.
+ * The loss of a batch by what the stream asks for: the mean cross-entropy for one class, or for one at each place of a sequence; for numbers
+ * the mean squared error over examples and numbers, for several labels the mean binary cross-entropy over examples and the columns that
+ * compete.
  */
 export function targetLoss(target: Target, { logits, y, targets, mask, weight }: Omit<Step, "extra">): tf.Scalar {
-  if (target === "class" || target === "tokens") return crossEntropy(logits, y, mask, weight);
+  if (target === "class") return crossEntropy(logits, y, mask, weight);
   const wanted = targets!;
+  if (target === "tokens") return placesLoss(logits, wanted, mask, weight);
   const each =
     target === "numbers"
       ? tf.square(tf.sub(logits, wanted))
@@ -20,6 +22,16 @@ export function targetLoss(target: Target, { logits, y, targets, mask, weight }:
   const counted = mask === null ? tf.onesLike(each) : tf.mul(tf.onesLike(each), mask);
   const shares = weight === null ? counted : tf.mul(counted, tf.expandDims(weight, 1));
   return tf.div(tf.sum(tf.mul(each, shares)), tf.maximum(tf.sum(shares), 1e-12)) as tf.Scalar;
+}
+
+/** The mean cross-entropy over the places of `[n, length, columns]` logits where a class is asked for. */
+function placesLoss(logits: tf.Tensor, wanted: tf.Tensor, mask: tf.Tensor | null, weight: tf.Tensor | null): tf.Scalar {
+  const columns = logits.shape.at(-1)!;
+  const open = mask === null ? logits : masked(logits, tf.expandDims(mask, 1));
+  const asked = tf.cast(tf.greaterEqual(wanted, 0), "float32");
+  const shares = tf.reshape(weight === null ? asked : tf.mul(asked, tf.expandDims(weight, 1)), [wanted.size]);
+  const y = tf.cast(tf.reshape(tf.maximum(wanted, 0), [wanted.size]), "int32");
+  return crossEntropy(tf.reshape(open, [wanted.size, columns]), y, null, shares);
 }
 
 /** The mean cross-entropy of rows under a mask, weighted if weights are given. */
@@ -40,10 +52,11 @@ export function crossEntropy(
  *
  * For numbers `accuracy` is the coefficient of determination R², the share of the variance that is explained (below 0 when a constant
  * would do better), and the loss is the mean squared error. For several labels it is the share of example and column decided right at
- * a probability of one half, and the loss is the binary cross-entropy.
+ * a probability of one half, and the loss is the binary cross-entropy. For a class at each place of a sequence (`[n, length, columns]`
+ * logits) it is the share of places decided right, and the loss is the cross-entropy.
  */
 export function targetScore(
-  target: Exclude<Target, "class" | "tokens">,
+  target: Exclude<Target, "class">,
   logits: Float32Array,
   examples: Examples,
   columns: readonly number[],
@@ -54,6 +67,7 @@ export function targetScore(
     Uint32Array.from({ length: n }, (_, i) => i),
   );
   const width = examples.targets!.width;
+  if (target === "tokens") return placesScore(logits, wanted, columns, n);
   const total = logits.length / n;
   let [loss, right, around] = [0, 0, 0];
   for (const column of columns) {
@@ -72,4 +86,22 @@ export function targetScore(
   const count = n * columns.length;
   const accuracy = target === "numbers" ? 1 - loss / Math.max(around, 1e-12) : right / count;
   return { examples: n, taskAware: accuracy, taskAgnostic: accuracy, loss: loss / count };
+}
+
+/** The score of the places where a class is asked for, over the columns that compete. */
+function placesScore(logits: Float32Array, wanted: Float32Array, columns: readonly number[], n: number): Score {
+  const total = logits.length / wanted.length;
+  let [asked, right, loss] = [0, 0, 0];
+  wanted.forEach((label, place) => {
+    if (label < 0) return;
+    let [best, sum] = [columns[0]!, 0];
+    const at = (column: number): number => logits[place * total + column]!;
+    for (const column of columns) if (at(column) > at(best)) best = column;
+    for (const column of columns) sum += Math.exp(at(column) - at(best));
+    asked++;
+    if (best === label) right++;
+    loss += at(best) + Math.log(sum) - at(label);
+  });
+  const accuracy = right / Math.max(1, asked);
+  return { examples: n, taskAware: accuracy, taskAgnostic: accuracy, loss: loss / Math.max(1, asked) };
 }

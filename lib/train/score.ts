@@ -25,7 +25,7 @@ export function scored(
   const told = stream.facts.includes("task") ? task : null;
   const { target } = stream;
   const score = (of: Examples): Score =>
-    target === "numbers" || target === "labels"
+    target !== "class"
       ? targetScore(target, judge.outputs(frozen, of, told).logits, of, classes)
       : judge.score(frozen, of, columns.aware(classes), columns.agnostic(), ruled, told);
   const own = (of: Score): number => (ruled === "aware" ? of.taskAware : of.taskAgnostic);

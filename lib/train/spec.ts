@@ -102,17 +102,17 @@ export function requireSound(spec: RunSpec): void {
     );
   }
   const { width } = network(model, stream.shape);
-  if (width.length !== 1)
-    throw new RangeError(`learn: the model's features must be a vector, got shape [${width}]; end it with flatten()`);
+  if (stream.target === "tokens" ? width.length !== 2 || width[0] !== stream.shape[0] : width.length !== 1)
+    throw new RangeError(
+      stream.target === "tokens"
+        ? `learn: a model that gives a vector at each of ${stream.shape[0]} places is required for a stream of tokens, got features of shape [${width}]; begin it with embedding(${stream.classes.length}, units), and do not flatten it`
+        : `learn: the model's features must be a vector, got shape [${width}]; end it with flatten()`,
+    );
   if (stream.classes.length === 0 && stream.head !== "growing") {
     throw new TypeError(
       `learn: a stream that does not name its classes needs a growing head, got head "${stream.head}"`,
     );
   }
-  if (stream.target === "tokens")
-    throw new TypeError(
-      'learn: a stream that asks for a class, numbers or labels is required, got one that asks for "tokens"',
-    );
   requireCompatible(strategies, stream);
 }
 

@@ -6,7 +6,7 @@ import type { Params } from "../model.ts";
 /** A head: features in, one logit per output column out. It can grow. */
 export interface HeadLayer {
   init(rng: Rng, features: Shape, columns: number): Params;
-  /** `[n, d] → [n, columns]`. */
+  /** `[n, d] → [n, columns]`, or at each place of a sequence `[n, length, d] → [n, length, columns]`. */
   apply(params: Params, features: tf.Tensor): tf.Tensor;
   /** New parameters with more columns; the old columns keep their values. */
   grow(params: Params, rng: Rng, columns: number): Params;
@@ -37,7 +37,11 @@ export function linear(initial: Initial = "torch"): HeadLayer {
       return tf.tidy(() => draw(rng, features[0]!, 0, columns) as never) as Params;
     },
     apply(params, features) {
-      return tf.add(tf.matMul(features as tf.Tensor2D, params.kernel as tf.Tensor2D), params.bias as tf.Tensor);
+      const kernel = params.kernel as tf.Tensor2D;
+      const rows =
+        features.rank === 2 ? features : tf.reshape(features, [features.size / kernel.shape[0], kernel.shape[0]]);
+      const logits = tf.add(tf.matMul(rows as tf.Tensor2D, kernel), params.bias as tf.Tensor);
+      return features.rank === 2 ? logits : tf.reshape(logits, [...features.shape.slice(0, -1), kernel.shape[1]]);
     },
     grow(params, rng, columns) {
       const kernel = params.kernel as tf.Tensor2D;
