@@ -3,7 +3,8 @@ import type { TrainEvent } from "../train/events.ts";
 import { type Measured, type Metric, metric, notDefined, type Unit } from "./metric.ts";
 
 /**
- * The ledger of a run. Seconds are those of the machine it ran on and never the same twice; the rest is exact.
+ * The ledger of a run. Seconds are those of the machine it ran on and never the same twice; the rest is exact. `run.costs()`
+ * shows all of it.
  *
  * @example
  * ```ts
@@ -34,6 +35,10 @@ export const cost = {
     const seconds = events.flatMap((event) => (event.type === "finished" ? [event.seconds] : []));
     return seconds.length > 0 ? sum(seconds) : notDefined("the run did not come to its end");
   }),
+  /** Times that a task was evaluated. */
+  evaluations: ledger("evaluations", "number", "evaluations of a task", (events) =>
+    sum(events.flatMap((event) => (event.type === "evaluated" ? [1] : []))),
+  ),
   /** Test examples that were classified, over all evaluations. */
   evaluatedExamples: ledger("evaluatedExamples", "number", "Σ over evaluations of their examples", (events) =>
     sum(events.flatMap((event) => (event.type === "evaluated" ? [event.examples] : []))),
@@ -43,11 +48,14 @@ export const cost = {
     const found = events.find((event) => event.type === "started");
     return found?.parameters ?? notDefined("the log does not say how the run started");
   }),
-  /** Floating-point operations of training. */
-  flops: ledger("flops", "FLOPs", "the last measurement", (events) => last(events, "flops")),
-  /** Bytes of parameters and optimizer state, at their most. */
+  /**
+   * Floating-point operations of training: matrix products and convolutions of the steps, and of what strategies compute in compiled
+   * functions; evaluations and probes left out.
+   */
+  flops: ledger("flops", "FLOPs", "2 · multiplications, the last measurement", (events) => last(events, "flops")),
+  /** Bytes of all tensors of the network, its optimizer and its strategies, at their most. */
   stateBytes: ledger("stateBytes", "bytes", "the largest measurement", (events) => largest(events, "stateBytes")),
-  /** Bytes of examples kept for replay, at their most. */
+  /** Bytes that strategies keep besides, examples for replay foremost, at their most. */
   bufferBytes: ledger("bufferBytes", "bytes", "the largest measurement", (events) => largest(events, "bufferBytes")),
 };
 

@@ -32,7 +32,10 @@ const known: Readonly<Record<string, { readonly title: string; readonly tickform
  */
 export function plasticityPanel(
   runs: readonly (readonly TrainEvent[])[],
-  { names = Object.keys(known) }: { readonly names?: readonly string[] } = {},
+  {
+    names = Object.keys(known),
+    title = "Plasticity",
+  }: { readonly names?: readonly string[]; readonly title?: string } = {},
 ): Figure {
   const measured = names.filter((name) =>
     runs.some((events) => events.some((event) => event.type === "probed" && event.name === name)),
@@ -42,7 +45,7 @@ export function plasticityPanel(
   const count = measured.length + (withAccuracy ? 1 : 0);
   const columns = count > 1 ? 2 : 1;
   const rows = Math.max(1, Math.ceil(count / columns));
-  const layers = layersOf(runs);
+  const layers = layersOf(runs, measured);
   const data: Trace[] = [];
   const headings: Annotation[] = [];
   let layout: Layout = {};
@@ -85,7 +88,7 @@ export function plasticityPanel(
     data,
     layout: {
       title: {
-        text: "Plasticity",
+        text: title,
         ...(runs.length > 1 ? { subtitle: { text: overSeeds(runs.length) } } : {}),
       },
       height: 110 + 170 * rows,
@@ -95,10 +98,11 @@ export function plasticityPanel(
   });
 }
 
-function layersOf(runs: readonly (readonly TrainEvent[])[]): (string | null)[] {
-  return [
-    ...new Set(runs.flatMap((events) => events.flatMap((event) => (event.type === "probed" ? [event.layer] : [])))),
-  ];
+function layersOf(runs: readonly (readonly TrainEvent[])[], names: readonly string[]): (string | null)[] {
+  const layers = runs.flatMap((events) =>
+    events.flatMap((event) => (event.type === "probed" && names.includes(event.name) ? [event.layer] : [])),
+  );
+  return [...new Set(layers)];
 }
 
 function probeCurve(events: readonly TrainEvent[], name: string, layer: string | null): Curve {

@@ -87,7 +87,7 @@ export async function* recorded(
     const save = saver(writer, fitting, recording);
     for await (const event of fitting) {
       writer.append(event);
-      if (event.type !== "step") all.push(event);
+      all.push(event);
       saved = event.type === "finished";
       save(event);
       if (saved) finish(recording, all);

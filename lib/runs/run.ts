@@ -4,13 +4,16 @@ import { type AccuracyMatrix, accuracyMatrix, type Rule } from "../metrics/accur
 import { averageAccuracy } from "../metrics/average-accuracy.ts";
 import { averageIncrementalAccuracy } from "../metrics/average-incremental-accuracy.ts";
 import { bwt } from "../metrics/bwt.ts";
+import { cost } from "../metrics/cost.ts";
 import { forgetting } from "../metrics/forgetting.ts";
 import { type DataFrame, evaluations, frame } from "../metrics/frame.ts";
 import { fwt } from "../metrics/fwt.ts";
 import type { Measured, Metric } from "../metrics/metric.ts";
+import { prequential } from "../metrics/prequential.ts";
 import { accuracyCurves } from "../plots/accuracy-curves.ts";
 import { accuracyHeatmap } from "../plots/accuracy-heatmap.ts";
 import type { Figure } from "../plots/figure.ts";
+import { plasticityPanel } from "../plots/plasticity-panel.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { type Instant, type Lineage, momentOf } from "./fork.ts";
 import type { Spot } from "./place.ts";
@@ -39,10 +42,14 @@ export interface Run {
   frame(): DataFrame;
   /** One row per metric, with its value for each seed. */
   summary(metrics?: readonly Metric[]): DataFrame;
+  /** What the run cost: steps, seconds, arithmetic, bytes, evaluations; one row per quantity, with its value for each seed. */
+  costs(): DataFrame;
   /** The accuracy matrix as a heat map, mean over seeds. */
   heatmap(options?: { readonly rule?: Rule }): Figure;
   /** Accuracy over the run, per task and on average, with a band over seeds. */
   curves(): Figure;
+  /** Whether the network can still learn: dormant units, ranks, weights, and how well each new task was learned. */
+  plasticity(): Figure;
   /** The run at a place, to go on from there in another way: `run.at(task(3).step(40)).fork({ strategies: [replay()] })`. */
   at(spot: Spot): Instant;
   toJSON(): {
@@ -61,6 +68,7 @@ export const usualMetrics: readonly Metric[] = [
   forgetting.chaudhry,
   bwt.gem,
   fwt.gem,
+  prequential.accuracy,
 ];
 
 /** Makes a run of its logs; with where it came from one can go back into it. */
@@ -89,9 +97,11 @@ export function makeRun(parts: Pick<Run, "name" | "spec" | "hash" | "tasks" | "l
           return { metric: metric.metric, ...seeds, ...(why === undefined ? {} : { "not defined": why }) };
         }),
       ),
+    costs: () => run.summary(Object.values(cost)),
     heatmap: ({ rule = "stream" } = {}) =>
       accuracyHeatmap(logs, { rule, tasks: parts.tasks, title: `${parts.name}: accuracy after each experience` }),
     curves: () => accuracyCurves(logs, { tasks: parts.tasks, title: `${parts.name}: accuracy over the run` }),
+    plasticity: () => plasticityPanel(logs, { title: `${parts.name}: plasticity` }),
     at(spot) {
       if (source === undefined)
         throw new Error(

@@ -33,6 +33,7 @@ const runColumns: Readonly<Record<keyof Listed, string>> = {
   averageAccuracy: "DOUBLE",
   averageIncrementalAccuracy: "DOUBLE",
   forgetting: "DOUBLE",
+  prequentialAccuracy: "DOUBLE",
   folder: "VARCHAR",
   spec: "JSON",
 };
@@ -74,14 +75,15 @@ function views(file: string, store: string, sql: string, rows: readonly Listed[]
   ];
   const any = rows.some(({ folder }) => existsSync(join(store, folder, "events.jsonl")));
   const list = `create view runs as select * from read_json(${text(file)}, format = 'newline_delimited', columns = {${columns.join(", ")}})`;
-  if (!/\b(events|evaluations|steps)\b/i.test(sql)) return [list];
+  if (!/\b(events|evaluations|steps|probes)\b/i.test(sql)) return [list];
   return [
     list,
     any
       ? `create view events as ${events}`
       : "create view events as select '' as key, '' as type, 0::BIGINT as step, '{}'::JSON as event where false",
     `create view evaluations as select key, step, ${evaluated.join(", ")} from events where type = 'evaluated'`,
-    `create view steps as select key, step, ${field("experience", "BIGINT")}, ${field("epoch", "BIGINT")}, ${field("loss", "DOUBLE")} from events where type = 'step'`,
+    `create view steps as select key, step, ${field("experience", "BIGINT")}, ${field("epoch", "BIGINT")}, ${field("loss", "DOUBLE")}, ${field("examples", "BIGINT")}, ${field("accuracy", "DOUBLE")} from events where type = 'step'`,
+    `create view probes as select key, step, ${field("experience", "BIGINT")}, ${field("name", "VARCHAR")}, ${field("layer", "VARCHAR")}, ${field("on", "BIGINT", "task")}, ${field("value", "DOUBLE")} from events where type = 'probed'`,
   ];
 }
 

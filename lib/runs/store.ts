@@ -21,7 +21,8 @@ export interface Store {
   open(key: string): Run;
   /**
    * Asks all records with SQL. Tables: `runs` (one row per run; `spec` is JSON), `evaluations` (`task`, `accuracy`, … and
-   * `moment`: start, step or experience), `steps`, and `events` (every event as JSON); they join on `key`.
+   * `moment`: start, step or experience), `steps`, `probes` (what the network and the ledger of costs showed), and `events` (every event
+   * as JSON); they join on `key`.
    * Needs the package `@duckdb/node-api`.
    */
   sql(query: string): Promise<DataFrame>;

@@ -80,6 +80,7 @@ const lines = Array.from({ length: 10_000 }, (_, i) => {
     averageAccuracy: (i % 100) / 100,
     averageIncrementalAccuracy: 0.5,
     forgetting: 0.1,
+    prequentialAccuracy: 0.5,
   };
   return JSON.stringify({
     key,

@@ -60,7 +60,22 @@ describe("a store of runs", () => {
     );
     expect(capacity.rows()).toEqual([{ capacity: "20" }]);
     expect((await store(record).sql("select count(*) as n from steps")).rows()).toEqual([{ n: 432 }]);
+    const online = await store(record).sql(
+      "select r.seed, r.prequentialAccuracy as told, sum(s.accuracy * s.examples) / sum(s.examples) as own from runs r join steps s using (key) where s.epoch = 0 group by all",
+    );
+    for (const { told, own } of online.rows()) expect(told).toBeCloseTo(Number(own), 12);
+    const ranks = await store(record).sql(
+      "select count(distinct step) as times from probes where name = 'effectiveRank' group by key",
+    );
+    expect(ranks.rows().map(({ times }) => times)).toEqual([4, 4, 4]); // before training and after three experiences
     await expect(store(record).sql("select nonsense from runs")).rejects.toThrow("nonsense");
+  });
+
+  test("gives back runs that show what they cost and whether they could still learn", () => {
+    const run = store(record).open(String(store(record).list().rows()[0]!.hash));
+    expect(run.costs().array("metric")).toContain("cost.flops");
+    expect(run.plasticity().data.length).toBeGreaterThan(3);
+    expect(run.summary().array("metric")).toContain("prequential.accuracy");
   });
 
   test("says which package is missing when there is no DuckDB", async () => {
@@ -112,6 +127,7 @@ test("ten thousand runs are listed, opened and asked with SQL within a second ea
         seconds: 1,
         averageAccuracy: (i % 100) / 100,
         averageIncrementalAccuracy: 0.5,
+        prequentialAccuracy: 0.5,
         forgetting: 0.1,
         folder: name,
         spec,

@@ -26,7 +26,7 @@ function numberText(value: number, decimals: number): string {
   if (!Number.isFinite(value)) return String(value).replace("Infinity", "∞");
   const size = Math.abs(value);
   if (size >= 1e9 || (size > 0 && size < 0.5 * 10 ** -decimals)) return value.toExponential(2);
-  return value.toFixed(decimals);
+  return size >= 1000 && Number.isInteger(value) ? String(value) : value.toFixed(decimals);
 }
 
 /** The decimals a number needs, at most `most`. */

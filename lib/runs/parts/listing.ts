@@ -5,6 +5,7 @@ import type { Json } from "../../data/dataset.ts";
 import { averageAccuracy } from "../../metrics/average-accuracy.ts";
 import { averageIncrementalAccuracy } from "../../metrics/average-incremental-accuracy.ts";
 import { forgetting } from "../../metrics/forgetting.ts";
+import { prequential } from "../../metrics/prequential.ts";
 import type { TrainEvent } from "../../train/events.ts";
 import { type RecordedSpec, readEvents, readSpec, writerOf } from "../record.ts";
 
@@ -17,6 +18,7 @@ export interface Result {
   readonly averageAccuracy: number | null;
   readonly averageIncrementalAccuracy: number | null;
   readonly forgetting: number | null;
+  readonly prequentialAccuracy: number | null;
 }
 
 /** A row of the list of runs. */
@@ -47,6 +49,7 @@ export function resultOf(events: readonly TrainEvent[]): Result {
     averageAccuracy: averageAccuracy(events).value ?? null,
     averageIncrementalAccuracy: averageIncrementalAccuracy(events).value ?? null,
     forgetting: forgetting.chaudhry(events).value ?? null,
+    prequentialAccuracy: prequential.accuracy(events).value ?? null,
   };
 }
 
