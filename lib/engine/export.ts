@@ -86,15 +86,15 @@ export function exportOnnx(
  * Takes any model that ONNX Runtime runs, whoever wrote it, with inputs and outputs of type float32, int32 or bool.
  */
 export function importOnnx(bytes: Uint8Array): (...inputs: tf.Tensor[]) => tf.Tensor[] {
-  const session = openSession(bytes);
+  const session = opened(bytes);
   return (...inputs) => {
     if (inputs.length !== session.inputs.length) {
-      const names = session.inputs.join(", ");
+      const names = session.inputs.map(({ name }) => name).join(", ");
       throw new TypeError(`importOnnx: ${session.inputs.length} inputs (${names}) are required, got ${inputs.length}`);
     }
     const feeds = Object.fromEntries(
       inputs.map((x, i) => [
-        session.inputs[i]!,
+        requireInput(x, session.inputs[i]!).name,
         ortTensor(x.dtype as "float32", backend.host(backend.entry(x.dataId)).data, x.shape),
       ]),
     );
@@ -104,4 +104,30 @@ export function importOnnx(bytes: Uint8Array): (...inputs: tf.Tensor[]) => tf.Te
       return adoptTensor(new Block(data, type, "engine"), [...dims], type as tf.DataType, null);
     });
   };
+}
+
+type Opened = ReturnType<typeof openSession>;
+
+function opened(bytes: Uint8Array): Opened {
+  try {
+    return openSession(bytes);
+  } catch (error) {
+    throw new Error(`importOnnx: an ONNX model is required, got ${bytes.length} bytes: ${(error as Error).message}`);
+  }
+}
+
+const typeNames: { readonly [code: string]: string } = { 1: "float32", 6: "int32", 9: "bool" };
+
+/** Throws when a tensor is not what an input of a model takes; a dimension that the model leaves open is negative or a name there. */
+function requireInput(x: tf.Tensor, input: Opened["inputs"][number]): Opened["inputs"][number] {
+  const { name, type, shape = [] } = input;
+  const wanted = typeNames[String(type)];
+  const fits =
+    x.shape.length === shape.length &&
+    shape.every((dim, i) => typeof dim !== "number" || dim < 0 || dim === x.shape[i]);
+  if (fits && (wanted === undefined || wanted === x.dtype)) return input;
+  const open = shape.map((dim) => (typeof dim === "number" && dim >= 0 ? dim : "any"));
+  throw new TypeError(
+    `importOnnx: ${name} of type ${wanted ?? type} and shape [${open}] is required, got ${x.dtype} and [${x.shape}]`,
+  );
 }

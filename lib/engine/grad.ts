@@ -32,10 +32,10 @@ export function valueAndGrad<P, A extends Tree | undefined = undefined>(
   const { value, grads } = tf.engine().gradients(
     () => {
       const out = fn(params);
-      if (out instanceof tf.Tensor) return tf.reshape(out, []);
+      if (out instanceof tf.Tensor) return scalarOf(out);
       aux = out[1];
       for (const leaf of leaves(aux as Tree)) tf.keep(leaf);
-      return tf.reshape(out[0], []);
+      return scalarOf(out[0]);
     },
     inputs,
     undefined,
@@ -48,4 +48,12 @@ export function valueAndGrad<P, A extends Tree | undefined = undefined>(
   }
   const filled = grads.map((g, i) => g ?? tf.zerosLike(inputs[i]!));
   return { value: value as tf.Scalar, aux: aux as A, grads: unflatten(params, filled) as P };
+}
+
+function scalarOf(value: tf.Tensor): tf.Scalar {
+  if (value.size !== 1)
+    throw new TypeError(
+      `valueAndGrad: a function that gives a scalar is required, got shape [${value.shape}]; end it with tf.mean or tf.sum`,
+    );
+  return tf.reshape(value, []);
 }

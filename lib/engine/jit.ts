@@ -9,7 +9,7 @@ import { loopPlan } from "./runtime/loop.ts";
 import { type Plan, plan } from "./runtime/plan.ts";
 import { type Found, matches, type Pattern, patternOf, rebuild } from "./runtime/signature.ts";
 import { Trace } from "./runtime/trace.ts";
-import { userLine, warnOnce } from "./runtime/where.ts";
+import { operationIn, userLine, warnOnce } from "./runtime/where.ts";
 import { disposeTree, leaves, mapTree, type Tree } from "./tree.ts";
 
 /** Settings of `jit` and `steps`. */
@@ -110,7 +110,11 @@ export function steps<S, X, Y, C extends readonly unknown[]>(
   const one = jit<[S, X, Rng | null, ...C], readonly [S, Y]>(fn as never, { name });
   const { keep = false } = options;
   return (state, xs, rngs, ...constants) => {
-    const count = leaves(xs as Tree)[0]?.shape[0] ?? 0;
+    const counts = leaves(xs as Tree).map(({ shape }) => shape[0] ?? 0);
+    const count = counts[0] ?? 0;
+    const other = counts.find((one) => one !== count);
+    if (other !== undefined)
+      throw new RangeError(`steps: inputs with one leading axis are required, got lengths ${count} and ${other}`);
     if (count === 0) throw new RangeError("steps: at least one step is required, got inputs with a leading axis of 0");
     if (rngs && rngs.length !== count)
       throw new RangeError(`steps: one noise source for each of ${count} steps is required, got ${rngs.length}`);
@@ -131,7 +135,9 @@ export function steps<S, X, Y, C extends readonly unknown[]>(
           pattern,
           found,
           (own) => {
-            const out = fn(...(own as unknown as [S, X, Rng | null, ...C]));
+            const given = own as unknown as [S, X, Rng | null, ...C];
+            const [next, y] = fn(...given);
+            const out = [inOrder(given[0], next), y];
             result = patternOf(out);
             return out;
           },
@@ -146,6 +152,13 @@ export function steps<S, X, Y, C extends readonly unknown[]>(
     if (!keep) disposeTree(state);
     return rebuild(known.result, tensors.values(), [].values()) as [S, Y];
   };
+}
+
+/** The next state with its keys in the order of the state before: loops carry them by place. */
+function inOrder<S>(state: S, next: S): S {
+  const [had, has] = [leaves(state as Tree).length, leaves(next as Tree).length];
+  if (had !== has) throw new TypeError(`steps need a state whose tensors stay, got ${had} and then ${has}`);
+  return mapTree((_: unknown, leaf: unknown) => leaf, state, next) as S;
 }
 
 /** Runs the steps as calls of their own. */
@@ -189,6 +202,10 @@ function record(
         const tensors = found.tensors.map(({ dtype }, i) => trace.argument(shapes[i]!, dtype));
         const noise = found.noise.map((rng, i) => trace.noise(rng, i));
         const out = body(rebuild(pattern, tensors.values(), noise.values()));
+        if (out instanceof Promise)
+          throw new TypeError(
+            "a function that returns its result at once is required, got a promise; await outside of it",
+          );
         return leaves<unknown>(out as Tree<unknown>)
           .filter((leaf) => leaf instanceof tf.Tensor)
           .map((leaf) => backend.arr(leaf as tf.Tensor));
@@ -196,8 +213,9 @@ function record(
     );
   } catch (error) {
     if (error instanceof TraceError || !(error instanceof Error)) throw error;
-    const line = userLine(error);
-    error.message = `${name}: ${error.message}${line ? ` (at ${line})` : ""}`;
+    const [line, operation] = [userLine(error), operationIn(error)];
+    const isNamed = !operation || error.message.toLowerCase().includes(operation.toLowerCase());
+    error.message = `${name}: ${isNamed ? "" : `in ${operation}: `}${error.message}${line ? ` (at ${line})` : ""}`;
     throw error;
   } finally {
     Error.stackTraceLimit = limit;

@@ -95,7 +95,10 @@ export interface Plan {
 
 /** The block of an argument in the layout that the program wants. */
 export function feed(tensor: tf.Tensor, filter: boolean): Block {
-  if (tensor.isDisposed) throw new Error("Tensor is disposed.");
+  if (tensor.isDisposed)
+    throw new Error(
+      `a tensor of shape [${tensor.shape}] that is alive is required, got a disposed one; arguments that "donate" names, and the state of steps, are consumed by the call`,
+    );
   const entry = backend.entry(tensor.dataId);
   return filter ? backend.asFilter(entry, tensor.shape) : backend.known(entry);
 }

@@ -16,7 +16,11 @@ interface NativeSession {
   run(feeds: Named, fetches: Record<string, OrtTensor | null>, options: object): Named;
   dispose(): void;
   endProfiling(): void;
-  readonly inputMetadata: readonly { readonly name: string }[];
+  readonly inputMetadata: readonly {
+    readonly name: string;
+    readonly type?: string;
+    readonly shape?: readonly (number | string)[];
+  }[];
   readonly outputMetadata: readonly { readonly name: string }[];
 }
 interface Runtime {
@@ -32,7 +36,7 @@ export function runtime(): Runtime | Error {
   if (loaded === null) {
     try {
       const common = require("onnxruntime-common") as { Tensor: Runtime["Tensor"]; env: { logLevel?: string } };
-      common.env.logLevel = "error";
+      common.env.logLevel = "fatal"; // errors are thrown, and need not be printed as well
       // The package's own entry only runs sessions asynchronously; its binding is what it wraps.
       const native = require("onnxruntime-node/dist/binding.js") as Pick<Runtime, "binding"> & { initOrt(): void };
       native.initOrt();
@@ -71,7 +75,17 @@ export interface Session {
   endProfiling(): void;
 }
 
-const runOptions = {};
+const runOptions = { logSeverityLevel: 4 };
+
+/** An error of a run in the words of the program: which function, which kernel, what was wrong. */
+function explained(error: unknown, program: string): unknown {
+  const found = /running (\w+) node\. Name:'(?:([A-Z]\w*?)_\d+)?.*' Status Message: (.*)/s.exec(
+    (error as Error).message,
+  );
+  if (!found) return error;
+  const [, op, kernel, message] = found;
+  return new Error(`${program === "lazy" ? "" : `${program}: `}in ${kernel ?? op}: ${message}`);
+}
 
 /** Compiles a graph; takes milliseconds. */
 export function createSession(spec: GraphSpec, options: SessionOptions): Session {
@@ -85,7 +99,7 @@ export function createSession(spec: GraphSpec, options: SessionOptions): Session
     executionMode: "sequential",
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
     extra: {
       session: {
         // Threads stop spinning when a run ends: a notebook at rest uses no CPU.
@@ -99,19 +113,33 @@ export function createSession(spec: GraphSpec, options: SessionOptions): Session
     ...(options.profile ? { enableProfiling: true, profileFilePrefix: options.profile } : {}),
   });
   return {
-    run: (feeds, fetches) => session.run(feeds, fetches, runOptions),
+    run(feeds, fetches) {
+      try {
+        return session.run(feeds, fetches, runOptions);
+      } catch (error) {
+        throw explained(error, spec.name);
+      }
+    },
     dispose: () => session.dispose(),
     endProfiling: () => session.endProfiling(),
   };
 }
 
 /** Opens a model file on the processor. */
-export function openSession(bytes: Uint8Array): Session & { readonly inputs: string[]; readonly outputs: string[] } {
+export function openSession(bytes: Uint8Array): Session & {
+  readonly inputs: readonly {
+    readonly name: string;
+    readonly type?: string;
+    readonly shape?: readonly (number | string)[];
+  }[];
+  readonly outputs: string[];
+} {
   const { binding } = need();
   const session = new binding.InferenceSession();
-  session.loadModel(bytes.buffer, bytes.byteOffset, bytes.byteLength, { executionProviders: ["cpu"] });
+  const options = { executionProviders: ["cpu"], logSeverityLevel: 4 };
+  session.loadModel(bytes.buffer, bytes.byteOffset, bytes.byteLength, options);
   return {
-    inputs: session.inputMetadata.map(({ name }) => name),
+    inputs: session.inputMetadata,
     outputs: session.outputMetadata.map(({ name }) => name),
     run: (feeds, fetches) => session.run(feeds, fetches, runOptions),
     dispose: () => session.dispose(),

@@ -26,6 +26,11 @@ export function callers(): string[] {
   }
 }
 
+/** The innermost operation of TensorFlow.js in a stack, as the user calls it, or null. Its functions end in an underscore. */
+export function operationIn(error: Error): string | null {
+  return /^\s*at (?:\w+\.)?([a-z]\w*)_ /m.exec(error.stack ?? "")?.[1] ?? null;
+}
+
 const said = new Set<string>();
 
 /** Writes a sentence to standard error, once. */
