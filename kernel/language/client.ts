@@ -43,7 +43,8 @@ export function languageClient({ preloading = false, restMs = 600_000, ...option
     const started = thread("./language/worker", {
       workerData: options,
       execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: 2048 },
+      // A small nursery costs TypeScript 3 % of its time and saves 30 MB.
+      resourceLimits: { maxOldGenerationSizeMb: 2048, maxYoungGenerationSizeMb: 4 },
       stdout: true,
       stderr: true,
     });
