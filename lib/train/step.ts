@@ -5,7 +5,7 @@ import { mapTensors, type Rng, steps, type Tree, tf, valueAndGrad } from "../eng
 import type { Params } from "../models/model.ts";
 import { masked, type Network, type Weights } from "../models/network.ts";
 import { applyUpdates, type Optimizer } from "../optim/optimizer.ts";
-import type { Batch, Passed, PassOptions, State, Step, Strategy } from "../strategies/strategy.ts";
+import type { Batch, Change, Passed, PassOptions, State, Step, Strategy } from "../strategies/strategy.ts";
 import { crossEntropy, targetLoss } from "./objective.ts";
 import { passed } from "./pass.ts";
 
@@ -169,15 +169,15 @@ function oneStep(
     if (s.hooks.gradient !== undefined) gradient = s.hooks.gradient(tensorsOf(s), gradient, stepFor(s));
   const [updates, optimizerState] = optimizer.update(gradient, state.optimizer, state.weights, inputs.rate);
   let weights = applyUpdates<Weights>(state.weights, updates as unknown as Weights);
+  const changed = (): Change => ({ before: state.weights, after: weights, slope: grads, gradient });
   for (const s of strategies)
-    if (s.hooks.weights !== undefined)
-      weights = s.hooks.weights(tensorsOf(s), { before: state.weights, after: weights, gradient }, stepFor(s));
+    if (s.hooks.weights !== undefined) weights = s.hooks.weights(tensorsOf(s), changed(), stepFor(s));
 
   const carried: Record<string, Tree> = {};
   for (const s of strategies) {
     const held = state.carried[s.spec.name];
     if (held === undefined) continue;
-    const next = s.hooks.update?.(tensorsOf(s), { before: state.weights, after: weights, gradient }, stepFor(s));
+    const next = s.hooks.update?.(tensorsOf(s), changed(), stepFor(s));
     carried[s.spec.name] = next ?? held;
   }
   const seen: Record<string, { readonly [name: string]: tf.Tensor }> = {};

@@ -125,7 +125,7 @@ describe("hard attention", () => {
 
   test("lets weights between units of past tasks move by what is left of the less used one", () => {
     const after = noisy(weights, random(5));
-    const next = hooks.weights(state, { before: weights, after, gradient: weights }, step);
+    const next = hooks.weights(state, { before: weights, after, gradient: weights, slope: weights }, step);
     const [a, b] = Object.values(past).map((t) => [...t.dataSync()]) as [number[], number[]];
     const spared = [
       (_i: number, j: number): number => 1 - a[j]!,
@@ -222,7 +222,11 @@ describe("progressive networks", () => {
   test("trains the last column and its task's part of the head alone", () => {
     const after = noisy(weights, random(3));
     const state = begin([0, 1]);
-    const next = hooks.weights(state, { before: weights, after, gradient: weights }, stepOf({ net, weights, x }));
+    const next = hooks.weights(
+      state,
+      { before: weights, after, gradient: weights, slope: weights },
+      stepOf({ net, weights, x }),
+    );
     const own = (w: Weights, k: string): number[] => numbers((w.added!.pnn as unknown as typeof columns)[k]);
     expect(own(next, "0")).toEqual(own(weights, "0"));
     expect(own(next, "1")).toEqual(own(after, "1"));
@@ -245,7 +249,7 @@ describe("parts of the weights", () => {
       hooks.beforeExperience(state, { task, train } as never, context(plain, { batch: 4, epochs: 2 }));
     const step = stepOf({ net, weights: plain, x });
     const advance = (state: ReturnType<typeof hooks.init>, before: Weights, seed: number) => {
-      const change = { before, after: noisy(before, random(seed)), gradient: before };
+      const change = { before, after: noisy(before, random(seed)), gradient: before, slope: before };
       const after = hooks.weights(state, change, step);
       return {
         tried: change.after,

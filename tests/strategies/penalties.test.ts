@@ -153,7 +153,11 @@ describe("pulls on what the network computes", () => {
       });
     expect(value(strategy.loss(state, step))).toBeCloseTo(0.2 * mean(apart), 4);
     // The head stays; and a class keeps the center of its first experience.
-    const { head, model } = strategy.weights(state, { before: weights, after, gradient: weights }, step);
+    const { head, model } = strategy.weights(
+      state,
+      { before: weights, after, gradient: weights, slope: weights },
+      step,
+    );
     expect([numbers(head), numbers(model)]).toEqual([numbers(weights.head), numbers(after.model)]);
     const again = strategy.afterExperience(state, { train: examplesOf(x, now) } as never, contextOf(net, after));
     close(numbers(again.tensors.centers).slice(0, 6), centers.flat());

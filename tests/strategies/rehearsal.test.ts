@@ -251,7 +251,7 @@ describe("slow weights", () => {
   test("momentum interpolation keeps tau of the average, which predicts; new columns begin as in the network", () => {
     const strategy = hooksOf(momentumInterpolation({ tau: 0.8 }));
     const after = noisy(weights, random(9));
-    const change = { before: weights, after, gradient: weights };
+    const change = { before: weights, after, gradient: weights, slope: weights };
     const slow = strategy.update(
       strategy.init(contextOf(net, weights)),
       change,
@@ -285,7 +285,7 @@ describe("slow weights", () => {
     let wanted = numbers(plastic);
     for (let k = 1; k <= 4; k++) {
       const after = noisy(weights, random(k + 20));
-      const change = { before: weights, after, gradient: weights };
+      const change = { before: weights, after, gradient: weights, slope: weights };
       now = strategy.update({ carried: now }, change, stepOf({ net, weights, x, rng: random(k) })) as typeof carried;
       const keep = Math.min(1 - 1 / (k + 1), 0.7);
       wanted = wanted.map((v, i) => keep * v + (1 - keep) * numbers(after)[i]!);
