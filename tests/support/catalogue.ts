@@ -1,6 +1,7 @@
 /** Writes CATALOGUE.md from the doc comments of everything that is one file each; `--check` only says whether it is true. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { proofs } from "./proofs.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const file = join(root, "CATALOGUE.md");
@@ -67,11 +68,14 @@ export function catalogue(): string {
     }
     const entries = names.sort().flatMap((name) => entry(folder, name) ?? []);
     if (entries.length === 0) return [];
+    const known = folder === "strategies" ? proofs() : undefined;
     const rows = entries.map(
-      (e) => `| [\`${e.name}\`](${e.path}) | ${cell(e.what)} | ${cell(e.source)} | ${cell(e.differs)} |`,
+      (e) =>
+        `| [\`${e.name}\`](${e.path}) | ${cell(e.what)} | ${cell(e.source)} | ${cell(e.differs)} |${known === undefined ? "" : ` ${known(e.name)} |`}`,
     );
+    const [titles, rule] = known === undefined ? ["", ""] : [" confirmed by |", "---|"];
     return [
-      `## ${heading} (${entries.length})\n\n| name | what it is | source | differs from the source |\n|---|---|---|---|\n${rows.join("\n")}\n`,
+      `## ${heading} (${entries.length})\n\n| name | what it is | source | differs from the source |${titles}\n|---|---|---|---|${rule}\n${rows.join("\n")}\n`,
     ];
   });
   return `# Catalogue\n\nEverything that is one file each, from its own doc comment. Written by \`npm run gen\`.\n\n${sections.join("\n")}`;

@@ -33,6 +33,12 @@ const cell = (
   published: { class: [inClass], task: [inTask] },
 });
 
+/** The same with a learning rate of 0.1 and batches of 128. */
+const large = (...[name, strategies, inClass, inTask]: [string, PublishedCell["strategies"], number, number]) => ({
+  ...cell(name, 0.1, strategies, inClass, inTask),
+  training: { batch: 128 },
+});
+
 /** Split MNIST in five pairs of digits, one epoch, batches of 10. */
 export const der20SplitMnist: Protocol = {
   id: "DER20/split-mnist",
@@ -57,12 +63,31 @@ export const der20SplitMnist: Protocol = {
     cell("gem-200", 0.01, [s.gem({ capacity: 200, margin: 1 })], 80.11, 97.78),
     cell("agem-200", 0.1, [s.agem({ capacity: 200, draw: 128 })], 45.72, 98.61),
     cell("agem-500", 0.1, [s.agem({ capacity: 500, draw: 128 })], 46.66, 98.93),
+    large("hal-200", [s.hal({ capacity: 200, draw: 128, lambda: 0.1, beta: 0.7, gamma: 0.5 })], 84.7, 97.96),
+    large("hal-500", [s.hal({ capacity: 500, draw: 128, lambda: 0.1, beta: 0.2, gamma: 0.5 })], 87.21, 98.03),
     cell("fdr-200", 0.03, [s.fdr({ capacity: 200, draw: 128, alpha: 1 })], 79.43, 97.66),
     cell("fdr-500", 0.1, [s.fdr({ capacity: 500, draw: 128, alpha: 1 })], 85.87, 97.54),
     cell("der-200", 0.03, [s.der({ capacity: 200, draw: 10, alpha: 0.2 })], 84.55, 98.8),
     cell("der-500", 0.03, [s.der({ capacity: 500, draw: 128, alpha: 1 })], 90.54, 98.84),
     cell("derpp-200", 0.03, [s.derpp({ capacity: 200, draw: 128, alpha: 0.2, beta: 1 })], 85.61, 98.76),
     cell("derpp-500", 0.03, [s.derpp({ capacity: 500, draw: 10, alpha: 1, beta: 0.5 })], 91.0, 98.94),
+  ],
+  relations: [
+    { says: "nothing done ends at the chance of the last task", scenario: "class", a: "sgd", b: 20, within: 1.5 },
+    { says: "EWC ends at the chance of the last task", scenario: "class", a: "ewc", b: 20, within: 1.5 },
+    { says: "SI ends at the chance of the last task", scenario: "class", a: "si", b: 20, within: 1.5 },
+    { says: "A-GEM is far below ER", scenario: "class", a: "er-500", b: "agem-500", atLeast: 15 },
+    { says: "GEM is far above A-GEM", scenario: "class", a: "gem-200", b: "agem-200", atLeast: 15 },
+    { says: "DER is above ER", scenario: "class", a: "der-500", b: "er-500", atLeast: 0 },
+    { says: "DER++ is about as DER", scenario: "class", a: "derpp-500", b: "der-500", within: 3 },
+    { says: "FDR is far above nothing done", scenario: "class", a: "fdr-500", b: "sgd", atLeast: 30 },
+    { says: "HAL is about as ER", scenario: "class", a: "hal-500", b: "er-500", within: 6 },
+    { says: "a larger memory is better", scenario: "class", a: "er-500", b: "er-200", atLeast: 0 },
+    { says: "all data at once is best", scenario: "class", a: "joint", b: "derpp-500", atLeast: 0 },
+    { says: "EWC is near all data at once", scenario: "task", a: "joint", b: "ewc", within: 3 },
+    { says: "EWC is above nothing done", scenario: "task", a: "ewc", b: "sgd", atLeast: 1 },
+    { says: "SI is above nothing done", scenario: "task", a: "si", b: "sgd", atLeast: 1 },
+    { says: "A-GEM is near all data at once", scenario: "task", a: "joint", b: "agem-500", within: 3 },
   ],
 };
 
@@ -71,9 +96,8 @@ const domain = (
   name: string,
   lr: number,
   strategies: PublishedCell["strategies"],
-  mean: number,
-  deviation: number,
-): PublishedCell => ({ name, strategies, optimizer: sgd({ lr }), published: { domain: [mean, deviation] } });
+  ...published: [mean: number, deviation?: number]
+): PublishedCell => ({ name, strategies, optimizer: sgd({ lr }), published: { domain: published } });
 
 const domains = {
   model,
@@ -98,12 +122,22 @@ export const der20RotatedMnist: Protocol = {
   cells: [
     domain("joint", 0.2, [s.joint()], 95.76, 0.04),
     domain("sgd", 0.2, [s.naive()], 67.66, 8.53),
+    domain("ewc", 0.1, [s.ewc({ lambda: 1.4, online: true, fisher: "likely" })], 77.35, 5.77),
     domain("si", 0.1, [s.si({ c: 1, epsilon: 1 })], 71.91, 5.83),
+    domain("agem-200", 0.1, [s.agem({ capacity: 200, draw: 128 })], 81.91, 0.76),
     domain("er-200", 0.2, [s.replay({ capacity: 200, draw: 128 })], 85.01, 1.9),
     domain("er-500", 0.2, [s.replay({ capacity: 500, draw: 128 })], 88.91, 1.44),
     domain("der-200", 0.2, [s.der({ capacity: 200, draw: 128, alpha: 1 })], 90.04, 2.61),
     domain("der-500", 0.2, [s.der({ capacity: 500, draw: 128, alpha: 0.5 })], 92.24, 1.12),
     domain("derpp-200", 0.1, [s.derpp({ capacity: 200, draw: 128, alpha: 1, beta: 0.5 })], 90.43, 1.87),
+  ],
+  relations: [
+    { says: "ER is above nothing done", scenario: "domain", a: "er-200", b: "sgd", atLeast: 5 },
+    { says: "DER is above ER", scenario: "domain", a: "der-200", b: "er-200", atLeast: 0 },
+    { says: "DER++ is about as DER", scenario: "domain", a: "derpp-200", b: "der-200", within: 3 },
+    { says: "EWC is above nothing done", scenario: "domain", a: "ewc", b: "sgd", atLeast: 1 },
+    { says: "A-GEM is above nothing done", scenario: "domain", a: "agem-200", b: "sgd", atLeast: 3 },
+    { says: "all data at once is best", scenario: "domain", a: "joint", b: "der-500", atLeast: 0 },
   ],
 };
 
@@ -116,9 +150,19 @@ export const der20PermutedMnist: Protocol = {
   cells: [
     domain("joint", 0.2, [s.joint()], 94.33, 0.17),
     domain("sgd", 0.2, [s.naive()], 40.7, 2.33),
+    domain("ewc", 0.1, [s.ewc({ lambda: 1.4, online: true, fisher: "likely" })], 75.79),
     domain("si", 0.1, [s.si({ c: 0.5, epsilon: 1 })], 65.86, 1.57),
+    domain("agem-200", 0.1, [s.agem({ capacity: 200, draw: 128 })], 66.42),
     domain("er-200", 0.2, [s.replay({ capacity: 200, draw: 128 })], 72.37, 0.87),
     domain("der-200", 0.2, [s.der({ capacity: 200, draw: 128, alpha: 1 })], 81.74, 1.07),
     domain("derpp-200", 0.1, [s.derpp({ capacity: 200, draw: 128, alpha: 1, beta: 1 })], 83.58, 0.59),
+  ],
+  relations: [
+    { says: "EWC is above nothing done", scenario: "domain", a: "ewc", b: "sgd", atLeast: 5 },
+    { says: "SI is above nothing done", scenario: "domain", a: "si", b: "sgd", atLeast: 5 },
+    { says: "ER is above nothing done", scenario: "domain", a: "er-200", b: "sgd", atLeast: 10 },
+    { says: "DER is above ER", scenario: "domain", a: "der-200", b: "er-200", atLeast: 1 },
+    { says: "DER++ is about as DER", scenario: "domain", a: "derpp-200", b: "der-200", within: 4 },
+    { says: "all data at once is best", scenario: "domain", a: "joint", b: "derpp-200", atLeast: 0 },
   ],
 };

@@ -1,3 +1,8 @@
 // Written by `npm run gen`.
+export * from "./avalanche.ts";
+export * from "./capymoa.ts";
 export * from "./der20.ts";
+export * from "./gap23.ts";
+export * from "./gmv19.ts";
+export * from "./hsu18.ts";
 export * from "./nmi22.ts";

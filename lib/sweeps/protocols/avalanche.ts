@@ -1,0 +1,88 @@
+/** What the regression tests of Avalanche's baselines expect on MNIST. */
+import type { Dataset, Kind } from "../../data/dataset.ts";
+import { mlp } from "../../models/backbones/mlp.ts";
+import { adam } from "../../optim/optimizers/adam.ts";
+import { sgd } from "../../optim/optimizers/sgd.ts";
+import * as s from "../../strategies/index.ts";
+import { split } from "../../streams/operators/split.ts";
+import { classes } from "../../streams/sources/classes.ts";
+import { permuted } from "../../streams/sources/permuted.ts";
+import type { Stream } from "../../streams/stream.ts";
+import type { Protocol } from "../conform.ts";
+
+const pairs = (data: Dataset<Kind>): Stream => split(5)(classes(data)) as unknown as Stream;
+const avalanche = {
+  source: "Avalanche 2024, continual-learning-baselines, its table and target results",
+  data: "mnist",
+  spread: { kind: "floor", points: 3 },
+  conventions: ["inputs are normalised by mean 0.1307 and deviation 0.3081 there, and in [0, 1] here", "seed 0 there"],
+} as const;
+
+/** What Avalanche's baselines reach online on split MNIST: bounds from below. */
+export const avalancheSplitMnist: Protocol = {
+  ...avalanche,
+  id: "AVALANCHE/split-mnist",
+  scenarios: { class: { stream: pairs, told: "taskAgnostic" } },
+  model: mlp({ hidden: [400, 400] }),
+  optimizer: sgd({ lr: 0.1 }),
+  training: { batch: 10, epochs: 1 },
+  cells: [
+    {
+      name: "gdumb",
+      strategies: [s.gdumb({ capacity: 4400 })],
+      training: { batch: 16, epochs: 10 },
+      published: { class: [97] },
+    },
+    {
+      name: "lwf",
+      strategies: [s.lwf({ lambda: 1.333, temperature: 2 })],
+      model: mlp({ hidden: [200] }),
+      optimizer: sgd({ lr: 0.001 }),
+      training: { batch: 128, epochs: 21 },
+      published: { class: [23] },
+      differs: "a strength for each experience there (0, 0.5, 1.333, 2.25, 3.2), one for all here",
+    },
+    {
+      name: "replay",
+      strategies: [s.replay({ capacity: 1000, draw: 10, keep: "classBalanced" })],
+      model: mlp({ hidden: [512] }),
+      published: { class: [92] },
+    },
+  ],
+  relations: [
+    { says: "a balanced memory alone is far above distillation", scenario: "class", a: "gdumb", b: "lwf", atLeast: 30 },
+  ],
+};
+
+/** What Avalanche's baselines reach on permuted MNIST: bounds from below. */
+export const avalanchePermutedMnist: Protocol = {
+  ...avalanche,
+  id: "AVALANCHE/permuted-mnist",
+  scenarios: {
+    four: { stream: (data) => permuted(data, 4, { seed: "run" }), told: "taskAgnostic" },
+    ten: { stream: (data) => permuted(data, 10, { seed: "run" }), told: "taskAgnostic" },
+  },
+  model: mlp({ hidden: [512] }),
+  optimizer: sgd({ lr: 0.001 }),
+  training: { batch: 256, epochs: 10 },
+  cells: [
+    {
+      name: "lfl",
+      strategies: [s.lfl({ lambda: 1e-4 })],
+      model: mlp({ hidden: [256] }),
+      optimizer: sgd({ lr: 0.01 }),
+      training: { batch: 128, epochs: 3 },
+      published: { four: [88] },
+      differs: "λ multiplies the mean over features there, half their sum here",
+    },
+    { name: "ewc", strategies: [s.ewc({ lambda: 2, fisher: "batch" })], published: { ten: [83] } },
+    {
+      name: "si",
+      strategies: [s.si({ c: 5, epsilon: 0.1, most: 0.001 })],
+      model: mlp({ hidden: [1000] }),
+      optimizer: adam({ lr: 1e-3 }),
+      published: { ten: [83] },
+      differs: "on a CPU the penalty of that version is zero for good: it keeps views of the weights",
+    },
+  ],
+};

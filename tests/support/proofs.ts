@@ -1,0 +1,47 @@
+/** How each strategy is known to be right: a published number, relations between methods, another library, a test of its mechanism. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { reference } from "./reference.ts";
+
+const tests = new URL("../strategies/", import.meta.url).pathname;
+
+interface Recorded {
+  readonly cells: Record<string, { readonly strategies: readonly string[]; readonly verdict: string }>;
+  readonly relations: readonly { readonly strategies: readonly string[]; readonly met: boolean }[];
+}
+
+/** Methods that give the same numbers as in another library, by that library. */
+function peers(): Record<string, Set<string>> {
+  const keys = (file: string, part: string): Set<string> => {
+    const path = join(tests, "peers", file);
+    if (!existsSync(path)) return new Set();
+    const all = (JSON.parse(readFileSync(path, "utf8")) as Record<string, object>)[part] ?? {};
+    return new Set(Object.keys(all).map((name) => name.split(",")[0]!));
+  };
+  return { Avalanche: keys("avalanche.json", "end"), "scikit-learn": keys("scikit-learn.json", "methods") };
+}
+
+/** A function that says in a few words how a strategy is known to be right; empty where only the contract suite has seen it. */
+export function proofs(): (strategy: string) => string {
+  const recorded = (reference().conformance ?? { cells: {}, relations: [] }) as Recorded;
+  const others = Object.entries(peers());
+  const texts = readdirSync(tests)
+    .filter((name) => name.endsWith(".test.ts") && name !== "contract.test.ts")
+    .map((name) => readFileSync(join(tests, name), "utf8"));
+  return (strategy) => {
+    const cells = Object.values(recorded.cells).filter((cell) => cell.strategies.includes(strategy));
+    const inBand = cells.filter(({ verdict }) => verdict === "in band").length;
+    const relations = recorded.relations.filter((relation) => relation.strategies.includes(strategy));
+    const met = relations.filter((relation) => relation.met).length;
+    const same = others.filter(([, names]) => names.has(strategy)).map(([library]) => library);
+    const tested = texts.some((text) => new RegExp(`\\b${strategy}\\(`).test(text));
+    return [
+      inBand > 0 && `published number met (${inBand} of ${cells.length})`,
+      same.length > 0 && `same numbers as ${same.join(" and ")}`,
+      relations.length > 0 && `relation met (${met} of ${relations.length})`,
+      tested && "mechanism tested",
+    ]
+      .filter(Boolean)
+      .join("; ");
+  };
+}

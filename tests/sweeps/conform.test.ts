@@ -1,0 +1,153 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { digits } from "../../lib/data/digits.ts";
+import { mlp } from "../../lib/models/index.ts";
+import { sgd } from "../../lib/optim/index.ts";
+import { naive, nearestMean } from "../../lib/strategies/index.ts";
+import { split } from "../../lib/streams/operators/split.ts";
+import { classes } from "../../lib/streams/sources/classes.ts";
+import type { Stream } from "../../lib/streams/stream.ts";
+import { bandOf, type Conformance, conform, type Protocol, relationsMet } from "../../lib/sweeps/conform.ts";
+import { conformCells, conformCommand } from "../../lib/sweeps/conform-command.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "thalweg-conform-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The nearest mean of two digits at a time: 306 of the 360 test digits, as scikit-learn has it. */
+const protocol: Protocol = {
+  id: "TEST/digits",
+  source: "scikit-learn",
+  data: "digits",
+  scenarios: { class: { stream: (data) => split(5)(classes(data)) as unknown as Stream, told: "taskAgnostic" } },
+  model: mlp({ hidden: [8] }),
+  optimizer: sgd({ lr: 0.1 }),
+  training: { batch: 10, epochs: 1 },
+  spread: { kind: "deviation", runs: 1 },
+  conventions: ["means of the pixels"],
+  cells: [
+    { name: "mean", strategies: [nearestMean({ of: "inputs" })], published: { class: [85] } },
+    { name: "far", strategies: [nearestMean({ of: "inputs" })], published: { class: [60] }, differs: "a wrong number" },
+    { name: "naive", strategies: [naive()], published: { class: [20] } },
+    { name: "bursts", strategies: [naive()], optimizer: sgd({ lr: 1e30 }), published: { class: [20] } },
+  ],
+  relations: [
+    { says: "means are above nothing done", scenario: "class", a: "mean", b: "naive", atLeast: 40 },
+    { says: "and below it", scenario: "class", a: "naive", b: "mean", atLeast: 0 },
+    { says: "near 85", scenario: "class", a: "mean", b: 85, within: 1 },
+    { says: "a cell that was not run", scenario: "class", a: "mean", b: "other", within: 1 },
+  ],
+};
+const run = (name: string, more = {}): Promise<Conformance> =>
+  conform(protocol, "class", name, digits(), { seeds: 1, record: folder, ...more });
+
+describe("a cell of a published table", () => {
+  test("is in band, out of band, or diverges", async () => {
+    const [mean, far, bursts] = [await run("mean"), await run("far"), await run("bursts")];
+    // The mean over five tasks of unequal size is not quite 306 of 360.
+    expect(Math.abs(mean.mean - 85)).toBeLessThan(0.6);
+    expect(mean).toMatchObject({
+      cell: "TEST/digits/class/mean",
+      verdict: "in band",
+      band: 2,
+      conventions: ["means of the pixels"],
+    });
+    expect(far).toMatchObject({ verdict: "out of band", conventions: ["means of the pixels", "a wrong number"] });
+    expect(bursts).toMatchObject({ verdict: "diverged", values: [] });
+  });
+
+  test("is unknown on other data", async () => {
+    const other = await conform({ ...protocol, data: "mnist" }, "class", "mean", digits(), {
+      seeds: 1,
+      record: folder,
+    });
+    expect(other).toMatchObject({ verdict: "band unknown", band: null, published: { mean: 85, of: "mnist" } });
+  });
+
+  test("has a band of three standard errors, two deviations and a point, or the points of a bound from below", () => {
+    const of = (spread: Protocol["spread"]): Protocol => ({ ...protocol, spread });
+    expect(bandOf(of({ kind: "error", runs: 20 }), 0.5, 5)).toBeCloseTo(3 * 0.5 * 2);
+    expect(bandOf(of({ kind: "deviation", runs: 10 }), 3, 4)).toBeCloseTo(4);
+    expect(bandOf(of({ kind: "deviation", runs: 10 }), undefined, 4)).toBe(2);
+    expect(bandOf(of({ kind: "floor", points: 3 }), undefined, 4)).toBe(3);
+  });
+
+  test("stands in relations to others that were run", async () => {
+    const outcomes = [await run("mean"), await run("naive")];
+    const found = relationsMet(protocol, outcomes);
+    expect(found.map(({ met }) => met)).toEqual([true, false, true]);
+    expect(found[0]).toMatchObject({ strategies: ["nearestMean", "naive"], asked: "class/mean − class/naive ≥ 40" });
+    expect(found[0]!.difference).toBeCloseTo(outcomes[0]!.mean - outcomes[1]!.mean, 10);
+  });
+});
+
+describe("the command", () => {
+  const told = async (argv: string[], abort = false): Promise<{ code: number; out: string[]; notes: string[] }> => {
+    const [out, notes]: string[][] = [[], []];
+    const stop = new AbortController();
+    if (abort) stop.abort();
+    const voice = {
+      out: (line: string) => out!.push(line),
+      note: (line: string) => notes!.push(line),
+      signal: stop.signal,
+    };
+    const code = await conformCommand(argv, voice);
+    return { code, out: out!, notes: notes! };
+  };
+
+  test("every protocol has cells with names of their own, numbers for scenarios it has, and relations between its cells", () => {
+    const all = conformCells();
+    expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
+    expect(all.length).toBeGreaterThan(120);
+    for (const { id, protocol: of, scenario } of all) expect(Object.keys(of.scenarios), id).toContain(scenario);
+    for (const of of new Set(all.map((cell) => cell.protocol)))
+      for (const { scenario, a, b, says } of of.relations ?? [])
+        for (const name of [a, b])
+          if (typeof name === "string")
+            expect(of.cells.find((cell) => cell.name === name)?.published[scenario], `${of.id}: ${says}`).toBeDefined();
+  });
+
+  test("lists the cells, in words and as JSON", async () => {
+    const words = await told([]);
+    expect(words.code).toBe(0);
+    expect(words.out.join("\n")).toMatch(/DER20\/split-mnist\/class\/er-200 +80\.43 ± 2\.0/);
+    const [json] = (await told(["--json"])).out;
+    expect(JSON.parse(json!)).toContainEqual(
+      expect.objectContaining({ cell: "DER20/split-mnist/class/er-200", strategies: ["replay"], published: 80.43 }),
+    );
+  });
+
+  test("runs a cell, and the second time takes it from its record", async () => {
+    const asked = ["CAPYMOA/tiny-split-mnist/class/ncm", "--data", "digits", "--record", folder, "--json"];
+    const first = await told(asked);
+    const said = JSON.parse(first.out[0]!) as { cells: Conformance[] };
+    expect(said.cells[0]).toMatchObject({ data: "digits", verdict: "band unknown", strategies: ["nearestMean"] });
+    expect(said.cells[0]!.mean).toBeGreaterThan(75);
+    expect((await told(asked)).out).toEqual(first.out);
+  });
+
+  test("says relations and is 1 when one is not met", async () => {
+    const all = await told(["CAPYMOA/tiny-split-mnist", "--strategy", "naive", "--data", "digits", "--record", folder]);
+    expect(all.code).toBe(0);
+    const both = await told(["CAPYMOA/tiny-split-mnist", "--data", "digits", "--record", folder]);
+    const lines = both.out.filter((line) => /^(met|NOT MET)/.test(line));
+    expect(lines).toHaveLength(2);
+    expect(both.code).toBe(lines.some((line) => line.startsWith("NOT")) ? 1 : 0);
+  });
+
+  test("stops between runs and says that it goes on", async () => {
+    const { code, notes } = await told(["CAPYMOA/tiny-split-mnist", "--data", "digits", "--record", folder], true);
+    expect(code).toBe(130);
+    expect(notes.at(-1)).toContain("goes on from here");
+  });
+
+  test.each([
+    [["--seeds", "0"], "--seeds: a whole number of at least 1 is required, got 0"],
+    [["--data", "cifar"], "--data: one of fashion-mnist, mnist, digits is required, got cifar"],
+    [["DER21"], "conform: a cell that exists is required, got DER21"],
+  ])("refuses %s", async (argv, message) => {
+    await expect(told(argv)).rejects.toThrow(message);
+    await expect(told(argv)).rejects.toMatchObject({ name: "UsageError" });
+  });
+});
