@@ -7,6 +7,7 @@ import type { Figure } from "../plots/figure.ts";
 import { streamDrift } from "../plots/stream-drift.ts";
 import { streamSamples } from "../plots/stream-samples.ts";
 import { streamTimeline } from "../plots/stream-timeline.ts";
+import { streamTree } from "../plots/stream-tree.ts";
 import { shown } from "../runs/run.ts";
 import * as operators from "../streams/operators/index.ts";
 import type {
@@ -92,9 +93,10 @@ const prototype = {
 
 /**
  * The picture of a stream before any training: which classes arrive when; where every task has the same classes, examples of each; where
- * numbers are asked for, how far the stream moves.
+ * numbers are asked for, how far the stream moves; where labels expand, their tree.
  */
 export function picture(stream: Stream): Figure {
+  if (stream.spec.name === "hierarchy") return streamTree(stream);
   if (stream.target !== "class" && stream.target !== "labels") return streamDrift(stream);
   const far = stream.length === Infinity ? 1 : stream.length - 1;
   const same = far > 0 && String(stream.classesOf(stream.taskOf(0))) === String(stream.classesOf(stream.taskOf(far)));

@@ -2,6 +2,7 @@
 import { moved } from "../streams/parts/moments.ts";
 import type { Stream } from "../streams/stream.ts";
 import { type Figure, figure } from "./figure.ts";
+import { warning } from "./parts/warning.ts";
 
 /** What can be said of the drift of a stream. */
 export interface StreamDriftOptions {
@@ -43,7 +44,10 @@ export function streamDrift(
       },
     ],
     layout: {
-      title: { text: title, subtitle: { text: "distance of each experience from the first" } },
+      title: {
+        text: title,
+        subtitle: { text: ["distance of each experience from the first", ...warning(stream)].join(" · ") },
+      },
       xaxis: { title: { text: "experience" } },
       yaxis: { title: { text: "distance" }, rangemode: "tozero" },
     },

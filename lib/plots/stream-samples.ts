@@ -2,6 +2,7 @@
 import { gather } from "../data/dataset.ts";
 import type { Stream } from "../streams/stream.ts";
 import { type Figure, figure } from "./figure.ts";
+import { warning } from "./parts/warning.ts";
 
 /** What can be said of the strips of a stream. */
 export interface StreamSamplesOptions {
@@ -51,6 +52,7 @@ export function streamSamples(
       }
     }
   });
+  const warned = warning(stream);
   return figure({
     data: [
       {
@@ -65,7 +67,7 @@ export function streamSamples(
       },
     ],
     layout: {
-      title: { text: title },
+      title: { text: title, ...(warned.length > 0 && { subtitle: { text: warned.join() } }) },
       height: Math.min(760, 110 + 44 * count),
       xaxis: { showticklabels: false, showgrid: false, zeroline: false },
       yaxis: {

@@ -2,6 +2,7 @@
 import { type ExperienceTableOptions, experienceTable } from "../metrics/experience-table.ts";
 import type { Stream } from "../streams/stream.ts";
 import { type Figure, figure } from "./figure.ts";
+import { warning } from "./parts/warning.ts";
 
 /** What can be said of the picture of the table of a stream. */
 export interface StreamTableOptions extends ExperienceTableOptions {
@@ -67,7 +68,10 @@ export function streamTable(
       },
     ],
     layout: {
-      title: { text: title, subtitle: { text: "each column coloured from its least to its most" } },
+      title: {
+        text: title,
+        subtitle: { text: ["each column coloured from its least to its most", ...warning(stream)].join(" · ") },
+      },
       height: Math.min(900, 150 + 26 * Math.max(3, rows.length)),
       xaxis: { type: "category" },
       yaxis: { type: "category", title: { text: "experience" }, autorange: "reversed" },

@@ -1,7 +1,8 @@
 /** Which classes arrive when. */
-import { audit, summarise } from "../streams/audit.ts";
+import { summarise } from "../streams/audit.ts";
 import type { Stream } from "../streams/stream.ts";
 import { type Figure, figure } from "./figure.ts";
+import { warning } from "./parts/warning.ts";
 
 /** What can be said of the picture of a stream. */
 export interface StreamTimelineOptions {
@@ -84,12 +85,7 @@ function subtitle(stream: Stream, drawn: number, hidden: number): string {
   const told = stream.facts.length === 0 ? "nothing is told" : `told: ${stream.facts.join(", ")}`;
   const shown = stream.length === Infinity ? [`the first ${drawn}`] : drawn < stream.length ? [`${drawn} shown`] : [];
   const more = hidden > 0 ? [`${hidden} more classes`] : [];
-  const numbers = stream.shape.reduce((a, b) => a * b, 1);
-  const warnings =
-    stream.experience(0).train.length * numbers > 4e6 ? [] : audit(stream, { experiences: 12, examples: 2000 });
-  const warned =
-    warnings.length > 0 ? [`⚠ ${warnings[0]}${warnings.length > 1 ? ` (and ${warnings.length - 1} more)` : ""}`] : [];
-  return [count, ...tasks, ...shown, ...more, `head ${stream.head}`, told, ...warned].join(" · ");
+  return [count, ...tasks, ...shown, ...more, `head ${stream.head}`, told, ...warning(stream)].join(" · ");
 }
 
 /** Names that are the same made different, so that each has a row of its own. */

@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import { digits } from "../../lib/data/digits.ts";
 import { fromArrays } from "../../lib/data/from-arrays.ts";
+import { streamDrift } from "../../lib/plots/stream-drift.ts";
+import { streamSamples } from "../../lib/plots/stream-samples.ts";
+import { streamTable } from "../../lib/plots/stream-table.ts";
 import { streamTimeline } from "../../lib/plots/stream-timeline.ts";
 import { audit, summarise } from "../../lib/streams/audit.ts";
 import { repeat } from "../../lib/streams/operators/repeat.ts";
@@ -8,6 +11,7 @@ import { split } from "../../lib/streams/operators/split.ts";
 import { unlabel } from "../../lib/streams/operators/unlabel.ts";
 import { classes } from "../../lib/streams/sources/classes.ts";
 import { permuted } from "../../lib/streams/sources/permuted.ts";
+import type { Stream } from "../../lib/streams/stream.ts";
 
 const leaking = () =>
   fromArrays(
@@ -47,4 +51,16 @@ test("a summary counts classes, and samples a long stream at even distances", ()
   expect(first?.counts.get(-1)).toBe(72 + 73);
   expect(summarise(permuted(digits(), 100), 4).map((e) => e.experience)).toEqual([0, 25, 50, 75]);
   expect(summarise(permuted(digits(), Infinity), 3).map((e) => e.experience)).toEqual([0, 1, 2]);
+});
+
+test("every picture of a stream that leaks says so", () => {
+  const images = digits();
+  const leaks = { ...images, test: images.train };
+  const pictures = [streamTimeline, streamSamples, streamTable, streamDrift];
+  for (const picture of pictures) {
+    expect(picture(split(5)(classes(leaks)) as Stream).toText()).toMatch(
+      /⚠ 289 of 289 test examples of task 0 are trained on/,
+    );
+    expect(picture(split(5)(classes(images)) as Stream).toText()).not.toContain("⚠");
+  }
 });

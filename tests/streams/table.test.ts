@@ -1,5 +1,20 @@
-import { blobs, classes, digits, experienceTable, operators, permuted, sines, streamTable } from "thalweg";
-import { expect, test } from "vitest";
+import {
+  backbone,
+  blobs,
+  classes,
+  datasets,
+  digits,
+  experienceTable,
+  type Fluent,
+  hierarchy,
+  mlp,
+  net,
+  operators,
+  permuted,
+  sines,
+  streamTable,
+} from "thalweg";
+import { expect, expectTypeOf, test } from "vitest";
 
 const five = classes(digits()).split(5);
 
@@ -55,4 +70,31 @@ test("a stream shows its table in text, and names from data are text in the pict
   expect(shown["text/plain"]).toContain(experienceTable(five, { examples: 0 }).toText());
   const hostile = operators.slice(0, 1)(classes({ ...digits(), classes: ["<b>0</b>", ..."123456789"] }));
   expect(streamTable(hostile).toSVG()).not.toContain("<b>");
+});
+
+test("labels that expand are drawn as their tree", () => {
+  expect(hierarchy(digits(), 3).picture().toText()).toMatch(/^Labels from coarse to fine/);
+});
+
+test("images and vectors are brought to one length where it is said, else their mixture is refused", () => {
+  const unlike = [digits(), blobs({ classes: 3, dimensions: 70 })] as never;
+  const stream = datasets(unlike, { shape: [70] }) as unknown as Fluent;
+  expect([stream.kind, stream.shape, stream.classes.length]).toEqual(["vector", [70], 13]);
+  const row = new Float32Array(70);
+  stream[0]!.train.read([5], row);
+  const pixels = new Uint8Array(64);
+  digits().train.read([5], pixels);
+  expect([...row]).toEqual([...Float32Array.from(pixels, (v) => v * digits().train.scale), 0, 0, 0, 0, 0, 0]);
+  expect(() => datasets(unlike)).toThrow("got image [8,8,1] and vector [70]; bring images and vectors to one length");
+});
+
+test("features of images are vectors for the compiler too", () => {
+  const stream = five.features(backbone(mlp({ hidden: [4] })));
+  expectTypeOf(stream.kind).toEqualTypeOf<"vector">();
+  // @ts-expect-error this model takes image examples, and the stream has vector examples
+  expect(() => stream.learn(net().conv(4, 3).flatten())).toThrow(
+    "learn: a model that accepts vector examples is required",
+  );
+  // @ts-expect-error this operator takes image examples, and this stream has vector examples
+  expect(() => stream.augment({ flip: 0.5 })).toThrow("augment: a stream of image examples is required, got vector");
 });

@@ -9,7 +9,7 @@ import { dataSpec, makeStream, type Seed, type Stream, source } from "../stream.
 
 /** What `datasets` can be told. */
 export interface DatasetsOptions {
-  /** The shape that all examples are brought to; default the largest size in each direction. */
+  /** The shape that all examples are brought to; default the largest size in each direction. `[length]` makes vectors of images too. */
   readonly shape?: Shape;
   /** At most so many training examples of each data set, drawn at random: one number, or one for each; default all. */
   readonly examples?: number | readonly number[];
@@ -37,11 +37,16 @@ export const datasets = source("datasets", "many", function datasets<
     seed: 0,
   });
   const [first] = data as readonly [Dataset<K>, ...Dataset<K>[]];
-  const unlike = data.find((set) => set.kind !== first.kind || set.shape.length !== o.shape.length);
   const bytes = first.train.bytes;
-  if (unlike !== undefined)
+  const flat = o.shape.length === 1 && data.every(({ kind }) => kind !== "sequence");
+  const unlike = data.find((set) => set.kind !== first.kind);
+  if (unlike !== undefined && !flat)
     throw new TypeError(
-      `datasets: data sets of one kind are required, got ${first.kind} [${first.shape}] and ${unlike.kind} [${unlike.shape}]`,
+      `datasets: data sets of one kind are required, got ${first.kind} [${first.shape}] and ${unlike.kind} [${unlike.shape}]; bring images and vectors to one length with { shape: [length] }`,
+    );
+  if (!flat && first.shape.length !== o.shape.length)
+    throw new TypeError(
+      `datasets: a shape like those of the data sets is required, got [${o.shape}] for examples of shape [${first.shape}]`,
     );
   const most = data.map((_, i) => (typeof o.examples === "number" ? o.examples : (o.examples[i] ?? Infinity)));
   for (const n of most) if (n !== Infinity) needWhole("datasets", "examples", n);
@@ -62,7 +67,7 @@ export const datasets = source("datasets", "many", function datasets<
   };
   return makeStream({
     spec: { name: "datasets", args: options === undefined ? [] : [options as never], data: dataSpec(...data) },
-    kind: first.kind,
+    kind: flat ? ("vector" as K) : first.kind,
     shape: o.shape,
     facts: ["boundary", "labels", "length"],
     length: data.length,
