@@ -53,7 +53,7 @@ export function streamTree(stream: Stream, { title = "Labels from coarse to fine
     });
   });
   const nodes = place.flatMap((level, i) =>
-    [...level].map(([label, y]) => ({ x: i, y, text: stream.classes[label] ?? String(label) })),
+    [...level].map(([label, y]) => ({ x: i, y, text: short(stream.classes[label] ?? String(label)) })),
   );
   return figure({
     data: [
@@ -75,4 +75,9 @@ export function streamTree(stream: Stream, { title = "Labels from coarse to fine
       yaxis: { showticklabels: false, showgrid: false, zeroline: false, range: [-0.05, 1.1] },
     },
   });
+}
+
+/** A name that fits between two columns of nodes. */
+function short(name: string): string {
+  return name.length > 12 ? `${name.slice(0, 11)}…` : name;
 }

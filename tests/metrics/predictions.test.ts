@@ -1,10 +1,13 @@
 import { describe, expect, test } from "vitest";
+import { random } from "../../lib/engine/index.ts";
 import {
   accuracyByLevel,
   calibration,
   confusion,
+  curvePosterior,
   extrapolation,
   fisherRatio,
+  hCalibration,
   learningCurve,
   linearProbe,
   meanAveragePrecision,
@@ -50,6 +53,99 @@ describe("calibration", () => {
     expect(
       [certain.expected, certain.maximum, certain.classwise, certain.brier, certain.logLoss].map(Math.abs),
     ).toEqual([0, 0, 0, 0, 0]);
+  });
+});
+
+describe("the error bound of h-calibration", () => {
+  // In order: 0.05 and 0.15 (neither true), 0.3 (not), 0.45 (not), 0.55, 0.7, 0.85 and 0.95 (all true).
+  const probabilities = matrixOf([
+    [0.95, 0.05],
+    [0.85, 0.15],
+    [0.45, 0.55],
+    [0.3, 0.7],
+  ]);
+  const labels = [0, 0, 1, 1];
+
+  test("is the largest distance of a window's mean from what came true", () => {
+    const found = hCalibration(probabilities, labels, { window: 2 });
+    const distances = [0.1, 0.225, 0.375, (0.45 - 0.45) / 2, 0.375, 0.225, 0.1];
+    expect(found.bound).toBeCloseTo(0.375, 12);
+    expect(found.mean).toBeCloseTo(distances.reduce((sum, value) => sum + value) / 7, 12);
+    const beyond = hCalibration(probabilities, labels, { window: 2, epsilon: 0.2 });
+    expect(beyond.excess).toBeCloseTo((2 * 0.025 + 2 * 0.175) / 7, 12);
+  });
+
+  test("is the least tolerance that nothing exceeds", () => {
+    const { bound } = hCalibration(probabilities, labels, { window: 3 });
+    expect(hCalibration(probabilities, labels, { window: 3, epsilon: bound }).excess).toBe(0);
+    expect(hCalibration(probabilities, labels, { window: 3, epsilon: bound - 1e-6 }).excess).toBeGreaterThan(0);
+  });
+
+  test("is small for outcomes drawn from the probabilities, and large for certainty that is wrong", () => {
+    const rng = random(1);
+    const sure = Array.from({ length: 4000 }, () => rng.uniform());
+    const drawn = sure.map((p) => (rng.uniform() < p ? 0 : 1));
+    const rows = matrixOf(sure.map((p) => [p, 1 - p]));
+    expect(hCalibration(rows, drawn).bound).toBeLessThan(0.15);
+    expect(
+      hCalibration(
+        rows,
+        drawn.map((label) => 1 - label),
+      ).bound,
+    ).toBeGreaterThan(0.8);
+  });
+
+  test("says what is wrong", () => {
+    expect(() => hCalibration(probabilities, [0])).toThrow("a label for each of 4 examples is required, got 1");
+    expect(() => hCalibration(probabilities, labels, { window: 0 })).toThrow("got 0; 201 is usual");
+  });
+});
+
+describe("the posterior of a learning curve", () => {
+  const law = (size: number): number => 0.9 - 2 * size ** -0.5;
+  const exact = [100, 200, 400, 800, 1600].map((size) => [size, law(size)] as const);
+
+  test("knows a law that holds exactly", () => {
+    const { mean, low, high } = curvePosterior(exact).predict(25600);
+    expect(mean).toBeCloseTo(law(25600), 2);
+    expect(high - low).toBeLessThan(0.03);
+    expect(curvePosterior(exact).predict(25600)).toEqual(curvePosterior(exact).predict(25600));
+  });
+
+  test("holds the truth as often as it says, for curves of both kinds under noise", () => {
+    const rng = random(5);
+    const trials = 120;
+    let held = 0;
+    for (let trial = 0; trial < trials; trial++) {
+      const [limit, rise] = [0.6 + 0.3 * rng.uniform(), 0.3 + 0.2 * rng.uniform()];
+      const truth = (x: number): number => limit - rise * (trial % 2 === 0 ? 0.1 / x : Math.exp(-3 * x));
+      const points = Array.from({ length: 12 }, (_, i) => (i + 1) / 12).map(
+        (x) => [x, truth(x) + 0.01 * rng.normal()] as const,
+      );
+      const { low, high } = curvePosterior(points, { draws: 300, seed: trial }).predict(1.5);
+      if (low <= truth(1.5) && truth(1.5) <= high) held++;
+    }
+    expect(held / trials).toBeGreaterThan(0.8);
+    expect(held / trials).toBeLessThan(0.995);
+  });
+
+  test("is less sure far away, and gives the probability of getting there", () => {
+    const rng = random(2);
+    const noisy = exact.map(([size, y]) => [size, y + 0.01 * rng.normal()] as const);
+    const found = curvePosterior(noisy);
+    const spread = (size: number): number => found.predict(size).high - found.predict(size).low;
+    expect(spread(1e5)).toBeGreaterThan(spread(2000));
+    expect(found.probabilityAbove(25600, 0.5)).toBeGreaterThan(0.95);
+    expect(found.probabilityAbove(25600, 0.99)).toBeLessThan(0.2);
+  });
+
+  test("says what is wrong", () => {
+    expect(() => curvePosterior(exact.slice(0, 3))).toThrow(
+      "four points or more at three sizes above 0 are required, got 3 at 3",
+    );
+    expect(() => curvePosterior(exact.map(([size, y]) => [size, 1.2 - y] as const))).toThrow(
+      "a curve that rises to a limit",
+    );
   });
 });
 

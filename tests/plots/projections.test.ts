@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { matrixOf } from "../../lib/metrics/parts/linear-algebra.ts";
 import { principalComponents } from "../../lib/plots/parts/principal-components.ts";
 import { tsne } from "../../lib/plots/parts/tsne.ts";
+import { umap } from "../../lib/plots/parts/umap.ts";
 import { randomly } from "./runs.ts";
 
 describe("principal components", () => {
@@ -40,7 +41,8 @@ describe("principal components", () => {
   });
 });
 
-test("t-SNE keeps the neighbours of clusters that no plane separates, and is the same each time", () => {
+/** Six clusters that no plane separates, ten rows each. */
+function clusters() {
   const random = randomly(21);
   const rows = 60;
   const cluster = (row: number): number => row % 6;
@@ -49,14 +51,32 @@ test("t-SNE keeps the neighbours of clusters that no plane separates, and is the
       Array.from({ length: 6 }, (_, axis) => (cluster(row) === axis ? 8 : 0) + random()),
     ),
   );
-  const { points } = principalComponents(features, 2);
-  const placed = tsne(features, points, { perplexity: 6, rounds: 500 });
+  return { rows, cluster, features };
+}
+
+/** How many rows have their nearest neighbour in their own cluster. */
+function together(placed: readonly (readonly [number, number])[], cluster: (row: number) => number): number {
   const nearest = placed.map(([x, y], row) => {
     const distances = placed.map(([a, b], other) =>
       other === row ? Number.POSITIVE_INFINITY : Math.hypot(a - x, b - y),
     );
     return distances.indexOf(Math.min(...distances));
   });
-  expect(nearest.filter((other, row) => cluster(other) === cluster(row))).toHaveLength(rows);
+  return nearest.filter((other, row) => cluster(other) === cluster(row)).length;
+}
+
+test("t-SNE keeps the neighbours of clusters that no plane separates, and is the same each time", () => {
+  const { rows, cluster, features } = clusters();
+  const { points } = principalComponents(features, 2);
+  const placed = tsne(features, points, { perplexity: 6, rounds: 500 });
+  expect(together(placed, cluster)).toBe(rows);
   expect(tsne(features, points, { perplexity: 6, rounds: 500 })).toEqual(placed);
+});
+
+test("UMAP keeps them too, and is the same for the same seed", () => {
+  const { rows, cluster, features } = clusters();
+  const placed = umap(features, { neighbours: 6, seed: 3 });
+  expect(together(placed, cluster)).toBe(rows);
+  expect(umap(features, { neighbours: 6, seed: 3 })).toEqual(placed);
+  expect(umap(features, { neighbours: 6, seed: 4 })).not.toEqual(placed);
 });

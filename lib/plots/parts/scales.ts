@@ -115,7 +115,7 @@ function ticksOf({ spec, categories, log, units, range }: Ticked, count: number)
     return categories.flatMap((text, at) => (at % every === 0 && inside(at) ? [{ at, text }] : []));
   }
   if (log) return logTicks(low, high, spec.tickformat);
-  const step = spec.dtick ?? niceStep((high - low) / Math.max(1, count));
+  const step = spec.dtick ?? stepFor(low, high, Math.max(1, count));
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => {
@@ -138,6 +138,15 @@ function logTicks(low: number, high: number, format?: string) {
     }
   }
   return ticks;
+}
+
+/** A round step for about so many ticks: a single one would not say how an axis counts, so that there are two where there is any length. */
+function stepFor(low: number, high: number, count: number): number {
+  for (let wanted = count; wanted < count + 4; wanted++) {
+    const step = niceStep((high - low) / wanted);
+    if (Math.floor(high / step + 1e-9) > Math.ceil(low / step - 1e-9)) return step;
+  }
+  return niceStep((high - low) / count);
 }
 
 /** The next round step: 1, 2, 2.5 or 5 times a power of ten. */
