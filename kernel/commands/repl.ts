@@ -54,9 +54,12 @@ export async function session(
       output.write(`${String(data["text/plain"])}\n`);
   }
   function question(message: Message): void {
-    lines.question(String(message.content.prompt), (value) =>
-      kernel.receive("stdin", messages.childOf(message, "input_reply", { value, status: "ok" })),
-    );
+    // Nobody is left to answer.
+    if (ended) kernel.interrupt();
+    else
+      lines.question(String(message.content.prompt), (value) =>
+        kernel.receive("stdin", messages.childOf(message, "input_reply", { value, status: "ok" })),
+      );
   }
 
   const terminal = (output as Partial<NodeJS.WriteStream>).isTTY === true;
@@ -74,8 +77,11 @@ export async function session(
   });
   let pending = "";
   let busy = false;
+  let ended = false;
   let count = 1;
   const ready = () => {
+    // Piped input may be at its end long before what it said is done; there is nobody to prompt then.
+    if (ended) return;
     lines.setPrompt(terminal ? (pending === "" ? `${count}> ` : "… ") : "");
     lines.prompt();
   };
@@ -121,6 +127,9 @@ export async function session(
         ready();
       }
     });
-    lines.on("close", () => void work.then(() => kernel.close()).then(() => resolve(0)));
+    lines.on("close", () => {
+      ended = true;
+      void work.then(() => kernel.close()).then(() => resolve(0));
+    });
   });
 }

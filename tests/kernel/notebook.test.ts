@@ -256,13 +256,15 @@ describe("the command line", () => {
   });
 
   it("repl runs lines, waits for the end of what is open, shows errors and help", () => {
-    const input = "const a = 20\nfunction f() {\n  return a + 22\n}\nf()\nnope\nf?\n";
+    const input = "const a = 20\nfunction f() {\n  return a + 22\n}\nf()\nnope\nf?\nprompt('still there?')\n";
     const { stdout } = spawnSync(
       process.execPath,
       ["--import", "tsx", "kernel/cli.ts", "repl", "--no-preload", "--types", "warn"],
-      { encoding: "utf8", input },
+      { encoding: "utf8", input, timeout: 50_000 },
     );
-    expect(stdout).toMatch(/42[\s\S]*nope is not defined[\s\S]*function f\(\): number/);
+    expect(stdout).toMatch(
+      /42[\s\S]*nope is not defined[\s\S]*function f\(\): number[\s\S]*the question was interrupted/,
+    );
   });
 
   it("says what is wrong with a call, in a sentence", () => {
