@@ -21,6 +21,10 @@ const avalanche = JSON.parse(readFileSync(new URL("./peers/avalanche.json", impo
   end: Record<string, string>;
 };
 
+const byHand = JSON.parse(readFileSync(new URL("./peers/torch.json", import.meta.url), "utf8")) as {
+  end: Record<string, string>;
+};
+
 /** The numbers of a row of the file: kernels and biases, layer after layer. */
 const unpacked = (text: string): Float32Array => new Float32Array(new Uint8Array(Buffer.from(text, "base64")).buffer);
 
@@ -147,6 +151,31 @@ describe("Avalanche comes to the same weights", () => {
     // What is compared is the method and not the plain training that it is put on.
     if (runs[name]!.strategies[0]!.spec.name !== "naive")
       expect(apart(ended({ ...plain, strategies: [s.naive()] }), wanted)).toBeGreaterThan(0.05);
+  });
+});
+
+describe("PyTorch by hand comes to the same weights", () => {
+  // A memory with room for all 180 examples that is drawn whole.
+  const all = { capacity: 180, draw: 180 };
+  const methods: Record<string, Strategy> = {
+    replay: s.replay(all),
+    der: s.der({ ...all, alpha: 0.5 }),
+    derpp: s.derpp({ ...all, alpha: 0.5, beta: 0.7 }),
+    erAce: s.erAce(all),
+    mir: s.mir({ capacity: 180, candidates: 180, draw: 10 }),
+    mer: s.mer({ ...all, batches: 2, rows: 200, beta: 0.5, gamma: 0.6 }),
+    l2Anchor: s.l2Anchor({ lambda: 1 }),
+    fdr: s.fdr({ ...all, alpha: 0.8 }),
+  };
+
+  test("for every method in the file", () => {
+    expect(Object.keys(methods).sort()).toEqual(Object.keys(byHand.end).sort());
+  });
+
+  test.each(Object.entries(methods))("%s", (name, method) => {
+    const wanted = unpacked(byHand.end[name]!);
+    expect(apart(ended({ strategies: [method], epochs: 1 }), wanted)).toBeLessThan(1e-5);
+    expect(apart(ended({ strategies: [s.naive()], epochs: 1 }), wanted)).toBeGreaterThan(0.03);
   });
 });
 

@@ -18,7 +18,11 @@ function peers(): Record<string, Set<string>> {
     const all = (JSON.parse(readFileSync(path, "utf8")) as Record<string, object>)[part] ?? {};
     return new Set(Object.keys(all).map((name) => name.split(",")[0]!));
   };
-  return { Avalanche: keys("avalanche.json", "end"), "scikit-learn": keys("scikit-learn.json", "methods") };
+  return {
+    Avalanche: keys("avalanche.json", "end"),
+    "scikit-learn": keys("scikit-learn.json", "methods"),
+    "PyTorch by hand": keys("torch.json", "end"),
+  };
 }
 
 /** A function that says in a few words how a strategy is known to be right; empty where only the contract suite has seen it. */

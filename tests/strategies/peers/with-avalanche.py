@@ -4,10 +4,11 @@ Data: the first 30 of each of the digits 0-5 of scikit-learn's load_digits, divi
 PyTorch's own start from seed 0, written out so that others can start there. Rows are taken in their order, batch after batch, never
 shuffled; where a method draws from a memory, the memory is drawn whole, so that nothing here is random. Learning rate 0.1, plain descent.
 """
-import base64, json, os, random
+import json, os, random
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
+import shared
+from shared import packed, rows
 from avalanche.benchmarks import tensors_benchmark
 from avalanche.models.base_model import BaseModel
 from avalanche.training import Naive
@@ -16,33 +17,10 @@ from avalanche.training.plugins import (
     SynapticIntelligencePlugin,
 )
 
-torch.set_num_threads(1)
-pixels, digits = load_digits(return_X_y=True)
-pixels = (pixels / 16).astype(np.float32)
 
 
-def rows(classes):
-    chosen = np.sort(np.concatenate([np.flatnonzero(digits == c)[:30] for c in classes]))
-    return torch.tensor(pixels[chosen]), torch.tensor(digits[chosen])
-
-
-class Network(torch.nn.Module, BaseModel):
-    def __init__(self):
-        super().__init__()
-        self.hidden = torch.nn.Linear(64, 8)
-        self.head = torch.nn.Linear(8, 6)
-
-    def get_features(self, x):
-        return torch.relu(self.hidden(x))
-
-    def forward(self, x):
-        return self.head(self.get_features(x))
-
-
-def packed(model):
-    """Kernels as [in, out], then biases, layer after layer, as little-endian float32 in base64."""
-    parts = [f(l) for l in (model.hidden, model.head) for f in (lambda l: l.weight.detach().numpy().T, lambda l: l.bias.detach().numpy())]
-    return base64.b64encode(np.concatenate([p.flatten() for p in parts]).astype("<f4").tobytes()).decode()
+class Network(shared.Network, BaseModel):
+    pass
 
 
 def trained(plugins, batch=10, epochs=2, experiences=3, optimizer=lambda p: torch.optim.SGD(p, lr=0.1), same=False):

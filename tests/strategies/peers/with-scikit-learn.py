@@ -49,16 +49,20 @@ def ones(v):
     return np.hstack([v, np.ones((len(v), 1))])
 
 
+def unit(v):
+    return v / np.linalg.norm(v, axis=-1, keepdims=True)
+
+
 def mahalanobis():
     scores = []
     for c in range(10):
-        own = x[y == c] ** 0.5
+        own, mean = x[y == c] ** 0.5, x[y == c].mean(0) ** 0.5
         cov = np.cov(own.T)
         off = ~np.eye(64, dtype=bool)
         cov = cov + np.where(off, cov[off].mean(), np.diag(cov).mean() + 1e-8)
         d = np.sqrt(np.diag(cov))
         precision = np.linalg.inv(cov / np.outer(d, d) + 1e-6 * np.eye(64))
-        apart = test**0.5 - own.mean(0)
+        apart = unit(test**0.5) - unit(mean)
         scores.append(-np.einsum("ni,ij,nj->n", apart, precision, apart))
     return np.stack(scores, 1)
 
