@@ -5,40 +5,75 @@ import type { Value } from "./graph/graph.ts";
 import { lower } from "./graph/lower.ts";
 import { rewrite } from "./graph/rewrite.ts";
 import { target } from "./graph/target.ts";
-import { onnxBytes } from "./onnx/writer.ts";
+import { openBatch } from "./onnx/open-batch.ts";
+import { type GraphSpec, onnxBytes } from "./onnx/writer.ts";
 import { backend, TraceError } from "./runtime/backend.ts";
 import { adoptTensor } from "./runtime/plan.ts";
 import { openSession, ortTensor } from "./runtime/session.ts";
 import { Block } from "./runtime/storage.ts";
 import { type Source, Trace } from "./runtime/trace.ts";
 
+/** Settings of `exportOnnx`. */
+export interface ExportOptions {
+  /** The model's name in the file. Default: the function's. */
+  readonly name?: string;
+  /**
+   * Whether the model takes the batch size of the examples only, or any: then the leading axis of the first example, and of the others
+   * with one of the same length, is open. Default "fixed".
+   */
+  readonly batch?: "fixed" | "any";
+}
+
+/** Two batch sizes that no other size in a model is likely to be equal to, far apart so that what is cut into pieces shows. */
+const probes = [61, 251] as const;
+
 /**
  * Writes a function as an ONNX model (opset 20, standard operators only).
  *
- * `examples` say the types and shapes of the inputs; the batch size is part of them. Tensors and variables that the function uses
- * from outside, such as the parameters of a model, are stored in the file. Inputs are named `input0`, `input1`, …, results
- * `output0`, `output1`, ….
+ * `examples` say the types and shapes of the inputs. Tensors and variables that the function uses from outside, such as the parameters
+ * of a model, are stored in the file. Inputs are named `input0`, `input1`, …, results `output0`, `output1`, ….
  *
  * @example
  * ```ts
  * import { exportOnnx, importOnnx, tf } from "thalweg";
  * const w = tf.tensor2d([[1], [2]]);
- * const bytes = exportOnnx((x) => tf.matMul(x as tf.Tensor2D, w), [tf.zeros([1, 2])]);
- * const [y] = importOnnx(bytes)(tf.tensor2d([[10, 100]]));
- * [...y!.dataSync()]; // [210]
+ * const bytes = exportOnnx((x) => tf.matMul(x as tf.Tensor2D, w), [tf.zeros([1, 2])], { batch: "any" });
+ * const [y] = importOnnx(bytes)(tf.tensor2d([[10, 100], [1, 1]]));
+ * [...y!.dataSync()]; // [210, 3]
  * ```
  *
- * @throws TraceError when the function cannot be compiled.
+ * @throws TraceError when the function cannot be compiled, RangeError when it cannot take any batch size.
  */
 export function exportOnnx(
   fn: (...inputs: tf.Tensor[]) => tf.Tensor | readonly tf.Tensor[],
   examples: readonly tf.Tensor[],
-  { name = fn.name || "model" } = {},
+  { name = fn.name || "model", batch = "fixed" }: ExportOptions = {},
 ): Uint8Array {
+  if (batch === "fixed") return onnxBytes(recorded(fn, examples, name));
+  const rows = examples[0]?.shape[0];
+  if (rows === undefined)
+    throw new RangeError(`exportOnnx: with batch "any" an example with a leading axis is required, got none`);
+  const [a, b] = probes.map((size) => {
+    const resized = examples.map(({ shape, dtype }) => ({
+      dtype,
+      shape: shape[0] === rows ? [size, ...shape.slice(1)] : shape,
+    }));
+    return recorded(fn, resized, name);
+  });
+  return onnxBytes(openBatch(a!, b!, probes));
+}
+
+/** The graph of a function, with what it uses from outside stored in it. */
+function recorded(
+  fn: (...inputs: tf.Tensor[]) => tf.Tensor | readonly tf.Tensor[],
+  examples: readonly Pick<tf.Tensor, "shape" | "dtype">[],
+  name: string,
+): GraphSpec {
   const trace = new Trace();
   const { provider } = target;
   // Operators of ONNX Runtime's own are for its processor only.
   target.provider = "webgpu";
+  target.computing = provider;
   try {
     const inputs: Value[] = [];
     const wanted = trace.run(() => {
@@ -68,15 +103,16 @@ export function exportOnnx(
       names.set(value.name, `output${i}`);
     });
     const named = (text: string): string => names.get(text) ?? text;
-    return onnxBytes({
+    return {
       ...spec,
       nodes: spec.nodes.map((n) => ({ ...n, inputs: n.inputs.map(named), outputs: n.outputs.map(named) })),
       inputs: spec.inputs.map((value) => ({ ...value, name: named(value.name) })),
       outputs: spec.outputs.map((value) => ({ ...value, name: named(value.name) })),
       initializers: [...spec.initializers, ...stored],
-    });
+    };
   } finally {
     target.provider = provider;
+    target.computing = null;
   }
 }
 

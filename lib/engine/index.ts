@@ -3,6 +3,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-layers"; // registers the gradients of all ops, and is the home of tf.layers models
 
 import { type DeviceName, device, devices, use } from "./devices.ts";
+import "./methods.ts";
 import { register } from "./runtime/register.ts";
 import { runtime } from "./runtime/session.ts";
 import { warnOnce } from "./runtime/where.ts";

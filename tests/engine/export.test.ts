@@ -1,7 +1,7 @@
 /** What is saved predicts what it predicted before. */
 import { describe, expect, it } from "vitest";
 import { exportOnnx, importOnnx, random, tf, tfLayers } from "../../lib/engine/index.ts";
-import { batch, cnn, mlp, type Program, vit } from "./support.ts";
+import { batch, cnn, gru, mlp, type Program, resnet18, vit } from "./support.ts";
 
 const numbers = (x: tf.Tensor): number[] => [...x.dataSync()];
 const programs: [string, Program][] = [
@@ -24,6 +24,47 @@ describe("ONNX files", () => {
       });
     });
   }
+  for (const [name, program] of [...programs, ["GRU", gru(4, 5, 3)], ["ResNet-18", resnet18(2, 8, [1, 2])]] as const) {
+    it(`of the ${name} take any batch where they are asked to`, () => {
+      const params = program.init(random(1));
+      const predict = (input: tf.Tensor): tf.Tensor => tf.softmax(program.apply(params, input));
+      const run = importOnnx(exportOnnx(predict, [tf.zeros([2, ...program.input])], { batch: "any" }));
+      for (const size of [1, 2, 5, 40]) {
+        const { x } = batch(program, size, 2);
+        const want = numbers(predict(x));
+        const [got] = run(x);
+        expect(got!.shape).toEqual([size, program.classes]);
+        numbers(got!).forEach((p, i) => {
+          expect(p).toBeCloseTo(want[i]!, 5);
+        });
+      }
+    });
+  }
+  it("of layers, embeddings and recurrent ones too, take any batch, and those that cut the batch into pieces are refused", () => {
+    const { layers } = tfLayers;
+    const model = tfLayers.sequential({
+      layers: [
+        layers.embedding({ inputDim: 10, outputDim: 4, inputLength: 6 }),
+        layers.lstm({ units: 5, returnSequences: true }),
+        layers.bidirectional({ layer: layers.gru({ units: 3 }) as never, mergeMode: "concat" }),
+        layers.dense({ units: 2 }),
+      ],
+    });
+    const words = (count: number): tf.Tensor => tf.cast(random(1).uniforms([count, 6], 0, 9), "int32");
+    const run = importOnnx(exportOnnx((x) => model.apply(x!) as tf.Tensor, [words(2)], { batch: "any" }));
+    for (const count of [1, 7]) {
+      const want = numbers(model.predict(words(count)) as tf.Tensor);
+      numbers(run(words(count))[0]!).forEach((y, i) => {
+        expect(y).toBeCloseTo(want[i]!, 5);
+      });
+    }
+    expect(() => exportOnnx((x) => model.predict(x!) as tf.Tensor, [words(2)], { batch: "any" })).toThrow(
+      /every row alike is required, got one where the number of its operations depends/,
+    );
+    expect(() => exportOnnx((x) => tf.add(x!, tf.range(0, x!.shape[0]!)), [tf.zeros([3])], { batch: "any" })).toThrow(
+      /every row alike is required, got one where a constant of its Add depends/,
+    );
+  });
   it("ask for as many inputs as they have", () => {
     const run = importOnnx(exportOnnx((a, b) => tf.add(a!, b!), [tf.zeros([2]), tf.zeros([2])]));
     expect(() => run(tf.zeros([2]))).toThrow(/2 inputs \(input0, input1\) are required, got 1/);

@@ -26,12 +26,13 @@ export function compile(spec: GraphSpec, work: number): Program {
   writeNote();
   // Below a few million multiplications, waking a second thread costs more than it computes.
   const threads = work < 2e6 ? 1 : target.threads;
-  const onHost = target.provider === "cpu";
+  const provider = target.computing ?? target.provider;
+  const onHost = provider === "cpu";
   const resident = onHost
     ? []
     : spec.outputs.filter(({ shape }) => sizeOf(shape as number[]) >= residentSize || shape.includes("K"));
   const session: Session = createSession(spec, {
-    provider: target.provider,
+    provider,
     threads,
     resident: resident.map(({ name }) => name),
   });
