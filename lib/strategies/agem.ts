@@ -1,5 +1,5 @@
 import { draw, recall } from "./parts/buffer.ts";
-import { type Episodes, withEpisode } from "./parts/episodes.ts";
+import { type Episodes, requireShares, withEpisode } from "./parts/episodes.ts";
 import { awayFrom } from "./parts/projection.ts";
 import { gradientAt, type Reference, referenceInput } from "./parts/reference.ts";
 import { requireNumber, requireWhole, strategy } from "./strategy.ts";
@@ -40,7 +40,10 @@ export const agem = strategy(
     requireNumber("agem", "epsilon", epsilon, 0);
     return {
       role: "projection",
-      init: (): Memory => ({ episodes: null }),
+      init({ stream }): Memory {
+        requireShares("agem", capacity, stream);
+        return { episodes: null };
+      },
       batch({ episodes }: Memory, batch, context) {
         if (episodes === null || episodes.buffer.size === 0) return batch;
         const places = draw(episodes.buffer, drawn || batch.current, context.rng.at("draw", context.step));

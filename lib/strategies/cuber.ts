@@ -25,7 +25,8 @@ interface Memory {
  * that task's input subspace is at least `sufficient` of g and its cosine with the task's gradient at least `positive`, the task's
  * directions are free; all others are projected out as in `gpm`. Where all are free the layer's weights are as plain training moves them.
  *
- * Lin et al. 2022, arXiv:2211.00789, definitions 1–3 and algorithm 1. Dense layers only. Memory grows with the number of tasks.
+ * Lin et al. 2022, arXiv:2211.00789, definitions 1–3 and algorithm 1. Dense layers only. Memory grows with the number of tasks; a step's
+ * projection takes at most a square matrix for each layer.
  * Differs from the paper: the choice is made once, at the start of an experience; free directions have no penalty of their own.
  *
  * @example

@@ -1,6 +1,6 @@
 import { tf } from "../engine/index.ts";
 import { draw, recall, withExtra, withRows } from "./parts/buffer.ts";
-import { type Episodes, withEpisode } from "./parts/episodes.ts";
+import { type Episodes, requireShares, withEpisode } from "./parts/episodes.ts";
 import { episodesWithout, moved } from "./parts/forgetting.ts";
 import { joinedRows } from "./parts/rows.ts";
 import { requireNumber, requireWhole, strategy } from "./strategy.ts";
@@ -43,7 +43,10 @@ export const fdr = strategy(
     requireWhole("fdr", "draw", drawn, 0);
     requireNumber("fdr", "alpha", alpha, 0);
     return {
-      init: (): Memory => ({ episodes: null, logits: new Float32Array(0), columns: 0 }),
+      init({ stream }): Memory {
+        requireShares("fdr", capacity, stream);
+        return { episodes: null, logits: new Float32Array(0), columns: 0 };
+      },
       forget(memory: Memory, classes): Memory {
         if (memory.episodes === null) return memory;
         const { episodes, stay } = episodesWithout(memory.episodes, classes);

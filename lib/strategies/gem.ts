@@ -1,6 +1,6 @@
 import { tf } from "../engine/index.ts";
 import { recall } from "./parts/buffer.ts";
-import { type Episodes, withEpisode } from "./parts/episodes.ts";
+import { type Episodes, requireShares, withEpisode } from "./parts/episodes.ts";
 import { cone, dot, plus } from "./parts/projection.ts";
 import { gradientAt, type Reference, referenceTensors } from "./parts/reference.ts";
 import { requireNumber, requireWhole, strategy } from "./strategy.ts";
@@ -44,7 +44,10 @@ export const gem = strategy(
     requireWhole("gem", "rounds", rounds, 1);
     return {
       role: "projection",
-      init: (): Memory => ({ episodes: null, tensors: { parts: [] } }),
+      init({ stream }): Memory {
+        requireShares("gem", capacity, stream);
+        return { episodes: null, tensors: { parts: [] } };
+      },
       beforeExperience({ episodes }: Memory, _experience, context): Memory {
         const starts = episodes?.starts ?? [0];
         const parts = starts.slice(1).flatMap((end, e) => {

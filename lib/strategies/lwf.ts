@@ -19,8 +19,8 @@ interface Memory {
  *
  * Li and Hoiem 2016, arXiv:1606.09282, eq. 2–3. In van de Ven et al. 2022 `weighting` is "tasks" for
  * domain-incremental streams, and `over` is "all" for class-incremental ones.
- * Differs from the paper: no warm-up of the new head, no weight decay of its own. With a head per task, the work per step grows with their
- * number, as the columns do.
+ * Differs from the paper: no warm-up of the new head, no weight decay of its own. With a head per task each step takes a softmax for every
+ * past one.
  *
  * @example
  * ```ts

@@ -14,7 +14,7 @@ interface Memory {
  *
  * After an experience the gradients of the logit of the true label (OGD-GTL) at `samples` of its examples are added to an orthonormal
  * basis S, and later gradients become `g − Sᵀ S g`. Memory and work per step grow with the number of experiences: one direction as long as
- * all weights for each example.
+ * all weights for each example that is not yet in the span of the others; where there are as many as weights, nothing moves any more.
  *
  * Farajtabar et al. 2020, arXiv:1910.07104, algorithm 1.
  * Differs from the paper: none known; heads of their own are part of the weights, so a past task's head is protected too.
@@ -55,18 +55,23 @@ export const ogd = strategy(
       ): Memory {
         const at = rng.at("examples", experience).sample(train.length, Math.min(samples, train.length));
         const add = jit(
-          (basis: tf.Tensor | null, w: Weights, x: tf.Tensor, label: tf.Tensor): tf.Tensor => {
+          (basis: tf.Tensor | null, w: Weights, x: tf.Tensor, label: tf.Tensor) => {
             const { grads } = valueAndGrad(
               (now: Weights) => tf.sum(tf.mul(evaluated(network, now, statistics, x), label)),
               w,
             );
-            let left = flattened(grads);
+            const whole = flattened(grads);
+            let left = whole;
             for (let pass = 0; pass < 2 && basis !== null; pass++) {
               const m = basis as tf.Tensor2D;
               left = tf.sub(left, tf.matMul(m, tf.matMul(m, left), true, false)) as tf.Tensor2D;
             }
             const length = tf.sqrt(tf.sum(tf.square(left)));
-            return tf.transpose(tf.div(left, tf.maximum(length, 1e-12)));
+            const size = tf.sqrt(tf.sum(tf.square(whole)));
+            return {
+              direction: tf.transpose(tf.div(left, tf.maximum(length, 1e-12))),
+              share: tf.div(length, tf.maximum(size, 1e-12)),
+            };
           },
           { name: "ogd" },
         );
@@ -77,11 +82,16 @@ export const ogd = strategy(
             Float32Array.from({ length: columns }, (_, c) => +(c === train.labels[row])),
             [1, columns],
           );
-          const direction = add(basis, weights, x, label);
+          const { direction, share } = add(basis, weights, x, label);
+          const known = share.dataSync()[0]! < inside;
+          tf.dispose([x, label, share]);
+          if (known) {
+            direction.dispose();
+            continue;
+          }
           const next: tf.Tensor = basis === null ? direction : tf.concat([basis, direction], 0);
           if (basis !== null) direction.dispose();
           if (basis !== null && basis !== tensors?.basis) basis.dispose();
-          tf.dispose([x, label]);
           basis = next;
         }
         return { tensors: basis === null ? undefined : { basis } };
@@ -90,6 +100,9 @@ export const ogd = strategy(
   },
   ["boundary", "labels"],
 );
+
+/** What is left of a gradient outside the basis, as a share of its length, below which it is rounding and no direction. */
+const inside = 1e-3;
 
 /** A tree as one column. */
 function flattened(tree: Weights): tf.Tensor2D {

@@ -1,5 +1,5 @@
 import { recall, withRows } from "./parts/buffer.ts";
-import { type Episodes, withEpisode } from "./parts/episodes.ts";
+import { type Episodes, requireShares, withEpisode } from "./parts/episodes.ts";
 import { requireNumber, requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
@@ -37,7 +37,10 @@ export const powerLawReplay = strategy(
     requireWhole("powerLawReplay", "draw", draw, 0);
     requireNumber("powerLawReplay", "exponent", exponent, 0);
     return {
-      init: (): Memory => ({ episodes: null }),
+      init({ stream }): Memory {
+        requireShares("powerLawReplay", capacity, stream);
+        return { episodes: null };
+      },
       batch({ episodes }: Memory, batch, { rng, step }) {
         if (episodes === null || episodes.buffer.size === 0) return batch;
         const { starts, buffer } = episodes;

@@ -1,11 +1,20 @@
 import { describe, expect, test } from "vitest";
-import { tf } from "../../lib/engine/index.ts";
+import { flopsDone, tf } from "../../lib/engine/index.ts";
+import { sgd } from "../../lib/optim/index.ts";
 import { replay } from "../../lib/strategies/replay.ts";
 import { limit } from "../../lib/streams/operators/limit.ts";
 import { open } from "../../lib/train/session.ts";
+import { evaluation, training } from "../../lib/train/spec.ts";
 import { advance, found, load, many, run, small, spec, stream } from "./support.ts";
 
-const growing = /(Memory|memory|Work|work)[^.]*\bgrows?\b|\bgrows? with the number/;
+/** What a method's documentation says grows with the number of tasks. */
+const claims = (text: string): { readonly memory: boolean; readonly work: boolean } => {
+  const plain = text.replace(/\n \*/g, "");
+  return {
+    memory: /[Mm]emory[^.:;]*(?<!not )\bgrows?\b/.test(plain),
+    work: /[Ww]ork[^.:;]*(?<!not )\bgrows?\b/.test(plain),
+  };
+};
 
 test("every strategy is found", () => {
   expect(found.length).toBeGreaterThan(40);
@@ -62,17 +71,37 @@ describe.each(found)("$name", (entry) => {
     }
   });
 
-  test("holds no more after many tasks than after a few, unless it says so", async () => {
+  test("works no more and holds no more after many tasks than after a few, unless it says so", async () => {
     const make = await load(entry);
-    const held = (tasks: number): number => {
-      const session = open(spec(many(make, tasks), [small(make)]), 0, "test");
-      advance(session);
-      const size = session.save().length;
-      session.dispose();
-      return size;
+    const grows = claims(entry.text);
+    const quiet = {
+      evaluation: evaluation({ atStart: false, every: "end", share: 0 }),
+      optimizer: sgd({ lr: 1e-3 }), // so slow that penalties summed over 50 tasks stay stable
+      training: training({ batch: 4, epochs: 1 }),
     };
-    if ((make.needs as readonly string[]).includes("task") || growing.test(entry.text.replace(/\n \*/g, ""))) return;
-    const few = held(8);
-    expect(held(50)).toBeLessThan(few * 1.1 + 2000);
+    const opened = (tasks: number) => open(spec(many(make, tasks), [small(make, { capacity: 100 })], quiet), 0, "test");
+    const tasks = grows.memory || grows.work ? 8 : 50;
+    const session = opened(tasks);
+    const reach = (experience: number): void => {
+      while (session.cursor.experience < experience && session.advance()) session.queue.length = 0;
+    };
+    const measured = (experience: number): { work: number; held: number } => {
+      reach(experience);
+      const before = flopsDone();
+      reach(experience + 1);
+      return { work: flopsDone() - before, held: session.save().length };
+    };
+    const early = measured(tasks === 50 ? 13 : 1); // when memories of 100 examples are full
+    const late = measured(tasks - 2);
+    session.dispose();
+    if (grows.memory) {
+      // A method may make room for all tasks at the start.
+      const few = opened(2);
+      advance(few);
+      expect(late.held).toBeGreaterThan(few.save().length * 1.05);
+      few.dispose();
+    } else expect(late.held).toBeLessThan(early.held * 1.1 + 3000);
+    if (grows.work) expect(late.work).toBeGreaterThan(early.work * 1.2);
+    else expect(late.work).toBeLessThanOrEqual(early.work * 1.05);
   });
 });

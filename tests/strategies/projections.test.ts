@@ -86,6 +86,9 @@ test("ogd takes out of a gradient what lies along the slopes of past examples' t
   const changed = inOrder(hooks.gradient(state, gradient, step));
   for (const slope of past) expect(dot(changed, unit(slope))).toBeCloseTo(0, 3);
   close(changed, outside(inOrder(gradient), orthonormal(past)), 3);
+  // What is in the span already adds no direction, and rounding is none.
+  const again = hooks.afterExperience(state, { train } as never, context);
+  expect(again.tensors.basis.shape).toEqual([orthonormal(past).length, inOrder(weights).length]);
 });
 
 test("gpm takes out of a gradient what lies in the span of past inputs", () => {

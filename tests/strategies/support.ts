@@ -35,7 +35,7 @@ export async function load({ file, name }: { file: string; name: string }): Prom
 }
 
 /** Options that make a strategy small enough for a test. */
-export function small(make: Factory): Strategy {
+export function small(make: Factory, more: Record<string, number> = {}): Strategy {
   const wanted: Record<string, number> = {
     capacity: 6,
     draw: 3,
@@ -44,6 +44,7 @@ export function small(make: Factory): Strategy {
     units: 8,
     projected: 4,
     latent: 2,
+    ...more,
   };
   const given = Object.fromEntries(Object.entries(wanted).filter(([name]) => name in (make.defaults as object)));
   return (make as unknown as (options: object) => Strategy)(given);

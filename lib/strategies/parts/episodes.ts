@@ -1,6 +1,7 @@
 /** Memories that are filled when an experience ends: a share for each. */
 import { type Examples, sizeOf } from "../../data/dataset.ts";
 import type { Rng } from "../../engine/index.ts";
+import type { Stream } from "../../streams/stream.ts";
 import type { Context } from "../strategy.ts";
 import { type Buffer, emptyBuffer, type Keep, placeFor } from "./buffer.ts";
 
@@ -38,10 +39,18 @@ export interface Episodes {
   readonly starts: readonly number[];
 }
 
+/** Throws before any training when a memory is too small to hold an example of each experience of a stream whose length is told. */
+export function requireShares(where: string, capacity: number, stream: Stream): void {
+  if (!stream.facts.includes("length") || !Number.isFinite(stream.length) || capacity >= stream.length) return;
+  throw new RangeError(
+    `${where}: capacity must be at least 1 for each of the stream's ${stream.length} experiences, got ${capacity}; raise it`,
+  );
+}
+
 /**
  * The memory with a share of an experience's examples, drawn without replacement. The share is the capacity divided by the length of the
- * stream; where that is unknown, by the experiences so far, and earlier experiences give up a part of theirs. Also gives the rows of the
- * table that are kept.
+ * stream; where that is unknown, by the experiences so far, and earlier experiences give up a part of theirs (the oldest all of
+ * it, once there are more than places). Also gives the rows of the table that are kept.
  */
 export function withEpisode(
   episodes: Episodes | null,
@@ -52,7 +61,8 @@ export function withEpisode(
 ): { readonly episodes: Episodes; readonly kept: Uint32Array; readonly from: readonly number[] } {
   const { buffer, starts } = episodes ?? { buffer: emptyBuffer(capacity, examples), starts: [0] };
   const known = stream.facts.includes("length") && Number.isFinite(stream.length);
-  const share = Math.floor(capacity / (known ? stream.length : starts.length));
+  const share = Math.max(1, Math.floor(capacity / (known ? stream.length : starts.length)));
+  const oldest = Math.max(0, starts.length - capacity);
   const size = sizeOf(buffer.shape);
   const labelled = Uint32Array.from([...examples.labels.keys()].filter((i) => examples.labels[i]! >= 0));
   const drawn = rng.at("episode", experience).sample(labelled.length, Math.min(share, labelled.length));
@@ -61,7 +71,8 @@ export function withEpisode(
   const ends = [0];
   const from: number[] = [];
   for (let e = 0; e + 1 < starts.length; e++) {
-    for (let place = starts[e]!; place < Math.min(starts[e + 1]!, starts[e]! + share); place++) {
+    const own = e < oldest ? 0 : share;
+    for (let place = starts[e]!; place < Math.min(starts[e + 1]!, starts[e]! + own); place++) {
       next.rows.set(buffer.rows.subarray(place * size, (place + 1) * size), next.size * size);
       next.labels[next.size] = buffer.labels[place]!;
       next.tasks[next.size] = buffer.tasks[place]!;
