@@ -13,6 +13,7 @@ export * from "./critical-difference.ts";
 export * from "./curve-posterior.ts";
 export * from "./experience-table.ts";
 export * from "./forgetting.ts";
+export * from "./forgotten-accuracy.ts";
 export * from "./frame.ts";
 export * from "./fwt.ts";
 export * from "./h-calibration.ts";

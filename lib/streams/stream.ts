@@ -42,6 +42,15 @@ export interface Oracle {
   ask(at: ArrayLike<number>): Int32Array;
 }
 
+/** The hidden labels that each oracle knows: it answers for that table alone, not for one that was chosen from it. */
+const hidden = new WeakMap<Oracle, Int32Array>();
+
+/** An oracle for a table whose labels are hidden; an operator that chooses among these examples afterwards is refused. */
+export function oracleFor(train: Examples, oracle: Oracle): Oracle {
+  hidden.set(oracle, train.labels);
+  return oracle;
+}
+
 /** What a learner may spend on one experience. */
 export interface Budget {
   /** Updates of the weights. */
@@ -121,6 +130,10 @@ export function makeStream<F extends Fact, K extends Kind>(parts: StreamParts<F,
     if (made.train.length === 0)
       throw new RangeError(
         `${name}: experience ${index} has no training examples; leave its classes out of the stream`,
+      );
+    if (made.oracle !== undefined && hidden.get(made.oracle) !== made.train.labels)
+      throw new TypeError(
+        `${name}: a stream that tells its labels, or keeps all its examples, is required, got one whose labels are asked for; put active after ${name}`,
       );
     return made;
   };

@@ -4,6 +4,7 @@ import { blobs } from "../../lib/data/blobs.ts";
 import { gather } from "../../lib/data/dataset.ts";
 import { random } from "../../lib/engine/random.ts";
 import { decode } from "../../lib/engine/serialize.ts";
+import { forgottenAccuracy, retainedAccuracy } from "../../lib/metrics/forgotten-accuracy.ts";
 import { mlp } from "../../lib/models/backbones/mlp.ts";
 import { net } from "../../lib/models/net.ts";
 import { network } from "../../lib/models/network.ts";
@@ -19,8 +20,12 @@ import type { Strategy } from "../../lib/strategies/strategy.ts";
 import { active } from "../../lib/streams/operators/active.ts";
 import { budget } from "../../lib/streams/operators/budget.ts";
 import { delayLabels } from "../../lib/streams/operators/delay-labels.ts";
+import { features } from "../../lib/streams/operators/features.ts";
 import { forget } from "../../lib/streams/operators/forget.ts";
+import { limit } from "../../lib/streams/operators/limit.ts";
+import { online } from "../../lib/streams/operators/online.ts";
 import { split } from "../../lib/streams/operators/split.ts";
+import { unlabel } from "../../lib/streams/operators/unlabel.ts";
 import { classes } from "../../lib/streams/sources/classes.ts";
 import type { Stream } from "../../lib/streams/stream.ts";
 import type { TrainEvent } from "../../lib/train/events.ts";
@@ -143,6 +148,19 @@ describe("a deletion request", () => {
       expect(accuracy).toBeCloseTo((forgotten!.accuracy + retained!.accuracy) / 2, 12);
     }
     expect(of(events, "evaluated").some(({ on, forgotten }) => on > 0 && forgotten)).toBe(false);
+    const ends = scores.at(-1)!;
+    expect(forgottenAccuracy(events).value).toBeCloseTo(ends.forgotten!.accuracy, 12);
+    const others = of(events, "evaluated").filter(({ on, at, after }) => on > 0 && at === "experience" && after === 2);
+    const right = 6 * ends.retained!.accuracy + others.reduce((sum, { accuracy }) => sum + 12 * accuracy, 0);
+    expect(retainedAccuracy(events).value).toBeCloseTo(right / 30, 12);
+    expect(forgottenAccuracy(run(spec(three, [])).events).why).toMatch("was not asked to forget");
+  });
+
+  test("needs labels, and is refused where they are hidden", () => {
+    // @ts-expect-error this operator needs a stream that tells "labels"
+    expect(() => forget([0], { at: 1 })(active(3)(split(3)(classes(data))))).toThrow(
+      'forget: a stream that tells "labels" is required',
+    );
   });
 
   test("that has been served is still known to a run that goes on", () => {
@@ -197,6 +215,19 @@ describe("labels that have to be asked for", () => {
     advance(session, 1);
     expect(session.cursor.experience).toBe(0);
     session.dispose();
+  });
+
+  test("belong to one table: an operator that chooses among the examples afterwards is refused, one that shows them otherwise is not", () => {
+    const asked = active(8)(three) as Stream;
+    for (const choose of [online({ batch: 5 }), limit(10), unlabel(0.5), online({ batch: 40 })])
+      expect(() => (choose(asked as never) as Stream).experience(0)).toThrow(
+        /^(online|limit|unlabel): .*put active after/,
+      );
+    const before = active(2)(online({ batch: 5 })(three as never) as Stream).experience(3);
+    const table = (online({ batch: 5 })(three as never) as Stream).experience(3).train;
+    expect(before.oracle!.ask([1, 4])).toEqual(Int32Array.of(table.labels[1]!, table.labels[4]!));
+    const seen = features((x, n) => x.slice(0, n))(asked).experience(1);
+    expect([...seen.oracle!.ask([0, 39])]).toEqual([0, 39].map((i) => three.experience(1).train.labels[i]));
   });
 
   test("that nobody asks for are an error, not a run that learns nothing", () => {

@@ -3,10 +3,12 @@ import { relabelled } from "../../data/dataset.ts";
 import { needWhole } from "../../data/options.ts";
 import { operator } from "../operator.ts";
 import { retrained } from "../parts/tables.ts";
-import type { Oracle } from "../stream.ts";
+import { type Oracle, oracleFor } from "../stream.ts";
 
 /**
  * Hides all training labels (they are −1) and lets the learner ask for `labels` of them in each experience: `experience.oracle.ask(at)`.
+ * In training the strategy `acquire` does it, and nothing but the labels it was given is learnt. Operators that choose among examples come
+ * before it.
  *
  * An oracle belongs to the experience it came with; one that is made anew has forgotten what was asked before, so a run that is resumed
  * asks again for what it had.
@@ -31,10 +33,10 @@ export const active = operator(
       );
       return {
         ...hidden,
-        experience: (index) => ({
-          ...hidden.experience!(index),
-          oracle: oracleOf(stream.experience(index).train.labels, labels),
-        }),
+        experience(index) {
+          const e = hidden.experience!(index);
+          return { ...e, oracle: oracleFor(e.train, oracleOf(stream.experience(index).train.labels, labels)) };
+        },
       };
     };
   },

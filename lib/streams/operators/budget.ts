@@ -5,7 +5,13 @@ import type { Budget } from "../stream.ts";
 
 /**
  * Limits what the learner may spend on each experience: updates of the weights, floating-point operations, bytes kept besides the weights.
- * The stream only says it (`stream.budget`); training keeps to it. A second budget replaces what it names.
+ * The stream only says it (`stream.budget`); training keeps to it, and the event `learned` says which budget ended an experience.
+ *
+ * `steps` are counted as they are. `flops` are those of the batches' passes, rows that strategies join included: forwards two for each number
+ * of a kernel at each place that it is applied to, three times as many in training; what strategies compute besides is not counted, so that
+ * the same experiment takes the same steps on every device. An experience ends with the step that reaches it. `memoryBytes` is what all
+ * strategies hold at the end of an experience, and what they read of the past again; a buffer whose capacity is larger is refused before any
+ * training. A second budget replaces what it names.
  *
  * @example
  * ```ts

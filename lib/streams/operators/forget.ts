@@ -6,8 +6,9 @@ import { type Changed, ofClasses } from "../stream.ts";
 
 /**
  * A deletion request: when the experience at position `at` arrives, the learner is asked to forget the classes (`experience.forget` has
- * their columns), and from then on none of their examples come. Several requests can follow one another. What is evaluated stays the
- * same, so that it shows what is really forgotten.
+ * their columns), and from then on none of their examples come. Several requests can follow one another. Strategies drop what they hold of
+ * the classes. What is evaluated stays the same, so that it shows what is really forgotten: the event `evaluated` has the accuracy on
+ * forgotten and on retained classes apart.
  *
  * @throws RangeError when a class or a position does not exist; and, when it is made, for an experience that has no other classes.
  *
@@ -23,6 +24,10 @@ export const forget = operator(
   (which: readonly (number | string)[], options: { readonly at: number }) =>
     (stream): Changed => {
       const { at } = options;
+      if (stream.target !== "class")
+        throw new TypeError(
+          `forget: a stream that asks for one class is required, got one that asks for ${stream.target}`,
+        );
       if (!Number.isInteger(at) || at < 0 || at >= stream.length)
         throw new RangeError(`forget: a position from 0 to ${stream.length - 1} is required, got ${at}`);
       const columns = which.map((item) => {
@@ -50,4 +55,5 @@ export const forget = operator(
         },
       };
     },
+  { needs: ["labels"] },
 );
