@@ -85,6 +85,7 @@ export function batchNormalise(
  */
 export function layerNormalise(x: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, epsilon = 1e-5): tf.Tensor {
   const axis = [x.shape.length - 1];
+  const width = x.shape.at(-1)!;
   const others = x.shape.map((_, i) => i).slice(0, -1);
   return custom(
     ([x, scale, shift]) => {
@@ -95,9 +96,12 @@ export function layerNormalise(x: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor,
       const { centred, inverse } = centre(x!, axis, epsilon, true);
       const normal = tf.mul(centred, inverse);
       const dNormal = tf.mul(dy, scale!);
-      const across = tf.mean(tf.mul(dNormal, normal), axis, true);
+      const share = tf.mul(dy, normal);
+      // The mean of dNormal · normal over each row, as a product with what all rows share.
+      const sums = tf.matMul(tf.reshape(share, [-1, width]), tf.reshape(tf.div(scale!, width), [width, 1]));
+      const across = tf.reshape(sums, [...x!.shape.slice(0, -1), 1]);
       const dx = tf.mul(tf.sub(tf.sub(dNormal, tf.mean(dNormal, axis, true)), tf.mul(normal, across)), inverse);
-      return [dx, tf.sum(tf.mul(dy, normal), others), tf.sum(dy, others)];
+      return [dx, tf.sum(share, others), tf.sum(dy, others)];
     },
     [x, scale, shift],
   );

@@ -6,6 +6,7 @@
 import { oihw, permute, reshapeValue, transposeValue } from "./arr.ts";
 import { constantNumber, Graph, type Node, sameShape, sizeOf, type Value } from "./graph.ts";
 import { reach } from "./lower.ts";
+import { channelProduct, normalGradient, normalRows, rectifiedChannels, rowNorm } from "./normal.ts";
 import { positive, positiveOf, unpool, unpooled } from "./pooling.ts";
 
 /** What a graph becomes. */
@@ -101,13 +102,24 @@ function fused(g: Graph, node: Node, facts: Facts, at: (value: Value) => Value):
         biased(g, node, facts, at)
       );
     case "Sub":
-      return sumOfProduct(g, node, node.inputs[0]!, node.inputs[1]!, facts, at, true) ?? logSoftmax(g, node, at);
+      return (
+        sumOfProduct(g, node, node.inputs[0]!, node.inputs[1]!, facts, at, true) ??
+        logSoftmax(g, node, at) ??
+        normalGradient(g, node, at)
+      );
     case "HardSigmoid":
       return rectifierSlope(g, node, facts, at);
+    case "Reciprocal":
+      return rowNorm(g, node, at)?.[2] ?? null;
+    case "Relu":
+      return rectifiedChannels(g, node, facts.uses, at);
+    case "ReduceMean":
+    case "ReduceSum":
+      return channelProduct(g, node, facts.uses, at);
     case "MaxPool":
       return pooledRectifier(g, node, at);
     case "Mul":
-      return pooledRectifierGradient(g, node, facts, at);
+      return normalRows(g, node, at) ?? pooledRectifierGradient(g, node, facts, at);
     default:
       return null;
   }

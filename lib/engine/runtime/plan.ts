@@ -4,6 +4,7 @@ import { type Arr, full, fullAs, oihw } from "../graph/arr.ts";
 import { sameShape, sizeOf, type Value } from "../graph/graph.ts";
 import { lower, reach } from "../graph/lower.ts";
 import { filterLeaves, rewrite } from "../graph/rewrite.ts";
+import { target } from "../graph/target.ts";
 import type { GraphSpec } from "../onnx/writer.ts";
 import type { Rng } from "../random.ts";
 import { backend } from "./backend.ts";
@@ -117,7 +118,10 @@ export function share(tensor: tf.Tensor): tf.Tensor {
 /** Compiles a trace whose results are `wanted`. */
 export function plan(name: string, trace: Trace, wanted: readonly Arr[]): Plan {
   const assigned = trace.assigned;
-  const { inputs, outputs, results } = prepare(trace, [...wanted, ...assigned.map(({ result }) => result)]);
+  const { inputs, outputs: seen, results } = prepare(trace, [...wanted, ...assigned.map(({ result }) => result)]);
+  // On the processor a result is numbers in order: what only shapes them anew would copy them.
+  const isOrder = ({ node }: Value): boolean => target.provider === "cpu" && node?.op === "Reshape";
+  const outputs = seen.map((value) => (isOrder(value) ? value.node!.inputs[0]! : value));
   const spec = lower(
     name,
     inputs.map(({ value }) => value),
