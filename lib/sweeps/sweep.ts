@@ -67,6 +67,7 @@ export async function sweep<const A extends Axes>(
   options: SweepOptions = {},
 ): Promise<Swept<A>> {
   const { search = grid(), metric = averageAccuracy, quiet = false, seeds = 1, ...many } = options;
+  requireSweep(axes, build, search);
   const all = seedList(seeds);
   let left = search.first(axes);
   const tried = new Map<Settings<A>, Tried<A>>();
@@ -89,6 +90,19 @@ export async function sweep<const A extends Axes>(
     }
   }
   return swept([...tried.values()], metric);
+}
+
+/** Says how a sweep is asked for, to those who asked in another way. */
+function requireSweep(axes: unknown, build: unknown, search: unknown): void {
+  const lists = typeof axes === "object" && axes !== null && Object.values(axes).every(Array.isArray);
+  if (!lists || typeof build !== "function")
+    throw new TypeError(
+      `sweep: lists of values by name and a function that makes a study of one of each are required, got ${lists ? typeof build : "something else"}; write sweep({ lr: [0.01, 0.1] }, ({ lr }) => study.with(sgd({ lr })))`,
+    );
+  if (typeof search !== "object" || search === null || !("first" in search))
+    throw new TypeError(
+      `sweep: a search is required, got ${JSON.stringify(search)}; use search: grid(), randomly(20) or halving()`,
+    );
 }
 
 function swept<A extends Axes>(tried: readonly Tried<A>[], metric: Metric): Swept<A> {

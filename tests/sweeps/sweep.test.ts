@@ -48,6 +48,15 @@ describe("a sweep", () => {
     expect(found.coordinates().toSVG()).toContain("capacity");
   });
 
+  test("that is asked for in another way is told how", async () => {
+    const study = stream(1).learn(mlp({ hidden: [4] }));
+    const asked = (...given: unknown[]) => (sweep as unknown as (...args: unknown[]) => Promise<unknown>)(...given);
+    await expect(asked(study, {})).rejects.toThrow("sweep: lists of values by name and a function");
+    await expect(asked({ lr: [0.1] })).rejects.toThrow("got undefined; write sweep({ lr: [0.01, 0.1] }");
+    const search = "halving";
+    await expect(asked({ lr: [0.1] }, () => study, { search })).rejects.toThrow('a search is required, got "halving"');
+  });
+
   test("that is recorded trains only what is new", async () => {
     const record = `${folder}/sweep`;
     await sweep({ capacity: [5] }, ({ capacity }) => study.by(replay({ capacity })), { quiet: true, record });
