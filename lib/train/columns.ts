@@ -1,6 +1,6 @@
 /** Which output columns compete for which example, under the three kinds of head. */
 import type { HostTensor } from "../strategies/strategy.ts";
-import type { Stream } from "../streams/stream.ts";
+import type { Experience, Stream } from "../streams/stream.ts";
 
 /** The output columns of a run: how many there are, which were met, and masks over them. */
 export interface Columns {
@@ -53,6 +53,26 @@ export function columns(
     return data;
   };
   return own;
+}
+
+/**
+ * How many output columns an experience needs, with those there are.
+ *
+ * @throws RangeError when a head of fixed size has none for one of its classes, or a label is of no class at all.
+ */
+export function needed({ index, classes, train }: Experience, count: number, head: Stream["head"]): number {
+  const wanted = Math.max(count, highest(classes));
+  if (head !== "growing" && wanted > count)
+    throw new RangeError(
+      `learn: a class for each of the head's ${count} columns is required, got class ${wanted - 1} in experience ${index}; let the stream name all its classes, or use scenario("class", { head: "growing" })`,
+    );
+  if (train.targets !== undefined) return wanted;
+  const largest = train.labels.reduce((most, label) => Math.max(most, label), -1);
+  if (largest >= wanted)
+    throw new RangeError(
+      `learn: labels below ${wanted}, the number of output columns, are required, got ${largest} in experience ${index}; relabel the examples, or let the stream name all its classes`,
+    );
+  return wanted;
 }
 
 /** How many output columns some classes need. */

@@ -6,7 +6,7 @@ import { countParameters, type Params } from "../models/model.ts";
 import { type Network, network } from "../models/network.ts";
 import type { Batch, Context, State, Strategy } from "../strategies/strategy.ts";
 import type { Experience } from "../streams/stream.ts";
-import { columns as allColumns, highest } from "./columns.ts";
+import { columns as allColumns, highest, needed } from "./columns.ts";
 import { tasksDue } from "./due.ts";
 import { type Evaluator, evaluator, type Frozen } from "./evaluate.ts";
 import type { Evaluated, TrainEvent } from "./events.ts";
@@ -180,7 +180,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   }
 
   function grow(experience: Experience): void {
-    const wanted = Math.max(columns.count, highest(experience.classes));
+    const wanted = needed(experience, columns.count, stream.head);
     if (wanted === columns.count) return;
     const old = learner;
     const weights = net.grow(old.weights, root.at("init"), wanted);

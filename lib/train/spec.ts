@@ -7,6 +7,7 @@ import { network } from "../models/network.ts";
 import type { Optimizer, Schedule } from "../optim/optimizer.ts";
 import { requireCompatible, type Strategy } from "../strategies/strategy.ts";
 import type { Stream } from "../streams/stream.ts";
+import { highest } from "./columns.ts";
 
 /** How an experience is trained on. A type, so that it is JSON. */
 export type Training = {
@@ -93,6 +94,9 @@ export function evaluation(given: Partial<Evaluation>): Evaluation {
   return all;
 }
 
+/** Up to how many tasks are looked through for their classes before any training. */
+const known = 4096;
+
 /** Throws before any training when the parts of an experiment do not fit together. */
 export function requireSound(spec: RunSpec): void {
   const { stream, model, strategies } = spec;
@@ -113,6 +117,14 @@ export function requireSound(spec: RunSpec): void {
       `learn: a stream that does not name its classes needs a growing head, got head "${stream.head}"`,
     );
   }
+  if (stream.head !== "growing" && Number.isFinite(stream.tasks) && stream.tasks <= known)
+    for (let task = 0; task < stream.tasks; task++) {
+      const wanted = highest(stream.classesOf(task));
+      if (wanted > stream.classes.length)
+        throw new RangeError(
+          `learn: names for all classes are required for a head of fixed size, got ${stream.classes.length} names and class ${wanted - 1} in task ${task}; name them, or use scenario("class", { head: "growing" })`,
+        );
+    }
   requireCompatible(strategies, stream);
 }
 

@@ -91,11 +91,53 @@ describe("what does not fit together is an error before any training", () => {
       while (session.advance()) session.queue.length = 0;
       expect((session.learner.weights.head.bias as { size: number }).size).toBe(6);
     } catch (error) {
-      expect((error as Error).message).toMatch(new RegExp(`^${name}: .* is required, got one that grows`));
+      expect((error as Error).message).toMatch(new RegExp(`^${name}: .* is required, got one .*grows`));
       expect(session.cursor.step).toBe(0);
     } finally {
       session.dispose();
     }
+  });
+});
+
+describe("a head of fixed size", () => {
+  const single = stream({ needs: [] } as never, 4);
+  const begin = (over: Stream): void => {
+    const session = open(spec(over, []), 0, "test");
+    try {
+      while (session.advance()) session.queue.length = 0;
+    } finally {
+      session.dispose();
+    }
+  };
+
+  test("is refused before any training when it has too few columns", () => {
+    const few: Stream = { ...single, classes: single.classes.slice(0, 4), seeded: () => few };
+    expect(() => begin(few)).toThrow(
+      "learn: names for all classes are required for a head of fixed size, got 4 names and class 5 in task 2",
+    );
+  });
+
+  test("refuses an experience whose classes or labels it has no column for, before learning it", () => {
+    const endless: Stream = {
+      ...single,
+      tasks: Number.POSITIVE_INFINITY,
+      classes: single.classes.slice(0, 4),
+      seeded: () => endless,
+    };
+    expect(() => begin(endless)).toThrow(
+      "learn: a class for each of the head's 4 columns is required, got class 5 in experience 2",
+    );
+    const outside: Stream = {
+      ...single,
+      experience(i) {
+        const own = single.experience(i);
+        return { ...own, train: { ...own.train, labels: own.train.labels.map((label) => label + 4) } };
+      },
+      seeded: () => outside,
+    };
+    expect(() => begin(outside)).toThrow(
+      "learn: labels below 6, the number of output columns, are required, got 7 in experience 1",
+    );
   });
 });
 
