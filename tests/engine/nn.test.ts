@@ -1,6 +1,6 @@
 /** Hand-written gradients against those that TensorFlow.js derives, and against figures worked out by hand. */
 import { describe, expect, it } from "vitest";
-import { nn, random, tf } from "../../lib/engine/index.ts";
+import { jit, nn, random, tf } from "../../lib/engine/index.ts";
 
 const close = (got: tf.Tensor, want: tf.Tensor): void => {
   expect(got.shape).toEqual(want.shape);
@@ -49,6 +49,24 @@ describe("normalisation", () => {
       close(twice(ours), twice(theirs));
     });
   }
+  it("by batch gives compiled what it gives operation by operation, with rectifiers and a shortcut, for images of any size", () => {
+    const rng = random(7);
+    for (const size of [4, 16, 24]) {
+      const inputs = [[2, size, size, 3], [3, 3, 3, 3], [3], [3]].map((shape) => rng.normals(shape, 0.5));
+      const weight = rng.normals([2, size, size, 3]);
+      const block = (x: tf.Tensor, filter: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor): tf.Tensor => {
+        const conv = (x: tf.Tensor): tf.Tensor =>
+          nn.batchNormalise(tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 1, "same"), scale, shift).y;
+        return tf.sum(tf.mul(tf.relu(tf.add(conv(tf.relu(conv(x))), x)), weight));
+      };
+      const gradients = (...args: tf.Tensor[]): tf.Tensor[] => tf.grads(block)(args);
+      const want = gradients(...inputs);
+      jit(gradients)(...inputs).forEach((one, i) => {
+        const most = tf.max(tf.abs(want[i]!)).arraySync() as number;
+        close(tf.div(one, most), tf.div(want[i]!, most));
+      });
+    }
+  });
   it("refuses groups that do not divide the channels", () => {
     expect(() => nn.groupNormalise(x, 4, scale, shift)).toThrow(/divides 6 channels is required, got 4/);
   });
