@@ -8,7 +8,7 @@ export interface Cell {
   /** The name that stack frames show, `cell_3.ts`. */
   name: string;
   source: string;
-  /** What it declares at its top level. */
+  /** What it declares at its top level, as scripts name it. */
   names: string[];
   /** Evaluates to an async function that runs the cell; the names must have been declared. */
   script: string;
@@ -16,11 +16,20 @@ export interface Cell {
   locate(line: number, column: number): { line: number; column: number };
 }
 
-/** @throws CellSyntaxError */
-export function compileCell(source: string, name: string, run: number): Cell {
-  const { code, mappings } = transpile(source, name);
+/**
+ * @param declared what the cells before have declared.
+ * @throws CellSyntaxError
+ */
+export function compileCell(
+  source: string,
+  name: string,
+  run: number,
+  declared: ReadonlySet<string> = new Set(),
+): Cell {
+  // A line for the shell, as scripts begin with, says nothing here.
+  const { code, mappings } = transpile(source.replace(/^#!/, "//"), name);
   const renamed = renameHelpers(code, run);
-  const edited = rewrite(renamed?.text ?? code, run);
+  const edited = rewrite(renamed?.text ?? code, run, declared);
   let back: ((position: Position) => Position | undefined) | undefined;
   return {
     name,

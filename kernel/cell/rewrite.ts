@@ -7,20 +7,27 @@
  */
 import { type AnyNode, type Expression, type Identifier, type Pattern, type Program, parse } from "acorn";
 import { type Edited, edits } from "./edits.ts";
+import { children } from "./nodes.ts";
+import { ownName, ownNames, renamed } from "./own-names.ts";
 
 type Node = AnyNode;
 type Scope = { run: string };
 
 export interface Rewritten extends Edited {
-  /** What the cell declares, for itself and for all cells after it. */
+  /** What the cell declares, for itself and for all cells after it, as scripts name it. */
   names: string[];
 }
 
-/** @param run number of this execution: what the guards of its top-level awaits ask about. */
-export function rewrite(code: string, run: number): Rewritten {
+/**
+ * @param run number of this execution: what the guards of its top-level awaits ask about.
+ * @param known names that the cells before declared, as scripts name them.
+ */
+export function rewrite(code: string, run: number, known: ReadonlySet<string>): Rewritten {
   const program = parse(code, { ecmaVersion: "latest", sourceType: "module", allowAwaitOutsideFunction: true });
   const e = edits(code);
   const names = new Set<string>();
+  /** Classes keep their own names, functions have none. */
+  const kept = new Set<Node>();
   let prelude = "";
 
   for (const statement of program.body) {
@@ -47,8 +54,10 @@ export function rewrite(code: string, run: number): Rewritten {
         e.remove(statement.start, statement.end);
         break;
       case "ExportDefaultDeclaration":
-        e.remove(statement.start, statement.declaration.start);
+        e.remove(statement.start, statement.start + "export default".length);
         if ("id" in statement.declaration && statement.declaration.id) declaration(statement.declaration as Node);
+        else if (/^(Function|Class)Declaration$/.test(statement.declaration.type))
+          parenthesize(statement.declaration.start, statement.declaration.end);
         break;
       default:
         declaration(statement);
@@ -60,12 +69,15 @@ export function rewrite(code: string, run: number): Rewritten {
     e.close(code[last.end - 1] === ";" ? last.end - 1 : last.end, "))");
   }
   walk(program, { run: String(run) }, true);
+  const own = ownNames((name) => names.has(name) || known.has(name));
+  if (own.size > 0)
+    for (const { node, text } of renamed(program, own)) if (!kept.has(node)) e.replace(node.start, node.end, text);
 
   return { ...e.apply(`(async () => {"use strict";${prelude}`, "\n})"), names: [...names] };
 
   function declared(name: string): string {
-    names.add(name);
-    return name;
+    names.add(ownName(name));
+    return ownName(name);
   }
 
   /** A declaration at the top of the cell → an assignment. A `var` may also stand deeper: `walk` finds those. */
@@ -80,6 +92,7 @@ export function rewrite(code: string, run: number): Rewritten {
     }
     if (!("id" in node) || node.id?.type !== "Identifier") return;
     const { id } = node;
+    if (/^(Function|Class)Declaration$/.test(node.type)) kept.add(id);
     if (node.type === "ClassDeclaration") {
       e.open(node.start, `${declared(id.name)} = `);
       e.close(node.end, ";");
@@ -182,12 +195,17 @@ export function rewrite(code: string, run: number): Rewritten {
 /** The statement whose value the cell shows: its last one, also when a top-level `using` put the cell into a `try`. */
 function lastExpression(program: Program, code: string): Node | undefined {
   // Functions and imports act before everything else, wherever they stand.
-  let last: Node | undefined = program.body.findLast((s) => !/^(Function|Import)Declaration$/.test(s.type));
+  // So do the `var`s by which swc declares namespaces, at the end.
+  let last: Node | undefined = program.body.findLast(
+    (s) =>
+      !/^(Function|Import)Declaration$/.test(s.type) &&
+      !(s.type === "VariableDeclaration" && s.kind === "var" && s.declarations.every(({ init }) => !init)),
+  );
   if (last?.type === "ExportDefaultDeclaration") {
     const { declaration } = last;
     return /^(Function|Class)Declaration$/.test(declaration.type)
       ? undefined
-      : ({ ...declaration, end: last.end } as Expression);
+      : ({ ...declaration, start: last.start + "export default".length, end: last.end } as Expression);
   }
   if (
     last?.type === "TryStatement" &&
@@ -215,18 +233,6 @@ function boundNames(pattern: Pattern): string[] {
       return boundNames(pattern.argument);
     default:
       return [];
-  }
-}
-
-const isNode = (value: unknown): value is Node =>
-  typeof value === "object" && value !== null && typeof (value as Node).type === "string";
-
-function* children(node: Node): Generator<Node> {
-  for (const key in node) {
-    const value = (node as unknown as Record<string, unknown>)[key];
-    if (Array.isArray(value)) {
-      for (const item of value) if (isNode(item)) yield item;
-    } else if (isNode(value)) yield value;
   }
 }
 

@@ -39,6 +39,8 @@ function methods(put: (bundle: Bundle) => void) {
 /** Displays whose bundle is still being made; the cell waits for them. */
 const pending = new Set<Promise<unknown>>();
 export const displaysSettled = () => Promise.allSettled([...pending]);
+/** A new cell does not wait for what an interrupted one has left behind. */
+export const forgetDisplays = () => pending.clear();
 
 function showValue(value: unknown, options: DisplayOptions = {}): Promise<void> {
   const done = bundleOf(value).then((bundle) => void show(bundle ?? { "text/plain": "undefined" }, options));

@@ -73,8 +73,17 @@ const red = (text: string) => `\u001b[31m${text}\u001b[39m`;
 const bold = (text: string) => `\u001b[1m${text}\u001b[22m`;
 const dim = (text: string) => `\u001b[2m${text}\u001b[22m`;
 
-/** An error, or whatever was thrown, as the protocol's ename, evalue and traceback. */
+/** An error, or whatever was thrown, as the protocol's ename, evalue and traceback. Never throws, whatever it is given. */
 export function errorContent(thrown: unknown, cell?: Cell): ErrorContent {
+  try {
+    return contentOf(thrown, cell);
+  } catch {
+    const evalue = "what was thrown cannot be shown: looking at it throws";
+    return { ename: "Thrown", evalue, traceback: [`${bold(red("Thrown"))}: ${evalue}`] };
+  }
+}
+
+function contentOf(thrown: unknown, cell: Cell | undefined): ErrorContent {
   if (!isError(thrown)) {
     const value = inspect(thrown);
     return { ename: "Thrown", evalue: value, traceback: [`${bold(red("Thrown"))}: ${value}`] };
@@ -97,6 +106,8 @@ function describe(error: Error, cell: Cell | undefined, depth: number): string[]
     // Where the kernel stopped it says nothing about the cell.
     if (frames.length > 0 && !(error instanceof Interrupted)) lines.push(dim(frames.join("\n")));
   }
+  const missing = /^Cannot find package '([^']+)'/.exec(error.message)?.[1];
+  if (missing !== undefined) lines.push(`It is installed from the notebook's folder: npm install ${missing}`);
   const extra = Object.fromEntries(
     Object.entries(error).filter(
       ([key]) => !["name", "message", "stack", "cause", "errors", "line", "column"].includes(key),
@@ -117,9 +128,12 @@ function describe(error: Error, cell: Cell | undefined, depth: number): string[]
 
 function stackFrames(error: Error): string[] {
   try {
-    return String(error.stack ?? "")
+    // A library may have its own idea of stacks, and those of the thread that resolves imports come as text.
+    const foreign = [...hidden, "node:internal/modules/", "/node_modules/tsx/"];
+    const frames = String(error.stack ?? "")
       .split("\n")
-      .filter((line) => /^\s+at /.test(line));
+      .filter((line) => /^\s+at /.test(line) && !foreign.some((place) => line.includes(place)));
+    return frames.slice(0, frames.findLastIndex((line) => !/\(node:/.test(line)) + 1);
   } catch {
     return [];
   }

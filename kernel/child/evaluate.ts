@@ -5,7 +5,7 @@ import { CellSyntaxError } from "../cell/transpile.ts";
 import { writeAll } from "../frames.ts";
 import type { Execute, ExpressionResult, FromChild } from "../protocol.ts";
 import { shared } from "./control.ts";
-import { displaysSettled } from "./display.ts";
+import { displaysSettled, forgetDisplays } from "./display.ts";
 import { errorContent, Interrupted, rememberCell } from "./errors.ts";
 import { importFromCell, meta } from "./modules.ts";
 import { emit, flushAll, plain, resetBurst } from "./output.ts";
@@ -92,7 +92,7 @@ export function evaluator(memory: Int32Array, marker: string) {
     const results: Record<string, ExpressionResult> = {};
     for (const [name, code] of Object.entries(request.expressions)) {
       try {
-        const cell = compileCell(code, `expression_${request.run}.ts`, request.run);
+        const cell = compileCell(code, `expression_${request.run}.ts`, request.run, declared);
         rememberCell(cell);
         lastValue = undefined;
         await evaluate(cell);
@@ -115,12 +115,13 @@ export function evaluator(memory: Int32Array, marker: string) {
     stops = 0;
     allowStdin(request.stdin);
     resetBurst();
+    forgetDisplays();
     current = { request, cell: undefined };
     for (const cell of [shared.stop, shared.polled, shared.step]) Atomics.store(memory, cell, 0);
     Atomics.store(memory, shared.running, run);
     emit({ op: "started", run });
     try {
-      const cell = compileCell(code, name, run);
+      const cell = compileCell(code, name, run, declared);
       rememberCell(cell);
       current.cell = cell;
       await evaluate(cell);

@@ -97,6 +97,15 @@ describe("interrupting a cell", () => {
     expect((await k.execute("await train(5)")).result).toBe("5");
   });
 
+  it("does not make the next cell wait for what the stopped one was about to show", async () => {
+    const cell = k.start("display({ [Symbol.for('Jupyter.display')]: () => new Promise(() => {}) })");
+    await cell.saw("execute_input");
+    await sleep(20);
+    await k.interrupt();
+    expect((await cell.done()).error?.ename).toBe("Interrupted");
+    expect((await k.execute("kept")).result).toBe("41");
+  });
+
   it("interrupts a question to the user", async () => {
     const cell = k.start("prompt('name?')", { allow_stdin: true });
     await k.until(() => k.sent.find((s) => s.message.header.msg_type === "input_request"), "input_request");

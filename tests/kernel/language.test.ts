@@ -14,10 +14,11 @@ describe("TypeScript in cells", () => {
   afterAll(() => k.close());
 
   /** Runs cells in order; the last one's text, or its error. */
-  async function run(...cells: string[]): Promise<string | undefined> {
+  const run = (...cells: string[]) => runIn(k, ...cells);
+  async function runIn(kernel: typeof k, ...cells: string[]): Promise<string | undefined> {
     let last: string | undefined;
     for (const code of cells) {
-      const { result, error } = await k.execute(code);
+      const { result, error } = await kernel.execute(code);
       last = error ? `${error.ename}: ${error.evalue}` : result;
     }
     return last;
@@ -45,6 +46,26 @@ describe("TypeScript in cells", () => {
         expect(await run(forms[first]!, forms[second]!, "typeof it"), `${first}, then ${second}`).not.toMatch(/Error/);
       }
     }
+  });
+
+  it("lets cells have names of JavaScript and Node for their own, without taking them from anybody else", async () => {
+    const own = testKernel({ cwd: folder });
+    const run = (...cells: string[]) => runIn(own, ...cells);
+    await run(
+      "import { setTimeout } from 'node:timers/promises'; import process from 'node:process'",
+      "class Map { size = 'mine' }\nconst Promise = 1, Error = 2, Buffer = 3, JSON = 4, Set = 5, Array = 6; let Object = 7",
+    );
+    expect(await run("await setTimeout(1, 'waited')")).toBe("'waited'");
+    expect(await run("const { size, Map: other = Map } = new Map() as any; [size, other === Map, { Map }]")).toBe(
+      "[ 'mine', true, { Map: [class Map] } ]",
+    );
+    expect(await run("Object = Object + Set; [Object, ((Map) => Map)(1), new globalThis.Map().size]")).toBe(
+      "[ 12, 1, 0 ]",
+    );
+    expect(
+      await run("import { parse } from 'node:path'; parse('/a/b').base", "throw new globalThis.Error('seen')"),
+    ).toBe("Error: seen");
+    await own.close();
   });
 
   it("leaves no poisoned name behind an initializer that throws", async () => {
@@ -127,6 +148,10 @@ describe("TypeScript in cells", () => {
     expect(await run("undefined")).toBeUndefined();
     expect(await run("export const exported = 3; export default exported + 1")).toBe("4");
     expect(await run("`a\n${1 + 1}`")).toBe("'a\\n2'");
+    expect(await run("export default () => 3")).toBe("[Function (anonymous)]");
+    expect(await run("export default function () { return 4 }")).toBeUndefined();
+    expect(await run("namespace Deep.er { export const v = 5 }\nDeep.er.v")).toBe("5");
+    expect(await run("#!/usr/bin/env node\n6")).toBe("6");
   });
 
   it("imports CommonJS, ESM-only, top-level-await and `exports`-mapped packages from the notebook's folder", async () => {
@@ -214,6 +239,11 @@ describe("TypeScript in cells", () => {
     expect((await k.execute("throw undefined")).error).toMatchObject({ ename: "Thrown", evalue: "undefined" });
     expect((await k.execute("await Promise.reject(10n)")).error).toMatchObject({ evalue: "10n" });
     expect((await k.execute("null.x")).error?.ename).toBe("TypeError");
+    const evil = "throw Object.defineProperty(new Error('x'), 'message', { get() { throw new Error('evil') } })";
+    expect((await k.execute(evil)).error?.evalue).toContain("cannot be shown");
+    const missing = (await k.execute("import 'not-there-at-all'")).error!.traceback.join("\n");
+    expect(missing).toContain("npm install not-there-at-all");
+    expect(missing).not.toMatch(/\n\s+at /);
   });
 
   it("survives throws in timers and rejections nobody handles, and says so", async () => {
