@@ -1,7 +1,7 @@
 /** The WebGPU provider, on a software driver where there is no GPU: the same numbers as on the processor. */
 import { existsSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
-import { engine, jit, steps, tf } from "../../lib/engine/index.ts";
+import { engine, jit, random, steps, tf } from "../../lib/engine/index.ts";
 import {
   adam,
   batch,
@@ -68,6 +68,25 @@ describe.skipIf(!gpu.isAvailable)("WebGPU", () => {
       }
     }, 120_000);
   }
+  it("computes gradients by channel as the processor does", async () => {
+    const rng = random(4);
+    const [x, filter] = [rng.normals([2, 7, 6, 3]) as tf.Tensor4D, rng.normals([3, 3, 3, 2]) as tf.Tensor4D];
+    const gradients = (): number[] =>
+      ([1, 2] as const).flatMap((stride) => [
+        ...tf
+          .grad((x: tf.Tensor) => tf.sum(tf.square(tf.depthwiseConv2d(x as tf.Tensor4D, filter, stride, "same"))))(x)
+          .dataSync(),
+        ...tf
+          .grad((x: tf.Tensor) => tf.sum(tf.square(tf.avgPool(x as tf.Tensor4D, 3, stride, "valid"))))(x)
+          .dataSync(),
+      ]);
+    await engine.use("cpu");
+    const want = gradients();
+    await engine.use("webgpu");
+    gradients().forEach((one, i) => {
+      expect(one).toBeCloseTo(want[i]!, 3);
+    });
+  });
   it("keeps large results on the device until they are read, and computes lazily too", async () => {
     await engine.use("webgpu");
     const twice = jit((x: tf.Tensor) => tf.mul(x, 2), { donate: [0] });

@@ -124,20 +124,37 @@ function inputGradient(g: Graph, dy: Arr, filter: Arr, info: Info, depthwise: bo
   };
   if (missing.every((m, i) => m >= 0 && m < [sh, sw][i]!)) {
     const pads = { pads: [top, left, bottom, right], output_padding: missing };
-    const value = g.op("ConvTranspose", [gradient, weights], toNCHW(shape), "float32", { ...attributes, ...pads });
-    return arr(value, shape, nchw);
+    return arr(transposed(g, gradient, weights, toNCHW(shape), { ...attributes, ...pads }), shape, nchw);
   }
   const whole = [(info.outHeight - 1) * sh + extent.h, (info.outWidth - 1) * sw + extent.w];
-  let value = g.op(
-    "ConvTranspose",
-    [gradient, weights],
-    [...toNCHW(shape).slice(0, 2), ...whole],
-    "float32",
-    attributes,
-  );
+  let value = transposed(g, gradient, weights, [...toNCHW(shape).slice(0, 2), ...whole], attributes);
   const pads = [0, 0, -top, -left, 0, 0, info.inHeight + top - whole[0]!, info.inWidth + left - whole[1]!];
   value = g.op("Pad", [value, g.int64(pads), g.scalar(0)], toNCHW(shape), "float32", { mode: "constant" });
   return arr(value, shape, nchw);
+}
+
+/** A transposed convolution; group by group where the provider gets groups wrong (WebGPU, ONNX Runtime 1.30). */
+function transposed<A extends { readonly group: number }>(
+  g: Graph,
+  image: Value,
+  filter: Value,
+  shape: readonly number[],
+  attributes: A,
+): Value {
+  const { group } = attributes;
+  if (group === 1 || target.provider === "cpu")
+    return g.op("ConvTranspose", [image, filter], shape, "float32", { ...attributes });
+  const split = (v: Value, axis: number): Value[] => {
+    const part = v.shape.map((dim, i) => (i === axis ? dim / group : dim));
+    const sizes = g.int64(new Array(group).fill(part[axis]!));
+    return g.ops("Split", [v, sizes], new Array(group).fill({ shape: part, type: "float32" }), { axis });
+  };
+  const [images, filters] = [split(image, 1), split(filter, 0)];
+  const part = shape.map((dim, i) => (i === 1 ? dim / group : dim));
+  const values = images.map((one, i) =>
+    g.op("ConvTranspose", [one, filters[i]!], part, "float32", { ...attributes, group: 1 }),
+  );
+  return g.op("Concat", values, shape, "float32", { axis: 1 });
 }
 
 /** A filter stored I, O, H, W turned by half a turn. */

@@ -6,7 +6,7 @@ import {
   type MaxPoolAttrs,
   type MaxPoolGradAttrs,
 } from "@tensorflow/tfjs-core";
-import { type Arr, arr, fullAs, nchw } from "../graph/arr.ts";
+import { type Arr, arr, fullAs, nchw, reshapeValue } from "../graph/arr.ts";
 import { type Graph, sizeOf, type Value } from "../graph/graph.ts";
 import { unpool, upsample } from "../graph/pooling.ts";
 import { define } from "./registry.ts";
@@ -133,8 +133,11 @@ define<AvgPoolGradAttrs>("AvgPoolGrad", (g, { dy, input }, a) => {
     info.inWidth + left + right - ((info.outWidth - 1) * sw + kw),
   ];
   if (!missing.every((m, i) => m >= 0 && m < [sh, sw][i]!)) return null;
-  const c = info.inChannels;
-  const ones = g.op("Expand", [g.scalar(1), g.int64([c, 1, kh, kw])], [c, 1, kh, kw], "float32");
-  const attributes = { ...window(info), group: c, output_padding: missing };
-  return arr(g.op("ConvTranspose", [gradient, ones], shape, "float32", attributes), input.shape, nchw);
+  // Channel by channel, with one filter for all.
+  const [n, c, h, w] = shape as [number, number, number, number];
+  const each = reshapeValue(g, gradient, [n * c, 1, info.outHeight, info.outWidth]);
+  const ones = g.op("Expand", [g.scalar(1), g.int64([1, 1, kh, kw])], [1, 1, kh, kw], "float32");
+  const attributes = { ...window(info), output_padding: missing };
+  const value = g.op("ConvTranspose", [each, ones], [n * c, 1, h, w], "float32", attributes);
+  return arr(reshapeValue(g, value, shape), input.shape, nchw);
 });
