@@ -7,6 +7,7 @@ import { type Connection, createConnection } from "../../../kernel/connection.ts
 import { type Channel, type Content, type Message, messageFactory } from "../../../kernel/messages.ts";
 import { wire } from "../../../kernel/wire.ts";
 import { temporaryFolder } from "./kernel.ts";
+import { executeContent, inbox } from "./messages.ts";
 
 export interface StartedKernel {
   process: ChildProcess;
@@ -40,32 +41,11 @@ export function connect(connection: Connection, key = connection.key) {
   for (const [name, socket] of Object.entries(sockets))
     socket.connect(`tcp://127.0.0.1:${connection[`${name}_port` as "hb_port"]}`);
   sockets.iopub.subscribe();
-  const got: { channel: Channel; message: Message }[] = [];
-  const watchers = new Set<() => void>();
+  const { got, put, until, answers } = inbox<{ channel: Channel; message: Message }>();
   for (const channel of ["shell", "control", "stdin", "iopub"] as const) {
     void (async () => {
-      for await (const frames of sockets[channel]) {
-        got.push({ channel, message: decode(frames) });
-        for (const watcher of [...watchers]) watcher();
-      }
+      for await (const frames of sockets[channel]) put({ channel, message: decode(frames) });
     })().catch(() => {});
-  }
-  function until<T>(find: () => T | undefined, what: string, ms = 20_000): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        watchers.delete(look);
-        reject(new Error(`no ${what} within ${ms} ms`));
-      }, ms);
-      const look = () => {
-        const found = find();
-        if (found === undefined) return;
-        clearTimeout(timer);
-        watchers.delete(look);
-        resolve(found);
-      };
-      watchers.add(look);
-      look();
-    });
   }
   // One send at a time per socket: zeromq.js refuses a second while the first is under way.
   const last: Record<string, Promise<unknown>> = {};
@@ -80,41 +60,14 @@ export function connect(connection: Connection, key = connection.key) {
     message: (type: string, content: Content = {}) => messages.childOf(undefined, type, content),
     async request(channel: "shell" | "control", type: string, content: Content = {}, ms?: number) {
       const message = messages.childOf(undefined, type, content);
-      const id = message.header.msg_id;
       await raw(channel, encode(message));
-      const mine = () => got.filter((g) => (g.message.parent_header as { msg_id?: string }).msg_id === id);
-      return {
-        id,
-        mine,
-        reply: () => until(() => mine().find((g) => g.channel === channel)?.message.content, `reply to ${type}`, ms),
-        idle: () =>
-          until(() => mine().find((g) => g.message.content.execution_state === "idle"), `idle after ${type}`, ms),
-      };
+      return answers(message.header.msg_id, type, channel, ms);
     },
     async execute(code: string, content: Content = {}, ms?: number) {
-      const made = await this.request(
-        "shell",
-        "execute_request",
-        {
-          code,
-          silent: false,
-          store_history: true,
-          user_expressions: {},
-          allow_stdin: false,
-          stop_on_error: true,
-          ...content,
-        },
-        ms,
-      );
+      const made = await this.request("shell", "execute_request", executeContent(code, content), ms);
       const reply = await made.reply();
       await made.idle();
-      return {
-        reply,
-        messages: made
-          .mine()
-          .filter((g) => g.channel === "iopub")
-          .map((g) => g.message),
-      };
+      return { reply, messages: made.iopub() };
     },
     async heartbeat(): Promise<number> {
       const started = performance.now();

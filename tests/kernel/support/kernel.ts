@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createKernel, type KernelOptions } from "../../../kernel/dispatcher.ts";
 import { type Bundle, type Channel, type Content, type Message, messageFactory } from "../../../kernel/messages.ts";
+import { executeContent, inbox } from "./messages.ts";
 import { checkMessage } from "./schemas.ts";
 
 export interface Sent {
@@ -29,8 +30,7 @@ export interface Answer {
 export const temporaryFolder = () => realpathSync(mkdtempSync(join(tmpdir(), "kernel-test-")));
 
 export function testKernel(options: Partial<KernelOptions> & { onInput?: (prompt: string) => string } = {}) {
-  const sent: Sent[] = [];
-  const watchers = new Set<() => void>();
+  const { got: sent, put, until, answers } = inbox<Sent>();
   const messages = messageFactory();
   const start = performance.now();
   const kernel = createKernel({
@@ -39,7 +39,7 @@ export function testKernel(options: Partial<KernelOptions> & { onInput?: (prompt
     ...options,
     send(channel, message) {
       checkMessage(channel, message);
-      sent.push({ channel, message, at: performance.now() - start });
+      put({ channel, message, at: performance.now() - start });
       if (message.header.msg_type === "input_request" && options.onInput) {
         kernel.receive(
           "stdin",
@@ -49,30 +49,8 @@ export function testKernel(options: Partial<KernelOptions> & { onInput?: (prompt
           }),
         );
       }
-      for (const watcher of [...watchers]) watcher();
     },
   });
-
-  /** Settles when `found` finds something in what was sent. */
-  function until<T>(found: () => T | undefined, what: string, ms = 30_000): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        watchers.delete(look);
-        reject(new Error(`no ${what} within ${ms} ms`));
-      }, ms);
-      const look = () => {
-        const value = found();
-        if (value === undefined) return;
-        clearTimeout(timer);
-        watchers.delete(look);
-        resolve(value);
-      };
-      watchers.add(look);
-      look();
-    });
-  }
-
-  const parentOf = (message: Message) => (message.parent_header as { msg_id?: string }).msg_id;
 
   function request(
     type: string,
@@ -81,39 +59,11 @@ export function testKernel(options: Partial<KernelOptions> & { onInput?: (prompt
   ) {
     const message = messages.childOf(undefined, type, content, { metadata });
     kernel.receive(channel, message);
-    const id = message.header.msg_id;
-    const mine = () => sent.filter((s) => parentOf(s.message) === id);
-    const iopub = () =>
-      mine()
-        .filter((s) => s.channel === "iopub")
-        .map((s) => s.message);
-    return {
-      id,
-      iopub,
-      reply: (ms?: number) =>
-        until(() => mine().find((s) => s.channel === channel)?.message.content, `reply to ${type}`, ms),
-      idle: (ms?: number) =>
-        until(
-          () => iopub().find((m) => m.header.msg_type === "status" && m.content.execution_state === "idle"),
-          `idle after ${type}`,
-          ms,
-        ),
-      /** Settles when something of this type came for the request. */
-      saw: (msgType: string, test: (content: Content) => boolean = () => true, ms?: number) =>
-        until(() => iopub().find((m) => m.header.msg_type === msgType && test(m.content)), msgType, ms),
-    };
+    return answers(message.header.msg_id, type, channel);
   }
 
   function start_(code: string, content: Content = {}, metadata: Content = {}) {
-    const all = {
-      code,
-      silent: false,
-      store_history: true,
-      user_expressions: {},
-      allow_stdin: options.onInput !== undefined,
-      stop_on_error: true,
-      ...content,
-    };
+    const all = executeContent(code, { allow_stdin: options.onInput !== undefined, ...content });
     const made = request("execute_request", all, { metadata });
     return {
       ...made,
