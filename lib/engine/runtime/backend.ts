@@ -39,7 +39,7 @@ export class Backend extends tf.KernelBackend {
   #entries = new WeakMap<tf.DataId, Entry>();
   #count = 0;
   readonly #pending = new Set<Entry>();
-  readonly #programs = new ProgramCache(512);
+  readonly #programs = new ProgramCache(512, 64);
   #lazy = new Graph();
   #tracing: Tracing | null = null;
 

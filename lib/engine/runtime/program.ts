@@ -15,6 +15,8 @@ export interface OutputSpec {
 export interface Program {
   run(inputs: readonly Block[], inputShapes: readonly (readonly number[])[], outputs: readonly OutputSpec[]): Block[];
   dispose(): void;
+  /** Whether it holds threads of its own as long as it lives. */
+  readonly isThreaded: boolean;
 }
 
 /** Results of at least this many numbers stay on the device; smaller ones, such as losses, come back at once. */
@@ -22,7 +24,7 @@ const residentSize = 256;
 
 export function compile(spec: GraphSpec, work: number): Program {
   // A function may only hand its arguments on; ONNX Runtime takes no program without results.
-  if (spec.outputs.length === 0) return { run: () => [], dispose() {} };
+  if (spec.outputs.length === 0) return { run: () => [], dispose() {}, isThreaded: false };
   writeNote();
   // Below a few million multiplications, waking a second thread costs more than it computes.
   const threads = work < 2e6 ? 1 : target.threads;
@@ -57,6 +59,7 @@ export function compile(spec: GraphSpec, work: number): Program {
       return blocks;
     },
     dispose: () => session.dispose(),
+    isThreaded: threads > 1,
   };
 }
 
@@ -97,24 +100,33 @@ export function structure(nodes: readonly Node[], leaves: readonly Value[], outp
   return parts.join(";");
 }
 
-/** Keeps the programs used last; the rest are freed, threads and all. */
+/** Keeps the programs used last, of those with threads fewer; the rest are freed, threads and all. */
 export class ProgramCache {
   readonly #programs = new Map<string, Program>();
   readonly #limit: number;
-  constructor(limit: number) {
+  readonly #threadedLimit: number;
+  constructor(limit: number, threadedLimit: number) {
     this.#limit = limit;
+    this.#threadedLimit = threadedLimit;
   }
   get(key: string, make: () => Program): Program {
     let program = this.#programs.get(key);
-    if (program) this.#programs.delete(key);
-    else program = make();
-    this.#programs.set(key, program);
-    if (this.#programs.size > this.#limit) {
-      const [oldest, unused] = this.#programs.entries().next().value!;
-      this.#programs.delete(oldest);
-      unused.dispose();
+    if (program) {
+      this.#programs.delete(key);
+      this.#programs.set(key, program);
+      return program;
     }
+    program = make();
+    this.#programs.set(key, program);
+    const all = [...this.#programs];
+    const threaded = all.filter(([, { isThreaded }]) => isThreaded);
+    if (all.length > this.#limit) this.#drop(all[0]!);
+    else if (threaded.length > this.#threadedLimit) this.#drop(threaded[0]!);
     return program;
+  }
+  #drop([key, program]: [string, Program]): void {
+    this.#programs.delete(key);
+    program.dispose();
   }
   clear(): void {
     for (const program of this.#programs.values()) program.dispose();
