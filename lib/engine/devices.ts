@@ -1,6 +1,7 @@
 /** Where programs run: what is there, what is not and why, and how to choose. */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { target } from "./graph/target.ts";
@@ -63,6 +64,9 @@ function tryProvider(provider: "webgpu" | "cuda"): string {
     if (!existsSync(library))
       return "the CUDA provider is not installed; run node node_modules/onnxruntime-node/script/install --onnxruntime-node-install=cuda12";
   }
+  // Drivers that look for a window system complain on standard error where this says nothing.
+  const { XDG_RUNTIME_DIR } = process.env;
+  process.env.XDG_RUNTIME_DIR ??= tmpdir();
   try {
     const value = (name: string) => ({ name, type: "float32" as const, shape: [2] });
     const nodes = [{ op: "Add", name: "add", inputs: ["a", "a"], outputs: ["b"] }];
@@ -74,6 +78,8 @@ function tryProvider(provider: "webgpu" | "cuda"): string {
   } catch (error) {
     const said = firstLine(error);
     return said.includes("adapter") ? "no GPU driver that it can use is found (Vulkan, Metal or Direct3D 12)" : said;
+  } finally {
+    if (XDG_RUNTIME_DIR === undefined) delete process.env.XDG_RUNTIME_DIR;
   }
 }
 

@@ -214,7 +214,8 @@ function record(
   } catch (error) {
     if (error instanceof TraceError || !(error instanceof Error)) throw error;
     const [line, operation] = [userLine(error), operationIn(error)];
-    const isNamed = !operation || error.message.toLowerCase().includes(operation.toLowerCase());
+    const isNamed =
+      !operation || error.message.startsWith("tf.") || error.message.toLowerCase().includes(operation.toLowerCase());
     error.message = `${name}: ${isNamed ? "" : `in ${operation}: `}${error.message}${line ? ` (at ${line})` : ""}`;
     throw error;
   } finally {
