@@ -129,3 +129,18 @@ export function channelProduct(g: Graph, node: Node, uses: ReadonlyMap<Value, nu
   const scaled = isMean ? g.op("Mul", [sum, g.scalar(1 / (n * height * width))], [c], product.type) : sum;
   return reshapeValue(g, scaled, node.outputs[0]!.shape);
 }
+
+/** The sum or mean over leading axes as a product with ones: ONNX Runtime's own sums over columns lose by a second thread. */
+export function columnSums(g: Graph, node: Node, at: At): Value | null {
+  const [x, axes] = node.inputs as [Value, Value | undefined];
+  const out = node.outputs[0]!;
+  if (target.provider !== "cpu" || x.type !== "float32" || axes?.leaf?.kind !== "constant") return null;
+  const count = axes.leaf.data.length;
+  const isLeading = Array.from(axes.leaf.data as BigInt64Array, Number).every((axis, i) => axis === i);
+  const [rows, columns] = [sizeOf(x.shape.slice(0, count)), sizeOf(x.shape.slice(count))];
+  if (!isLeading || rows < 2 || columns < 8) return null;
+  const ones = g.op("Expand", [g.scalar(1), g.int64([1, rows])], [1, rows], "float32");
+  const sum = g.op("MatMul", [ones, reshapeValue(g, at(x), [rows, columns])], [1, columns], "float32");
+  const result = node.op === "ReduceMean" ? g.op("Div", [sum, g.scalar(rows)], [1, columns], "float32") : sum;
+  return reshapeValue(g, result, out.shape);
+}

@@ -6,7 +6,7 @@
 import { oihw, permute, reshapeValue, transposeValue } from "./arr.ts";
 import { constantNumber, Graph, type Node, sameShape, sizeOf, type Value } from "./graph.ts";
 import { reach } from "./lower.ts";
-import { channelProduct, normalGradient, normalRows, rectifiedChannels, rowNorm } from "./normal.ts";
+import { channelProduct, columnSums, normalGradient, normalRows, rectifiedChannels, rowNorm } from "./normal.ts";
 import { positive, positiveOf, unpool, unpooled } from "./pooling.ts";
 
 /** What a graph becomes. */
@@ -115,7 +115,7 @@ function fused(g: Graph, node: Node, facts: Facts, at: (value: Value) => Value):
       return rectifiedChannels(g, node, facts.uses, at);
     case "ReduceMean":
     case "ReduceSum":
-      return channelProduct(g, node, facts.uses, at);
+      return channelProduct(g, node, facts.uses, at) ?? columnSums(g, node, at);
     case "MaxPool":
       return pooledRectifier(g, node, at);
     case "Mul":
