@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { run } from "../../kernel/commands/conform.ts";
 import { digits } from "../../lib/data/digits.ts";
 import { mlp } from "../../lib/models/index.ts";
 import { sgd } from "../../lib/optim/index.ts";
@@ -39,12 +40,12 @@ const protocol: Protocol = {
     { says: "a cell that was not run", scenario: "class", a: "mean", b: "other", within: 1 },
   ],
 };
-const run = (name: string, more = {}): Promise<Conformance> =>
+const outcome = (name: string, more = {}): Promise<Conformance> =>
   conform(protocol, "class", name, digits(), { seeds: 1, record: folder, ...more });
 
 describe("a cell of a published table", () => {
   test("is in band, out of band, or diverges", async () => {
-    const [mean, far, bursts] = [await run("mean"), await run("far"), await run("bursts")];
+    const [mean, far, bursts] = [await outcome("mean"), await outcome("far"), await outcome("bursts")];
     // The mean over five tasks of unequal size is not quite 306 of 360.
     expect(Math.abs(mean.mean - 85)).toBeLessThan(0.6);
     expect(mean).toMatchObject({
@@ -74,7 +75,7 @@ describe("a cell of a published table", () => {
   });
 
   test("stands in relations to others that were run", async () => {
-    const outcomes = [await run("mean"), await run("naive")];
+    const outcomes = [await outcome("mean"), await outcome("naive")];
     const found = relationsMet(protocol, outcomes);
     expect(found.map(({ met }) => met)).toEqual([true, false, true]);
     expect(found[0]).toMatchObject({ strategies: ["nearestMean", "naive"], asked: "class/mean − class/naive ≥ 40" });
@@ -134,6 +135,33 @@ describe("the command", () => {
     const lines = both.out.filter((line) => /^(met|NOT MET)/.test(line));
     expect(lines).toHaveLength(2);
     expect(both.code).toBe(lines.some((line) => line.startsWith("NOT")) ? 1 : 0);
+  });
+
+  test("stopped in the middle of a run, goes on from there to the same number", async () => {
+    const argv = (where: string): string[] => [
+      "CAPYMOA/tiny-split-mnist/class/finetune",
+      ...["--data", "digits", "--record", join(folder, where), "--json"],
+    ];
+    const stop = new AbortController();
+    const said: string[] = [];
+    // The first note says that the run begins.
+    const voice = { out: (line: string) => said.push(line), note: () => stop.abort(), signal: stop.signal };
+    expect(await conformCommand(argv("stopped"), voice)).toBe(130);
+    expect((JSON.parse(said[0]!) as { cells: unknown[] }).cells).toEqual([]);
+    const [gone, whole] = [await told(argv("stopped")), await told(argv("whole"))];
+    expect(gone).toMatchObject({ code: 0, out: whole.out });
+  });
+
+  test("is the kernel's, which knows of it only where the library is", async () => {
+    const lines: string[] = [];
+    const log = vi.spyOn(console, "log").mockImplementation((line: string) => void lines.push(line));
+    try {
+      expect(await run(["--strategy", "nearestMean", "--data", "digits", "--record", folder, "--json"])).toBe(0);
+    } finally {
+      log.mockRestore();
+    }
+    const { cells } = JSON.parse(lines.join("\n")) as { cells: Conformance[] };
+    expect(cells.map(({ cell }) => cell)).toEqual(["CAPYMOA/tiny-split-mnist/class/ncm"]);
   });
 
   test("stops between runs and says that it goes on", async () => {
