@@ -94,6 +94,7 @@ function applied<Args extends readonly unknown[]>(
       head: stream.head,
       target: stream.target,
       ...(stream.budget && { budget: stream.budget }),
+      ...(stream.recall && { recall: true }),
       experience: (i) => stream.experience(i),
       ...(changed.experience === undefined && {
         tasks: stream.tasks,

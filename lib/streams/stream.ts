@@ -88,6 +88,8 @@ export interface Stream<F extends Fact = Fact, K extends Kind = Kind> extends It
   experience(index: number): Experience;
   /** What the learner may spend on each experience; nothing is said where it is not limited. */
   readonly budget?: Budget;
+  /** Whether what was taught comes again, and in the test, by design: facts whose recall is asked for, inputs of which there are few. */
+  readonly recall?: boolean;
   /** How many training examples the experience at a position has, without making them where that can be told. */
   countOf(index: number): number;
   /** The task that the experience at a position belongs to, without making the experience. */
@@ -107,7 +109,10 @@ export type StreamParts<F extends Fact, K extends Kind> = Pick<
   "spec" | "kind" | "shape" | "facts" | "length" | "classes"
 > &
   Partial<
-    Pick<Stream<F, K>, "head" | "target" | "tasks" | "budget" | "countOf" | "taskOf" | "classesOf" | "test" | "seeded">
+    Pick<
+      Stream<F, K>,
+      "head" | "target" | "tasks" | "budget" | "recall" | "countOf" | "taskOf" | "classesOf" | "test" | "seeded"
+    >
   > & {
     readonly experience: (index: number) => Experience;
   };

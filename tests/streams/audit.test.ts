@@ -10,7 +10,9 @@ import { repeat } from "../../lib/streams/operators/repeat.ts";
 import { split } from "../../lib/streams/operators/split.ts";
 import { unlabel } from "../../lib/streams/operators/unlabel.ts";
 import { classes } from "../../lib/streams/sources/classes.ts";
+import { edits } from "../../lib/streams/sources/edits.ts";
 import { permuted } from "../../lib/streams/sources/permuted.ts";
+import { regression } from "../../lib/streams/sources/regression.ts";
 import type { Stream } from "../../lib/streams/stream.ts";
 
 const leaking = () =>
@@ -63,4 +65,11 @@ test("every picture of a stream that leaks says so", () => {
     );
     expect(picture(split(5)(classes(images)) as Stream).toText()).not.toContain("⚠");
   }
+});
+
+test("facts are tested as they were taught, and where there are few inputs they come again: neither is warned of", () => {
+  const taught = edits(4, { batch: 3 });
+  expect(audit(taught)).toEqual([]);
+  expect(audit(repeat(2)(taught) as Stream)).toEqual([]);
+  expect(audit(regression({ examples: 200, experiences: 3 }))).toEqual([]);
 });

@@ -2,12 +2,15 @@
 import { describe, expect, test } from "vitest";
 import { blobs } from "../../lib/data/blobs.ts";
 import { gather } from "../../lib/data/dataset.ts";
+import { jit, tf } from "../../lib/engine/index.ts";
 import { random } from "../../lib/engine/random.ts";
+import { flopsDone } from "../../lib/engine/runtime/tally.ts";
 import { decode } from "../../lib/engine/serialize.ts";
 import { forgottenAccuracy, retainedAccuracy } from "../../lib/metrics/forgotten-accuracy.ts";
 import { mlp } from "../../lib/models/backbones/mlp.ts";
+import { type Model, tape } from "../../lib/models/model.ts";
 import { net } from "../../lib/models/net.ts";
-import { network } from "../../lib/models/network.ts";
+import { network, type Weights } from "../../lib/models/network.ts";
 import { acquire } from "../../lib/strategies/acquire.ts";
 import { agem } from "../../lib/strategies/agem.ts";
 import { cumulative } from "../../lib/strategies/cumulative.ts";
@@ -82,6 +85,23 @@ describe("a budget", () => {
     expect(flopsPerExample(dense, dense.init(random(0), 3))).toBe(2 * 4 * 8 + 2 * 8 * 3);
     const images = network(net().conv(5, 3).flatten(), [6, 6, 2]);
     expect(flopsPerExample(images, images.init(random(0), 3))).toBe(2 * (3 * 3 * 2) * 5 * 36 + 2 * (5 * 36) * 3);
+  });
+
+  test("of operations counts what a compiled pass is measured to do", () => {
+    const models: [Model, number[]][] = [
+      [mlp({ hidden: [20, 10] }), [12]],
+      [net().conv(6, 3).relu().pool(2).conv(8, 3).flatten().dense(10), [12, 12, 1]],
+      [net().embedding(7, 8, { positions: false }).gru(5).last(), [6]],
+    ];
+    for (const [model, shape] of models) {
+      const own = network(model, shape);
+      const weights = own.init(random(0), 5);
+      const pass = jit((w: Weights, x: tf.Tensor) => own.logits(w, own.features(w, x, tape(false, null, {}).mode)));
+      pass(weights, tf.zeros([4, ...shape])).dataSync();
+      const before = flopsDone();
+      pass(weights, tf.zeros([4, ...shape])).dataSync();
+      expect(flopsDone() - before).toBe(4 * flopsPerExample(own, weights));
+    }
   });
 
   test("of memory refuses a buffer that is larger, before any training", () => {

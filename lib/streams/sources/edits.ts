@@ -79,6 +79,7 @@ export const edits = source("edits", "none", function edits(n: number, options: 
   return makeStream<"boundary" | "labels" | "length", "sequence">({
     spec: { name: "edits", args: [n, options as never] },
     kind: "sequence",
+    recall: true,
     shape: [2],
     facts: ["boundary", "labels", "length"],
     length: n + 1,

@@ -97,6 +97,7 @@ export const regression = source("regression", "none", function regression(optio
     shape: [o.inputs],
     facts: facts as ("boundary" | "length")[],
     target: "numbers",
+    recall: true,
     length: o.experiences,
     classes: ["y"],
     countOf: () => o.examples,

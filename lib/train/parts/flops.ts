@@ -5,8 +5,8 @@ import type { Network, Weights } from "../../models/network.ts";
 
 /**
  * The multiplications and additions of one example's pass forwards through the layers with weights: twice the numbers in a layer's
- * kernels for each place that they are applied to. What has no kernel (activations, pooling, normalisation) is not counted, as is
- * usual; training takes three times as much, once forwards and twice backwards.
+ * kernels for each place that they are applied to. What has no kernel (activations, pooling, normalisation, the scores of attention) is
+ * not counted, as is usual; training takes three times as much, once forwards and twice backwards.
  */
 export function flopsPerExample(network: Network, weights: Weights): number {
   let flops = 0;
