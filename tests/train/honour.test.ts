@@ -18,6 +18,9 @@ import { ewc } from "../../lib/strategies/ewc.ts";
 import { gdumb } from "../../lib/strategies/gdumb.ts";
 import { joint } from "../../lib/strategies/joint.ts";
 import { acquisitions, highest, probabilitiesOf } from "../../lib/strategies/parts/acquisitions.ts";
+import { emptyBuffer } from "../../lib/strategies/parts/buffer.ts";
+import { dropped, moved } from "../../lib/strategies/parts/forgetting.ts";
+import { movedRecords } from "../../lib/strategies/parts/recorded.ts";
 import { replay } from "../../lib/strategies/replay.ts";
 import type { Strategy } from "../../lib/strategies/strategy.ts";
 import { active } from "../../lib/streams/operators/active.ts";
@@ -156,6 +159,24 @@ describe("a deletion request", () => {
     advance(session, session.cursor.step + 2);
     expect([entry.name, held()[0]]).toEqual([entry.name, false]);
     session.dispose();
+  });
+
+  test("moves what is kept beside a memory with its examples, and overwrites the rest", () => {
+    const buffer = emptyBuffer(5, { shape: [1], scale: 1, bytes: true });
+    buffer.rows.set([50, 51, 52, 53, 54]);
+    buffer.labels.set([0, 1, 0, 2, 1]);
+    buffer.size = 5;
+    const stay = dropped(buffer, new Set([0]));
+    expect([[...stay], buffer.size]).toEqual([[1, 3, 4], 3]);
+    expect([[...buffer.rows], [...buffer.labels]]).toEqual([
+      [51, 53, 54, 0, 0],
+      [1, 2, 1, 0, 0],
+    ]);
+    const beside = Float32Array.of(0, 0, 10, 11, 20, 21, 30, 31, 40, 41);
+    moved(beside, 2, stay);
+    expect([...beside]).toEqual([10, 11, 30, 31, 40, 41, 0, 0, 0, 0]);
+    const records = movedRecords({ values: tf.tensor2d([[0], [1], [2], [3], [4]]) }, stay);
+    expect([...records.values.dataSync()]).toEqual([1, 3, 4, 0, 0]);
   });
 
   test("is told in the log, and forgotten classes are scored apart from then on", () => {
