@@ -1,10 +1,10 @@
+/// <reference types="@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops.js" preserve="true" />
 /**
  * Operations as methods of tensors: `x.square().mean()`.
  *
  * TensorFlow.js has them in its browser bundle alone, though parts of tf.layers (orthogonal initializers) use them everywhere.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import type {} from "@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops.js";
 
 type Op = (...args: unknown[]) => unknown;
 const ops = tf as unknown as Record<string, Op>;
