@@ -138,13 +138,22 @@ export function evaluations(runs: readonly (readonly TrainEvent[])[]): DataFrame
   });
 }
 
-/** One row per update of the weights: the loss of its batch, and a column for each of the loss's terms. */
+/** One row per update of the weights: the loss of its batch, and a column for each of the loss's terms and each projection's share. */
 export function trainingSteps(runs: readonly (readonly TrainEvent[])[]): DataFrame {
   return eventFrame(runs, "seed step experience epoch loss", (event) => {
     if (event.type !== "step") return undefined;
-    const { step, experience, epoch, loss, terms, examples, accuracy } = event;
+    const { step, experience, epoch, loss, terms, projected, examples, accuracy } = event;
     const counted = examples === undefined ? {} : { examples };
-    return { step, experience, epoch, loss, ...terms, ...counted, ...(accuracy === undefined ? {} : { accuracy }) };
+    return {
+      step,
+      experience,
+      epoch,
+      loss,
+      ...terms,
+      ...projected,
+      ...counted,
+      ...(accuracy === undefined ? {} : { accuracy }),
+    };
   });
 }
 

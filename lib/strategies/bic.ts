@@ -80,13 +80,16 @@ export const bic = strategy(
       data: ({ exemplars }: Memory, { train, index }, context) =>
         exemplars === null ? train : held(exemplars, index, context).train,
       taskLoss({ tensors }, step) {
-        const { logits, y, mask, weight, x, task } = step;
-        const labels = step.crossEntropy(logits, y, mask, weight);
-        if (tensors.teacher === undefined) return labels;
+        const labels = step.crossEntropy(step.logits, step.y, step.mask, step.weight);
+        return tensors.share === undefined ? labels : (tf.mul(labels, tf.sub(1, tensors.share)) as tf.Scalar);
+      },
+      loss({ tensors }, step) {
+        if (tensors.teacher === undefined) return tf.scalar(0);
+        const { logits, x, task } = step;
         const before = widenedTo(recalled(tensors.teacher, step, x, task).logits, logits.shape[1]!);
         const corrected = tf.add(tf.mul(before, tensors.scale), tensors.shift);
         const kept = tf.mean(softCrossEntropies(logits, corrected, temperature, tensors.old!));
-        return tf.add(tf.mul(labels, tf.sub(1, tensors.share!)), tf.mul(kept, tensors.share!)) as tf.Scalar;
+        return tf.mul(kept, tensors.share!) as tf.Scalar;
       },
       afterExperience({ exemplars, scale, shift, tensors }: Memory, { index, classes }, context) {
         const next = withExperience(exemplars, index, classes, capacity, "random", context);

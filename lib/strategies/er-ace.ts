@@ -1,7 +1,7 @@
 import { tf } from "../engine/index.ts";
 import { present } from "./parts/contrast.ts";
 import { type OnlineMemory, replayed } from "./parts/online.ts";
-import { currentRows, pastRows } from "./parts/rows.ts";
+import { currentRows, pastEntropy } from "./parts/rows.ts";
 import { requireWhole, strategy } from "./strategy.ts";
 
 /**
@@ -38,11 +38,9 @@ export const erAce = strategy(
         const now = currentRows(step);
         const own = present(now.y, now.logits.shape[1]!);
         const mask = now.mask === null ? own : tf.mul(now.mask, own);
-        const fresh = step.crossEntropy(now.logits, now.y, mask);
-        const past = pastRows(step);
-        if (past === null) return fresh;
-        return tf.add(fresh, step.crossEntropy(past.logits, past.y, past.mask, past.weight)) as tf.Scalar;
+        return step.crossEntropy(now.logits, now.y, mask);
       },
+      loss: (_state, step) => pastEntropy(step),
     };
   },
 );

@@ -2,7 +2,7 @@ import { tf } from "../engine/index.ts";
 import { contrasted, present, sameColumn } from "./parts/contrast.ts";
 import { normalised } from "./parts/distillation.ts";
 import { type OnlineMemory, replayed } from "./parts/online.ts";
-import { currentRows, pastRows } from "./parts/rows.ts";
+import { currentRows, pastEntropy } from "./parts/rows.ts";
 import { requireNumber, requireWhole, strategy } from "./strategy.ts";
 
 /**
@@ -43,8 +43,7 @@ export const erAml = strategy(
         replayed(memory, batch, { name: "erAml", capacity, draw, weight: 1 }, context),
       taskLoss(_state, step) {
         const now = currentRows(step);
-        const past = pastRows(step);
-        if (past === null) return step.crossEntropy(now.logits, now.y, now.mask);
+        if (step.x.shape[0] === step.current) return step.crossEntropy(now.logits, now.y, now.mask);
         const [n, all] = [now.count, step.y.shape[0]!];
         const features = normalised(step.features) as tf.Tensor2D;
         const own = tf.slice(features, [0, 0], [n, features.shape[1]]);
@@ -53,11 +52,9 @@ export const erAml = strategy(
         const inBatch = tf.gather(tf.reshape(present(now.y, columns), [columns]), tf.cast(step.y, "int32"));
         const others = tf.mul(tf.sub(1, tf.eye(n, all)), tf.expandDims(inBatch, 0));
         const positive = tf.mul(sameColumn(now.y, step.y), others);
-        return tf.add(
-          contrasted(near, positive, others),
-          step.crossEntropy(past.logits, past.y, past.mask, past.weight),
-        ) as tf.Scalar;
+        return contrasted(near, positive, others);
       },
+      loss: (_state, step) => pastEntropy(step),
     };
   },
 );

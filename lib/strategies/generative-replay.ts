@@ -1,3 +1,4 @@
+import { type Examples, gather } from "../data/dataset.ts";
 import { cloneTree, type Rng, tf } from "../engine/index.ts";
 import type { Params } from "../models/model.ts";
 import { softCrossEntropies } from "./parts/distillation.ts";
@@ -18,7 +19,7 @@ interface Memory {
  * The generator is a variational autoencoder with two hidden layers. In the t-th experience each step draws `draw` examples from the
  * generator as it was before the experience; the network has the loss `1/t · CE(batch) + (1 − 1/t) · CE(drawn, labels)` and the generator
  * `1/t · ELBO(batch) + (1 − 1/t) · ELBO(drawn)`, with labels those that the network before the experience finds likeliest, or, with `labels:
- * "soft"`, its probabilities at temperature 2. Inputs must lie in [0, 1].
+ * "soft"`, its probabilities at temperature 2. Inputs must lie in [0, 1]; a note says when they do not.
  *
  * Shin et al. 2017, arXiv:1705.08690, eq. 1–2; the autoencoder and the weights are those of van de Ven et al. 2022.
  * Differs from the paper: a variational autoencoder in place of a generative adversarial network; network and generator share the run's
@@ -68,30 +69,50 @@ export const generativeReplay = strategy(
         };
       },
       taskLoss({ tensors }, step) {
-        const { x, y, logits, mask, task, count } = currentRows(step);
+        const { x, count } = currentRows(step);
         const own = step.weights.added!.generativeReplay as Vae;
+        const labelled = step.crossEntropy(step.logits, step.y, step.mask, step.weight);
+        const fresh = tf.add(labelled, vaeLoss(own, x, normals(step.rng, "code", [count, latent])));
+        return (tensors === undefined ? fresh : tf.div(fresh, tf.add(tensors.past, 1))) as tf.Scalar;
+      },
+      loss({ tensors }, step) {
+        if (tensors === undefined) return tf.scalar(0);
+        const { mask, task, count } = currentRows(step);
         const { rng } = step;
-        const fresh = tf.add(
-          step.crossEntropy(logits, y, mask),
-          vaeLoss(own, x, normals(rng, "code", [count, latent])),
-        );
-        if (tensors === undefined) return fresh as tf.Scalar;
         const n = draw || count;
         const dreamt = decoded(tensors.generator, normals(rng, "dream", [n, latent]), step.network.input);
         const told = task === null ? null : tf.tile(tf.slice(task, [0], [1]), [n]);
         const given = recalled(tensors.solver, step, dreamt, told).logits;
-        const shut = tf.mul(tf.sub(1, tensors.columns), 1e9);
+        const known = tf.sub(given, tf.mul(tf.sub(1, tensors.columns), 1e9));
         const said = step.forward(dreamt, { task: told }).logits;
         const all = mask === null || mask.shape[0] !== 1 ? null : mask;
         const past =
           labels === "soft"
-            ? tf.mean(softCrossEntropies(said, tf.sub(given, shut), 2))
-            : step.crossEntropy(said, tf.argMax(tf.sub(given, shut), -1), all);
+            ? tf.mean(softCrossEntropies(said, known, 2))
+            : step.crossEntropy(said, tf.argMax(known, -1), all);
+        const own = step.weights.added!.generativeReplay as Vae;
         const old = tf.add(past, vaeLoss(own, dreamt, normals(rng, "old code", [n, latent])));
-        const share = tf.div(1, tf.add(tensors.past, 1));
-        return tf.add(tf.mul(fresh, share), tf.mul(old, tf.sub(1, share))) as tf.Scalar;
+        return tf.mul(old, tf.div(tensors.past, tf.add(tensors.past, 1))) as tf.Scalar;
+      },
+      afterExperience(memory: Memory, { train }) {
+        const outside = outsideUnit(train);
+        return outside === 0
+          ? memory
+          : {
+              ...memory,
+              notes: [
+                `${(100 * outside).toFixed(0)} % of the inputs are outside [0, 1], where no picture of the generator is; scale them`,
+              ],
+            };
       },
     };
   },
   ["boundary"],
 );
+
+/** The share of the numbers of some examples that are outside [0, 1]. */
+function outsideUnit(examples: Examples): number {
+  const some = Uint32Array.from({ length: Math.min(examples.length, 100) }, (_, i) => i);
+  const rows = gather(examples, some);
+  return rows.reduce((count, v) => count + +(v < 0 || v > 1), 0) / Math.max(1, rows.length);
+}

@@ -27,8 +27,9 @@ interface Memory {
  * `c · Σ gate · (1 − a) / Σ (1 − a)` added. Needs the task at test time.
  *
  * Serrà et al. 2018, arXiv:1801.01423, eq. 1–6. Dense layers with rectifiers only: gates act before the rectifier, which is the same.
+ * Embeddings begin standard normal, so that about half of the units are open.
  * Differs from the paper: the factor is on the step rather than on the gradient, which is the same for plain descent and protects under
- * any optimizer; embeddings begin uniform in [0, 2], as in later code, so that all units begin open.
+ * any optimizer.
  *
  * @example
  * ```ts
@@ -78,7 +79,7 @@ export const hat = strategy(
             .slice(0, -1)
             .map((path) => [path, layerAt(weights, path).kernel.shape[1]] as const);
         });
-        return Object.fromEntries(widths.map(([path, n]) => [path, rng.at(path).uniforms([stream.tasks, n], 0, 2)]));
+        return Object.fromEntries(widths.map(([path, n]) => [path, rng.at(path).normals([stream.tasks, n])]));
       },
       init: ({ weights, columns }): Memory => ({
         tensors: {

@@ -64,7 +64,7 @@ export const hpcr = strategy(
         const cosines = tf.matMul(normalised(features) as tf.Tensor2D, kernel as tf.Tensor2D, false, true);
         return { features, logits: tf.div(cosines, temperature) };
       },
-      taskLoss({ tensors }, step) {
+      taskLoss(_state, step) {
         const { logits, y, features, mask } = step;
         const columns = logits.shape[1]!;
         const counts = tf.sum(oneHots(y, columns), 0, true);
@@ -74,11 +74,13 @@ export const hpcr = strategy(
         const twice = tf.mean(tf.gather(tf.reshape(often, [columns]), tf.cast(y, "int32")));
         let loss: tf.Tensor = tf.add(step.crossEntropy(tf.add(logits, here), y, mask), twice);
         if (pairs > 0) loss = tf.add(loss, tf.mul(supervisedContrast(normalised(features), y, temperature), pairs));
+        return loss as tf.Scalar;
+      },
+      loss({ tensors }, step) {
         const old = joinedRows(step, "hpcr");
-        if (distilled === 0 || old === null || tensors.teacher === undefined) return loss as tf.Scalar;
-        const before = widenedTo(recalled(tensors.teacher, step, old.x, old.task).logits, columns);
-        const held = tf.mean(softCrossEntropies(old.logits, before, 1));
-        return tf.add(loss, tf.mul(held, distilled)) as tf.Scalar;
+        if (old === null || tensors.teacher === undefined) return tf.scalar(0);
+        const before = widenedTo(recalled(tensors.teacher, step, old.x, old.task).logits, old.logits.shape[1]!);
+        return tf.mul(tf.mean(softCrossEntropies(old.logits, before, 1)), distilled) as tf.Scalar;
       },
     };
   },

@@ -1,5 +1,6 @@
 import { tf } from "../engine/index.ts";
 import { nearness, unitMeans } from "./parts/closed-form.ts";
+import { oneHots } from "./parts/contrast.ts";
 import {
   blanks,
   type Choice,
@@ -75,21 +76,15 @@ export const icarl = strategy(
         };
       },
       ...rehearsal,
-      taskLoss({ tensors }, step) {
-        const { teacher, old, open } = tensors;
-        const { logits, x, y, task } = step;
-        const columns = logits.shape[1]!;
-        const labels = tf.cast(tf.oneHot(tf.cast(y, "int32"), columns), "float32");
-        const targets =
-          teacher === undefined
-            ? labels
-            : tf.where(
-                tf.greater(tf.mul(old!, tf.onesLike(labels)), 0),
-                tf.sigmoid(widenedTo(recalled(teacher, step, x, task).logits, columns)),
-                labels,
-              );
-        const losses = tf.sub(tf.softplus(logits), tf.mul(targets, logits));
-        return tf.mean(tf.sum(tf.mul(losses, open!), -1)) as tf.Scalar;
+      taskLoss({ tensors: { teacher, old, open } }, { logits, y }) {
+        const columns = teacher === undefined ? open! : tf.sub(open!, old!);
+        return binaryCrossEntropy(logits, oneHots(y, logits.shape[1]!), columns);
+      },
+      loss({ tensors: { teacher, old } }, step) {
+        if (teacher === undefined) return tf.scalar(0);
+        const { logits, x, task } = step;
+        const before = tf.sigmoid(widenedTo(recalled(teacher, step, x, task).logits, logits.shape[1]!));
+        return binaryCrossEntropy(logits, before, old!);
       },
       afterExperience({ exemplars, tensors }: Memory, { index, classes }, context) {
         const next = withExperience(exemplars, index, classes, capacity, choose, context);
@@ -114,3 +109,9 @@ export const icarl = strategy(
   },
   ["boundary", "labels"],
 );
+
+/** The mean over rows of the sum over some columns of the binary cross-entropy of logits. */
+function binaryCrossEntropy(logits: tf.Tensor, targets: tf.Tensor, columns: tf.Tensor): tf.Scalar {
+  const losses = tf.sub(tf.softplus(logits), tf.mul(targets, logits));
+  return tf.mean(tf.sum(tf.mul(losses, columns), -1)) as tf.Scalar;
+}

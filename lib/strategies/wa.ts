@@ -59,12 +59,15 @@ export const wa = strategy(
       },
       ...rehearsal,
       taskLoss({ tensors }, step) {
-        const { logits, y, mask, weight, x, task } = step;
-        const labels = step.crossEntropy(logits, y, mask, weight);
-        if (tensors === undefined) return labels;
+        const labels = step.crossEntropy(step.logits, step.y, step.mask, step.weight);
+        return tensors === undefined ? labels : (tf.mul(labels, tf.sub(1, tensors.share)) as tf.Scalar);
+      },
+      loss({ tensors }, step) {
+        if (tensors === undefined) return tf.scalar(0);
+        const { logits, x, task } = step;
         const teacher = widenedTo(recalled(tensors.teacher, step, x, task).logits, logits.shape[1]!);
         const held = tf.mean(softCrossEntropies(logits, teacher, temperature, tensors.old));
-        return tf.add(tf.mul(labels, tf.sub(1, tensors.share)), tf.mul(held, tensors.share)) as tf.Scalar;
+        return tf.mul(held, tensors.share) as tf.Scalar;
       },
       afterExperience({ exemplars, tensors }: Memory, { index, classes }, context) {
         const next = withExperience(exemplars, index, classes, capacity, choose, context);

@@ -39,6 +39,8 @@ export interface Stepped {
   readonly loss: number;
   /** The size of each term: the task's loss and what each strategy adds, by name. */
   readonly terms: Readonly<Record<string, number>>;
+  /** How much each projection changed the gradient, `‖g − g′‖ / ‖g‖`, by name; where there is one. */
+  readonly projected?: Readonly<Record<string, number>>;
   /** New examples of the batch (replayed ones left out), and the share of them classified right before the update, where it was asked for. */
   readonly examples?: number;
   readonly accuracy?: number;

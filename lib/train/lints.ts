@@ -2,8 +2,8 @@
 import type { TrainEvent } from "./events.ts";
 
 /**
- * Sentences about what looks wrong in a run: a strategy's term that has been exactly zero since some experience, from the second to the last, and the
- * notes of the strategies. An empty list when nothing does.
+ * Sentences about what looks wrong in a run: a strategy's term that has been exactly zero, or a projection that has changed no gradient,
+ * since some experience, from the second to the last; and the notes of the strategies. An empty list when nothing does.
  *
  * @example
  * ```ts
@@ -12,7 +12,7 @@ import type { TrainEvent } from "./events.ts";
  * ```
  */
 export function lints(events: Iterable<TrainEvent>): string[] {
-  const zeroSince = new Map<string, number>();
+  const [terms, projections] = [new Map<string, number>(), new Map<string, number>()];
   const found: string[] = [];
   let last = 0;
   for (const event of events) {
@@ -20,17 +20,27 @@ export function lints(events: Iterable<TrainEvent>): string[] {
     if (event.type !== "step") continue;
     last = Math.max(last, event.experience);
     if (event.experience === 0) continue;
-    for (const [name, value] of Object.entries(event.terms)) {
-      if (name === "task") continue;
-      if (value !== 0) zeroSince.set(name, Number.POSITIVE_INFINITY);
-      else if (!((zeroSince.get(name) ?? Number.POSITIVE_INFINITY) <= event.experience))
-        zeroSince.set(name, event.experience);
-    }
+    const { task: _, ...added } = event.terms;
+    noteZeros(terms, added, event.experience);
+    noteZeros(projections, event.projected ?? {}, event.experience);
   }
-  for (const [name, since] of zeroSince)
+  for (const [name, since] of terms)
     if (since <= last)
       found.push(
         `${name}: its term has been exactly zero since experience ${since}; it does nothing. Raise its strength, or check that it is given what it needs`,
       );
+  for (const [name, since] of projections)
+    if (since <= last)
+      found.push(
+        `${name}: it has changed no gradient since experience ${since}; it does nothing. Check its memory, or what it protects`,
+      );
   return found;
+}
+
+/** Keeps the experience since which each number has been zero; one that was not is never. */
+function noteZeros(since: Map<string, number>, sizes: Readonly<Record<string, number>>, experience: number): void {
+  for (const [name, value] of Object.entries(sizes)) {
+    if (value !== 0) since.set(name, Number.POSITIVE_INFINITY);
+    else if (!((since.get(name) ?? Number.POSITIVE_INFINITY) <= experience)) since.set(name, experience);
+  }
 }

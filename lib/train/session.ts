@@ -34,7 +34,7 @@ import { type RunSpec, requireSound, specHash } from "./spec.ts";
 import { stacked } from "./stacked.ts";
 import { type Cursor, outset, type Place, reached, readState, type Saved } from "./state.ts";
 import { type Learner, type TrainStep, termNames, trainStep } from "./step.ts";
-import { stepEvents } from "./stepped.ts";
+import { onHost, stepEvents } from "./stepped.ts";
 import { widenedState } from "./widen.ts";
 
 /** Steps taken in one program run, where no strategy needs the host between steps. */
@@ -292,7 +292,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     const names = termNames(strategies);
     const before = out.chosen && { batches, chosen: out.chosen.dataSync() };
     const why = culprit(step, net, strategies, taken, cursor.step, [next, out]);
-    queue.push(...stepEvents(names, out.terms.dataSync(), { ...cursor, perEpoch: steps.perEpoch }, before, why));
+    const from = { ...cursor, perEpoch: steps.perEpoch };
+    queue.push(...stepEvents(names, out.terms.dataSync(), from, before, why, onHost(out.projected)));
     disposeTree([learner, inputs] as unknown as Tree);
     learner = next;
     for (const s of strategies) {

@@ -1,7 +1,7 @@
 /** The training step: forward, backward, strategies and optimizer as one traced function. */
 
 import type { Target } from "../data/dataset.ts";
-import { mapTensors, type Rng, steps, type Tree, tf, valueAndGrad } from "../engine/index.ts";
+import { mapTensors, type Rng, steps, sumTree, type Tree, tf, valueAndGrad } from "../engine/index.ts";
 import type { Params } from "../models/model.ts";
 import { masked, type Network, type Weights } from "../models/network.ts";
 import { applyUpdates, type Optimizer } from "../optim/optimizer.ts";
@@ -32,11 +32,12 @@ export type Inputs = {
 };
 
 /**
- * What a step gives back: `[1 + losses]` terms (the task's first), `[n]` columns that the learner decided for before the update, and what
- * strategies asked to see.
+ * What a step gives back: `[1 + losses]` terms (the task's first), how much each projection changed the gradient, `[n]` columns that the
+ * learner decided for before the update, and what strategies asked to see.
  */
 export type Outputs = {
   readonly terms: tf.Tensor;
+  readonly projected: { readonly [strategy: string]: tf.Tensor };
   readonly chosen?: tf.Tensor;
   readonly seen: { readonly [strategy: string]: { readonly [name: string]: tf.Tensor } };
 };
@@ -165,8 +166,14 @@ function oneStep(
   const after: Step = { ...step!, features: aux.features, logits: aux.logits };
   const stepFor = (s: Strategy): Step => ({ ...after, extra: inputs.extra[s.spec.name] ?? {} });
   let gradient: Weights = grads;
-  for (const s of strategies)
-    if (s.hooks.gradient !== undefined) gradient = s.hooks.gradient(tensorsOf(s), gradient, stepFor(s));
+  const projected: Record<string, tf.Tensor> = {};
+  for (const s of strategies) {
+    if (s.hooks.gradient === undefined) continue;
+    const given = gradient;
+    gradient = s.hooks.gradient(tensorsOf(s), gradient, stepFor(s));
+    if (s.hooks.role === "projection")
+      projected[s.spec.name] = gradient === given ? tf.scalar(0) : shareChanged(given, gradient);
+  }
   const [updates, optimizerState] = optimizer.update(gradient, state.optimizer, state.weights, inputs.rate);
   let weights = applyUpdates<Weights>(state.weights, updates as unknown as Weights);
   const changed = (): Change => ({ before: state.weights, after: weights, slope: grads, gradient });
@@ -185,8 +192,15 @@ function oneStep(
     if (s.hooks.outputs !== undefined) seen[s.spec.name] = s.hooks.outputs(tensorsOf(s), stepFor(s));
   return [
     { weights, statistics: mapTensors((t) => t, aux.statistics as Params), optimizer: optimizerState, carried },
-    { terms: aux.terms, ...chosenBefore(strategies, aux.logits, inputs, layout), seen },
+    { terms: aux.terms, projected, ...chosenBefore(strategies, aux.logits, inputs, layout), seen },
   ];
+}
+
+/** `‖a − b‖ / ‖a‖` of two gradients. */
+function shareChanged(a: Weights, b: Weights): tf.Tensor {
+  const apart = sumTree((x, y) => tf.sum(tf.squaredDifference(x, y!)) as tf.Scalar, a, b);
+  const whole = sumTree((x) => tf.sum(tf.square(x)) as tf.Scalar, a);
+  return tf.sqrt(tf.div(apart, tf.maximum(whole, 1e-30)));
 }
 
 /** The column that the learner decides for in each row; nothing where it is not asked for one, or does not decide by its logits. */

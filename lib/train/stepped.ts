@@ -1,4 +1,5 @@
 /** The events of the steps that a program has taken. */
+import type { tf } from "../engine/index.ts";
 import type { Batch } from "../strategies/strategy.ts";
 import type { Stepped } from "./events.ts";
 
@@ -16,6 +17,13 @@ interface Before {
   readonly chosen: ArrayLike<number>;
 }
 
+/** Numbers of the steps, one after the other, by strategy. */
+type PerStep = Readonly<Record<string, ArrayLike<number>>>;
+
+/** Tensors as numbers, by name. */
+export const onHost = (tensors: Readonly<Record<string, tf.Tensor>>): PerStep =>
+  Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.dataSync()]));
+
 /**
  * One event per step from the terms of the loss, step after step; with the accuracy before the update where it is known.
  * `culprit` says, after "; ", what made the loss of the k-th of the steps not finite.
@@ -28,6 +36,7 @@ export function stepEvents(
   from: From,
   before?: Before,
   culprit: (k: number) => string = () => "",
+  projected: PerStep = {},
 ): Stepped[] {
   const count = terms.length / names.length;
   return Array.from({ length: count }, (_, k) => {
@@ -47,6 +56,9 @@ export function stepEvents(
       epoch,
       loss,
       terms: Object.fromEntries(values),
+      ...(Object.keys(projected).length > 0 && {
+        projected: Object.fromEntries(Object.entries(projected).map(([name, shares]) => [name, shares[k]!])),
+      }),
       ...(before === undefined ? {} : classified(before, k)),
     };
   });

@@ -104,6 +104,13 @@ export function stepOf(given: Given): Step {
   };
 }
 
+/** What a strategy makes of the loss: its own task's loss and the term that it adds, together. */
+export function lossOf(strategy: Strategy, state: object, step: Step): number {
+  const { taskLoss, loss } = strategy.hooks as Partial<Loose>;
+  const parts = [taskLoss, loss].map((part) => part?.(state, step).dataSync()[0] ?? 0);
+  return parts[0]! + parts[1]!;
+}
+
 /** What `predict` sees for some rows. */
 export function predictionOf(net: Network, weights: Weights, x: Rows): Prediction {
   const step = stepOf({ net, weights, x });

@@ -3,6 +3,8 @@ import { flopsDone, tf } from "../../lib/engine/index.ts";
 import { sgd } from "../../lib/optim/index.ts";
 import { replay } from "../../lib/strategies/replay.ts";
 import { limit } from "../../lib/streams/operators/limit.ts";
+import type { Stream } from "../../lib/streams/stream.ts";
+import { lints } from "../../lib/train/lints.ts";
 import { open } from "../../lib/train/session.ts";
 import { evaluation, training } from "../../lib/train/spec.ts";
 import { advance, found, load, many, run, small, spec, stream } from "./support.ts";
@@ -69,6 +71,23 @@ describe.each(found)("$name", (entry) => {
     } catch (error) {
       expect((error as Error).message).toMatch(/cannot be combined/);
     }
+  });
+
+  test("says at every step how large its term and its projection are, and neither is idle", async () => {
+    const make = await load(entry);
+    const made = small(make);
+    const { hooks, spec: own } = made;
+    const idle = (over: Stream): boolean => {
+      const { events } = run(spec(over, [made]));
+      for (const event of events) {
+        if (event.type !== "step") continue;
+        expect(own.name in event.terms).toBe(hooks.loss !== undefined);
+        expect(own.name in (event.projected ?? {})).toBe(hooks.role === "projection");
+      }
+      return lints(events).some((text) => /exactly zero|no gradient/.test(text));
+    };
+    // New classes in every experience; where a method keeps to the past of a class, the same classes in all.
+    expect(idle(stream(make)) && idle(many(make, 3))).toBe(false);
   });
 
   test("works no more and holds no more after many tasks than after a few, unless it says so", async () => {

@@ -25,6 +25,7 @@ import {
   inOrder,
   layersOf,
   length,
+  lossOf,
   mean,
   meanRow,
   noisy,
@@ -54,9 +55,9 @@ describe("asymmetric replay", () => {
   test("er-ace lets new rows compete with the classes of their batch, and past rows with all", () => {
     const fresh = mean([0, 1, 2].map((i) => entropy(logits[i]!, y[i]!, [2, 3])));
     const past = mean(counted.map((i) => entropy(logits[i]!, y[i]!)));
-    expect(value(hooksOf(erAce()).taskLoss({}, step("erAce")))).toBeCloseTo(fresh + past, 4);
+    expect(lossOf(erAce(), {}, step("erAce"))).toBeCloseTo(fresh + past, 4);
     const first = stepOf({ net, weights, x: x.slice(0, 3), y: y.slice(0, 3) });
-    expect(value(hooksOf(erAce()).taskLoss({}, first))).toBeCloseTo(fresh, 4);
+    expect(lossOf(erAce(), {}, first)).toBeCloseTo(fresh, 4);
   });
 
   test("er-aml compares new rows with their class everywhere and with the other classes of their batch", () => {
@@ -70,7 +71,7 @@ describe("asymmetric replay", () => {
       return mean(compared.filter((j) => y[j] === y[i]).map((j) => -Math.log(s(i, j) / all)));
     });
     const past = mean(counted.map((i) => entropy(logits[i]!, y[i]!)));
-    const loss = value(hooksOf(erAml({ temperature })).taskLoss({}, step("erAml")));
+    const loss = lossOf(erAml({ temperature }), {}, step("erAml"));
     expect(loss).toBeCloseTo(mean(each) + past, 4);
   });
 });
@@ -143,7 +144,7 @@ describe("contrastive replay", () => {
       [3, 4].map((i) => -softmax(before[i]!).reduce((s, p, c) => s + p * Math.log(softmax(now[i]!)[c]!), 0)),
     );
     const wanted = proxied + 0.3 * contrast(features, y, temperature) + 0.2 * held;
-    expect(value(hooksOf(strategy).taskLoss(state, step("hpcr", { through })))).toBeCloseTo(wanted, 3);
+    expect(lossOf(strategy, state, step("hpcr", { through }))).toBeCloseTo(wanted, 3);
   });
 });
 

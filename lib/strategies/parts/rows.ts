@@ -44,10 +44,12 @@ export function currentRows(step: Step): Part {
   return partOf(step, 0, step.current);
 }
 
-/** The rows joined to the batch by all strategies of the run, or null when none were; those of no account in the task's loss have weight 0. */
-export function pastRows(step: Step): Part | null {
+/** The mean cross-entropy, over all columns, of the rows that strategies have joined to the batch, as they count in the task's loss. */
+export function pastEntropy(step: Step): tf.Scalar {
   const rows = step.x.shape[0]!;
-  return rows === step.current ? null : partOf(step, step.current, rows);
+  if (rows === step.current) return tf.scalar(0);
+  const { logits, y, mask, weight } = partOf(step, step.current, rows);
+  return step.crossEntropy(logits, y, mask, weight);
 }
 
 /** The rows joined under a name, or null when none were. */
