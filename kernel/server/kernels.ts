@@ -31,16 +31,22 @@ interface Running {
   state: string;
 }
 
+/** A kernel that was started ahead waits so long. */
+const spareMs = 60_000;
+
 export type Kernels = ReturnType<typeof kernels>;
 
 export function kernels(options: KernelOptions, onGone: (id: string) => void = () => {}) {
   const running = new Map<string, Running>();
   /** The server ends: a request that comes now must not leave a process behind. */
   let ending = false;
+  /** A kernel that is started before it is asked for. */
+  let spare: Running | undefined;
 
   function launch(entry: Omit<Running, "kernel">): Kernel {
     const kernel: Kernel = createKernel({
       ...options,
+      warmTypes: options.typeErrors !== "off",
       cwd: entry.cwd,
       session: `${entry.id}-${randomUUID().slice(0, 8)}`,
       send(channel, message) {
@@ -81,6 +87,25 @@ export function kernels(options: KernelOptions, onGone: (id: string) => void = (
     for (const attached of entry.clients.values()) attached.close();
   }
 
+  function create(cwd: string): Running {
+    const entry = {
+      id: randomUUID(),
+      cwd,
+      clients: new Map<string, Client>(),
+      lastActivity: new Date(),
+      state: "starting",
+    };
+    return Object.assign(entry, { kernel: launch(entry) });
+  }
+
+  /** The spare one, if it is for that folder. */
+  function takeSpare(cwd: string): Running | undefined {
+    if (spare?.cwd !== cwd) return undefined;
+    const taken = spare;
+    spare = undefined;
+    return taken;
+  }
+
   const model = (entry: Running): KernelModel => ({
     id: entry.id,
     name: kernelspec.name,
@@ -90,17 +115,25 @@ export function kernels(options: KernelOptions, onGone: (id: string) => void = (
   });
 
   return {
-    start(name: unknown, cwd: string, id: string = randomUUID()): KernelModel {
+    start(name: unknown, cwd: string): KernelModel {
       if (name !== undefined && name !== null && name !== "" && name !== kernelspec.name)
         throw new HttpError(
           404,
           `There is no kernel ${String(name)} here; this server has ${kernelspec.display_name}.`,
         );
       if (ending) throw new HttpError(503, "The server is ending.");
-      const entry = { id, cwd, clients: new Map<string, Client>(), lastActivity: new Date(), state: "starting" };
-      const started: Running = Object.assign(entry, { kernel: launch(entry) });
-      running.set(id, started);
+      const started = takeSpare(cwd) ?? create(cwd);
+      running.set(started.id, started);
       return model(started);
+    },
+    /** Starts a kernel for who will ask for one in that folder soon; who does not come within a minute is not waited for. */
+    prepare(cwd: string): void {
+      if (ending || spare) return;
+      const made = create(cwd);
+      spare = made;
+      setTimeout(() => {
+        if (spare === made) void takeSpare(cwd)?.kernel.close();
+      }, spareMs).unref();
     },
     get: (id: string) => model(find(id)),
     has: (id: string) => running.has(id),
@@ -111,7 +144,7 @@ export function kernels(options: KernelOptions, onGone: (id: string) => void = (
     /** For good: none is started after this. */
     async stopAll(): Promise<void> {
       ending = true;
-      await Promise.all([...running.keys()].map(stop));
+      await Promise.all([spare?.kernel.close(), ...[...running.keys()].map(stop)]);
     },
     /** Connects a page; the same `session` again is the same page. */
     connect(id: string, socket: WebSocket, session: string, received?: number): void {

@@ -81,6 +81,8 @@ export interface PageOptions extends Omit<PageAddress, "clean"> {
   app: string;
   host: string;
   folderName: string;
+  /** Whether `treePath` is a file. */
+  isFile: boolean;
 }
 
 export function page(response: ServerResponse, options: PageOptions): void {
@@ -101,6 +103,7 @@ export function page(response: ServerResponse, options: PageOptions): void {
     mode: "multiple-document",
     workspace: options.workspace,
     treePath: options.treePath,
+    askedFile: options.isFile ? options.treePath : "",
     serverRoot: options.folderName,
     terminalsAvailable: "false",
     quitButton: "true",

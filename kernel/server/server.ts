@@ -13,7 +13,7 @@ import { errorAnswer, sendJson, urlOf } from "./http.ts";
 import { type KernelOptions, kernels } from "./kernels.ts";
 import { asset, page, pageAddress, sorry, welcome } from "./page.ts";
 import { answer, type Services } from "./routes.ts";
-import { sessions } from "./sessions.ts";
+import { folderFor, sessions } from "./sessions.ts";
 import { settings } from "./settings.ts";
 import { trust } from "./trust.ts";
 import { workspaces } from "./workspaces.ts";
@@ -56,7 +56,8 @@ export async function startServer(options: ServerOptions): Promise<NotebookServe
 
   const files = contents(root, trust(config));
   const running = kernels(options, (id) => bound.kernelGone(id));
-  const bound = sessions(running, async (path) => (await files.at(path)).file);
+  const fileOf = async (path: string) => (await files.at(path)).file;
+  const bound = sessions(running, fileOf);
   const services: Services = {
     contents: files,
     kernels: running,
@@ -78,7 +79,12 @@ export async function startServer(options: ServerOptions): Promise<NotebookServe
     if (address && !url.pathname.startsWith("/lab")) {
       response.writeHead(302, { Location: address.clean }).end();
     } else if (address && options.app) {
-      page(response, { ...address, app: options.app, host: request.headers.host ?? "", folderName: basename(root) });
+      const asked = await files.get(address.treePath, { content: false }).catch(() => undefined);
+      const isFile = asked !== undefined && asked.type !== "directory";
+      // While the page is loading, the kernel of the notebook in it is too.
+      if (asked?.type === "notebook" && !bound.has(asked.path)) running.prepare(await folderFor(asked.path, fileOf));
+      const host = request.headers.host ?? "";
+      page(response, { ...address, app: options.app, host, folderName: basename(root), isFile });
     } else if (/^\/static\/(app|themes)\//.test(url.pathname) && options.app) {
       asset(response, options.app, decodeURIComponent(url.pathname.slice(8)), request.headers["if-none-match"]);
     } else await answer({ request, response, url }, services);

@@ -44,6 +44,8 @@ export function sessions(kernels: Kernels, fileOf: (path: string) => Promise<str
   return {
     list: () => [...all.values()].filter(({ kernelId }) => kernels.has(kernelId)).map(model),
     get: (id: string) => model(find(id)),
+    /** Whether the notebook at a path has a kernel. */
+    has: (path: string) => [...all.values()].some((one) => one.path === path && kernels.has(one.kernelId)),
     /** A notebook that has a session keeps it: two tabs on it share the kernel. */
     async create(given: Record<string, unknown>): Promise<SessionModel> {
       const path = text(given, "path");

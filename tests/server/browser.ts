@@ -66,7 +66,7 @@ export async function desk(notebooks: Record<string, unknown>, preload = true): 
     if (content === undefined) cpSync(join(repository, "notebooks", name), join(root, name));
     else writeFileSync(join(root, name), typeof content === "string" ? content : JSON.stringify(content));
   }
-  const library = preload ? { preload: ownLibrary() } : {};
+  const library = preload ? { preload: ownLibrary() } : { typeErrors: "off" as const };
   const server = await startServer({ root, app: app!, config: temporary(), ...library });
   onTestFinished(() => server.close());
   // Shared memory is small in containers; a page that finds it full crashes.
@@ -84,6 +84,9 @@ export async function desk(notebooks: Record<string, unknown>, preload = true): 
   return { root, server, context, open: (file) => open(context, server, file) };
 }
 
+/** The cells of the tab in front; others may stand behind it. */
+const inFront = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-Cell";
+
 async function open(context: BrowserContext, server: NotebookServer, file: string): Promise<Tab> {
   const page = await context.newPage();
   const complaints: string[] = [];
@@ -91,8 +94,8 @@ async function open(context: BrowserContext, server: NotebookServer, file: strin
   page.on("pageerror", (error) => complaints.push(String(error)));
   await page.goto(server.url(file));
   await page.waitForSelector("body[data-ready]", { state: "attached" });
-  await page.waitForSelector(".jp-Notebook .jp-Cell, .jp-Dialog");
-  const cell = (index: number) => page.locator(".jp-Notebook .jp-Cell").nth(index);
+  await page.waitForSelector(`${inFront}, .jp-Dialog`);
+  const cell = (index: number) => page.locator(inFront).nth(index);
   const settled = async (index: number) => {
     const prompt = cell(index).locator(".jp-InputPrompt");
     await eventually(() => prompt.textContent()).toMatch(/\[\d+\]/);

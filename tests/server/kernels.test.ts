@@ -1,8 +1,8 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { framing, v1 } from "../../kernel/server/framing.ts";
-import { channels, serve } from "./support.ts";
+import { channels, emptyPage, serve } from "./support.ts";
 
 const kernel = async ({ ask }: Awaited<ReturnType<typeof serve>>) =>
   (await ask("POST", "/api/kernels", {})).json.id as string;
@@ -187,6 +187,39 @@ describe("kernels", () => {
     expect(await closed).toBe(1003);
     expect((await good.reply(good.execute("1"))).status).toBe("ok");
     good.socket.close();
+  });
+});
+
+describe("a kernel that is started ahead", () => {
+  test("is the one that its folder's notebook gets, and is nobody's until then", async () => {
+    const tested = await serve({ app: emptyPage() });
+    const { server, root, ask, raw, cookie } = tested;
+    mkdirSync(join(root, "deep"));
+    writeFileSync(join(root, "a.ipynb"), "");
+    const page = () => raw("GET", "/lab/tree/a.ipynb", { host: `127.0.0.1:${server.port}`, cookie });
+    await page();
+    expect(server.kernelCount).toBe(0);
+    const begun = async (path: string) => {
+      const body = { path, name: path, type: "notebook", kernel: { name: "thalweg" } };
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      const asked = Date.now();
+      const { kernel } = (await ask("POST", "/api/sessions", body)).json;
+      return { id: kernel.id as string, before: Date.parse(kernel.last_activity) < asked };
+    };
+    // One for another folder is not it.
+    expect((await begun("deep/b.ipynb")).before).toBe(false);
+    const first = await begun("a.ipynb");
+    expect(first.before).toBe(true);
+    expect(server.kernelCount).toBe(2);
+    const { socket, execute, reply, about } = await channels(tested, first.id);
+    const ran = execute("process.cwd()");
+    await reply(ran);
+    expect(JSON.stringify(about(ran))).toContain(root);
+    socket.close();
+    // The page of a notebook that has its kernel starts none.
+    await page();
+    expect((await begun("a.ipynb")).id).toBe(first.id);
+    expect((await begun("c.ipynb")).before).toBe(false);
   });
 });
 

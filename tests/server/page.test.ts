@@ -139,6 +139,21 @@ describe.skipIf(missing !== "")(
       expect(await two.cell(0).locator(".cm-content").textContent()).toBe("1 // two");
     });
 
+    test("each tab has its own layout, which a reload keeps", async () => {
+      const { open } = await desk({ "a.ipynb": notebook("1"), "b.ipynb": notebook("2") }, false);
+      const [one, two] = [await open("a.ipynb"), await open("b.ipynb")];
+      const tabs = ({ page }: typeof one) => page.locator(".lm-DockPanel-tabBar .lm-TabBar-tabLabel").allTextContents();
+      for (const [tab, name] of [
+        [two, "b.ipynb"],
+        [one, "a.ipynb"],
+      ] as const) {
+        await eventually(() => tabs(tab)).toEqual([name]);
+        await tab.page.reload();
+        await tab.page.waitForSelector(".jp-Notebook .jp-Cell");
+        await eventually(() => tabs(tab)).toEqual([name]);
+      }
+    });
+
     test("outputs run no script, neither those of a strange file nor those of one's own cells", async () => {
       const evil = [
         "<script>window.evil = 1</script>",

@@ -4,11 +4,11 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { target } from "../../kernel/commands/notebook.ts";
-import { temporary } from "./support.ts";
+import { emptyPage, temporary } from "./support.ts";
 
 const cli = new URL("../../kernel/cli.ts", import.meta.url).pathname;
 
-/** The command as a person starts it, with a page that has nothing in it, so that none need be built. */
+/** The command as a person starts it. */
 function start(
   args: string[],
   env: Record<string, string> = {},
@@ -17,7 +17,7 @@ function start(
     process.execPath,
     ["--import", import.meta.resolve("tsx"), cli, "notebook", "--no-open", "--no-preload", ...args],
     {
-      env: { ...process.env, THALWEG_CONFIG: temporary(), THALWEG_APP: page(), ...env },
+      env: { ...process.env, THALWEG_CONFIG: temporary(), THALWEG_APP: emptyPage(), ...env },
       stdio: ["ignore", "pipe", "pipe"],
     },
   );
@@ -46,12 +46,6 @@ function start(
         look();
       }),
   };
-}
-
-function page(): string {
-  const folder = temporary();
-  writeFileSync(join(folder, "page.json"), '{"scripts":["app/main.js"]}');
-  return folder;
 }
 
 const alive = (pid: number) => {

@@ -1,5 +1,5 @@
 /** Starts servers in folders of their own, and asks them things that a browser would not. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,13 @@ import { type NotebookServer, type ServerOptions, startServer } from "../../kern
 export function temporary(): string {
   const folder = mkdtempSync(join(tmpdir(), "thalweg-server-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** The bundle of a page with nothing in it, so that none need be built. */
+export function emptyPage(): string {
+  const folder = temporary();
+  writeFileSync(join(folder, "page.json"), '{"scripts":["app/main.js"]}');
   return folder;
 }
 

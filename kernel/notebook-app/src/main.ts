@@ -2,6 +2,7 @@
 import { type JupyterFrontEndPlugin, JupyterLab } from "@jupyterlab/application";
 import { IConnectionStatus, IServiceManager } from "@jupyterlab/services";
 import { PluginRegistry } from "@lumino/coreutils";
+import { askedPlugin } from "./asked.ts";
 import { executorPlugin } from "./executor.ts";
 import { extensions, mimeExtensions } from "./extensions.ts";
 import { plotlyRenderer } from "./plotly.ts";
@@ -9,11 +10,14 @@ import { settingsPlugin } from "./settings.ts";
 import { serverSettingsPlugin } from "./socket.ts";
 import { titlePlugin } from "./title.ts";
 import { translatorPlugin } from "./translator.ts";
+import { resolverPlugin, statePlugin } from "./workspace.ts";
 import "./page.css";
 
 /** Plugins of JupyterLab that are replaced by ours, or ask a server for what this one does not have. */
 const left = new Set([
   "@jupyterlab/apputils-extension:settings",
+  "@jupyterlab/apputils-extension:resolver",
+  "@jupyterlab/apputils-extension:state",
   "@jupyterlab/services-extension:server-settings",
   "@jupyterlab/apputils-extension:announcements",
   "@jupyterlab/apputils-extension:licenses-client",
@@ -36,7 +40,16 @@ const left = new Set([
 type Plugin = JupyterFrontEndPlugin<unknown>;
 
 async function start(): Promise<void> {
-  const ours = [settingsPlugin, serverSettingsPlugin, translatorPlugin, titlePlugin, executorPlugin] as Plugin[];
+  const ours = [
+    settingsPlugin,
+    serverSettingsPlugin,
+    translatorPlugin,
+    titlePlugin,
+    executorPlugin,
+    resolverPlugin,
+    statePlugin,
+    askedPlugin,
+  ] as Plugin[];
   const plugins = [...extensions.flat().filter((plugin) => !left.has(plugin.id)), ...ours];
   const pluginRegistry = new PluginRegistry();
   pluginRegistry.registerPlugins(plugins as never);
