@@ -10,9 +10,15 @@ import { type Graph, sizeOf, type Value } from "../graph/graph.ts";
 import { target } from "../graph/target.ts";
 import type { Info } from "./window.ts";
 
+/** Rows are kept from the forward to the backward pass: at most this many numbers, 128 MB. */
+const mostNumbers = 1 << 25;
+
 /** Whether this is the faster way to a convolution and to both of its gradients. */
-export const isByRows = (info: Info): boolean =>
-  target.provider === "cpu" && info.outChannels > info.outHeight * info.outWidth;
+export function isByRows(info: Info): boolean {
+  const places = info.outHeight * info.outWidth;
+  const numbers = info.batchSize * places * info.filterHeight * info.filterWidth * info.inChannels;
+  return target.provider === "cpu" && info.outChannels > places && numbers <= mostNumbers;
+}
 
 const outside = -1;
 
