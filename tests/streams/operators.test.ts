@@ -165,6 +165,7 @@ describe("forget and budget", () => {
     const stream = o.split(5)(o.budget({ memoryBytes: 1e6 })(o.budget({ steps: 10 })(classes(digits()))));
     expect(stream.budget).toEqual({ steps: 10, memoryBytes: 1e6 });
     expect(() => o.budget({ steps: 0 })).toThrow("budget: steps must be a number above 0, got 0");
+    expect(() => o.budget({ steps: 0.5 })).toThrow("budget: steps must be a whole number of at least 1, got 0.5");
     expect(() => o.budget({ step: 1 } as object)).toThrow("budget: no option step; it has steps, flops, memoryBytes");
   });
 });

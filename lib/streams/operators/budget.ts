@@ -1,5 +1,5 @@
 /** Says what the learner may spend. */
-import { withDefaults } from "../../data/options.ts";
+import { needWhole, withDefaults } from "../../data/options.ts";
 import { operator } from "../operator.ts";
 import type { Budget } from "../stream.ts";
 
@@ -28,6 +28,7 @@ export const budget = operator("budget", (limits: Budget) => {
   for (const [name, limit] of Object.entries(limits))
     if (!(typeof limit === "number" && limit > 0))
       throw new RangeError(`budget: ${name} must be a number above 0, got ${limit}`);
+  if (limits.steps !== undefined) needWhole("budget", "steps", limits.steps);
   if (Object.keys(limits).length === 0)
     throw new RangeError("budget: at least one of steps, flops, memoryBytes is required");
   return (stream) => ({ budget: { ...stream.budget, ...limits } });
