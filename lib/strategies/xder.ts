@@ -36,6 +36,9 @@ interface Memory {
  * balanced over classes and filled when an experience ends. Then, and whenever an example is drawn (the n-th time with probability 1/n),
  * its remembered logits of columns that are newer than it are replaced by those of now, shrunk below `gamma` times the logit of its label.
  *
+ * The default strengths are those of its runs on CIFAR-100; small networks want `alpha` and `eta` near 1 (five pairs of the digits, five
+ * passes each: 85 % in place of 73).
+ *
  * Boschini et al. 2022, arXiv:2201.00766, sections 4.1–4.3.
  * Differs from the paper: examples are not augmented, so that in the contrastive loss only other examples of a class are its like; logits
  * are read in evaluation mode when an experience ends; columns to come are grouped without knowing which come together.

@@ -72,6 +72,13 @@ export const hsu18SplitMnist: Protocol = {
   ],
   relations: [
     { says: "plain descent forgets less than Adam", scenario: "task", a: "sgd", b: "adam", atLeast: 0 },
+    {
+      says: "plain descent forgets less than Adam without a task",
+      scenario: "domain",
+      a: "sgd",
+      b: "adam",
+      atLeast: 0,
+    },
     { says: "a small memory is above every penalty", scenario: "class", a: "rehearsal-1100", b: "ewc", atLeast: 40 },
     { says: "a small memory is above every penalty", scenario: "class", a: "rehearsal-1100", b: "mas", atLeast: 40 },
     { says: "a small memory is above every penalty", scenario: "class", a: "rehearsal-1100", b: "l2", atLeast: 40 },
