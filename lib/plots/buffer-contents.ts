@@ -1,4 +1,5 @@
 /** What a memory holds, class by class, as the stream goes by. */
+import type { Probed, TrainEvent } from "../train/events.ts";
 import { type Figure, figure, type Trace } from "./figure.ts";
 import { colourAt, colourOn } from "./parts/colour.ts";
 
@@ -60,4 +61,30 @@ export function bufferContents({ counts, classes, capacity }: BufferContents): F
           }),
     },
   });
+}
+
+/**
+ * What the memories of a run's strategies held after each experience, as its log tells it: classes in the order in which they came.
+ *
+ * @throws TypeError when no strategy of the run keeps examples.
+ *
+ * @example
+ * ```ts
+ * import { memoryOf } from "thalweg";
+ * const kept = (experience: number, layer: string, value: number) =>
+ *   ({ type: "probed", step: 9, experience, name: "kept", layer, on: null, value }) as const;
+ * memoryOf([kept(0, "cat", 10), kept(1, "cat", 5), kept(1, "dog", 5)]).counts; // [[10, 0], [5, 5]]
+ * ```
+ */
+export function memoryOf(events: Iterable<TrainEvent>): BufferContents {
+  const kept = [...events].filter((event): event is Probed => event.type === "probed" && event.name === "kept");
+  if (kept.length === 0)
+    throw new TypeError(
+      "memory: a run with a strategy that keeps examples is required, got one that kept none; try replay()",
+    );
+  const classes = [...new Set(kept.map(({ layer }) => String(layer)))];
+  const experiences = [...new Set(kept.map(({ experience }) => experience))];
+  const held = (experience: number, name: string): number =>
+    kept.find((event) => event.experience === experience && event.layer === name)?.value ?? 0;
+  return { classes, counts: experiences.map((experience) => classes.map((name) => held(experience, name))) };
 }

@@ -1,6 +1,7 @@
 /** Another run from a place in one: what would have happened with other strategies from there on. */
 import { join } from "node:path";
 import type { Optimizer, Schedule } from "../optim/optimizer.ts";
+import type { Figure } from "../plots/figure.ts";
 import type { Strategy } from "../strategies/strategy.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { type FitOptions, fit } from "../train/fit.ts";
@@ -15,6 +16,7 @@ import {
   training,
 } from "../train/spec.ts";
 import { carriedOver } from "../train/state.ts";
+import { type Ends, type LandscapeOptions, landscape } from "./landscape.ts";
 import { nameOf, taskNames } from "./name.ts";
 import { runKey } from "./parts/key.ts";
 import type { Spot } from "./place.ts";
@@ -48,6 +50,10 @@ export interface Instant {
    * the fork gives the same numbers as the run.
    */
   fork(changes?: Changes, options?: ForkOptions): Promise<Run>;
+  /**
+   * The loss of the tasks met on the straight way from the weights here to those at another place: a bump between them is a barrier.
+   */
+  landscape(to: Spot, options?: LandscapeOptions & { readonly seeds?: readonly number[] }): Promise<Figure>;
   /** The state of one seed's run here, as `fit` takes it, and the events until here. */
   state(seed?: number): Promise<Past>;
 }
@@ -66,10 +72,18 @@ export interface Lineage {
 export function momentOf(run: Run, source: Lineage, spot: Spot): Instant {
   const past = async (seed = run.logs[0]!.seed): Promise<Past> =>
     travel(source.spec, seed, spot.in(eventsOf(run, seed)), source.folders?.get(seed)?.folder, source.begun);
-  return Object.freeze({
+  const instant: Instant = {
     state: past,
     fork: (changes = {}, options = {}) => forked(run, source, spot, past, changes, options),
-  });
+    async landscape(to, { seeds = run.logs.map((log) => log.seed), ...options } = {}) {
+      const there = momentOf(run, source, to);
+      const ends: Ends[] = [];
+      for (const seed of seeds)
+        ends.push({ seed, from: (await past(seed)).state, to: (await there.state(seed)).state });
+      return landscape(source.spec, ends, [spot.name, to.name], options);
+    },
+  };
+  return Object.freeze(instant);
 }
 
 function eventsOf(run: Run, seed: number): readonly TrainEvent[] {

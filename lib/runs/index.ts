@@ -2,6 +2,7 @@
 export * from "./diff.ts";
 export * from "./folder.ts";
 export * from "./fork.ts";
+export * from "./landscape.ts";
 export * from "./name.ts";
 export * from "./place.ts";
 export * from "./progress.ts";

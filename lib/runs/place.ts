@@ -6,6 +6,10 @@ import type { Place } from "../train/state.ts";
 export interface Spot {
   /** So many steps into it; 0 is the moment before it begins. */
   step(local: number): Spot;
+  /** The moment after its last step. */
+  end(): Spot;
+  /** The place in words. */
+  readonly name: string;
   /** The place in a run with these events; throws when the run does not come there. */
   in(events: readonly TrainEvent[]): Place;
 }
@@ -36,11 +40,14 @@ function spot(name: string, is: (event: TrainEvent) => boolean, local: number): 
         throw new RangeError(`at: a whole number of steps of at least 0 is required, got ${count}`);
       return spot(name, is, count);
     },
+    end: () => spot(name, is, Number.POSITIVE_INFINITY),
+    name: local === 0 ? name : local === Number.POSITIVE_INFINITY ? `the end of ${name}` : `step ${local} of ${name}`,
     in(events: readonly TrainEvent[]): Place {
       const found = events.find(is);
       if (found?.type !== "boundary")
         throw new RangeError(`at: a place that the run has come to is required, got ${name}; it ended before that`);
       const most = found.steps ?? 0;
+      if (local === Number.POSITIVE_INFINITY) return { experience: found.experience, local: most };
       if (local > most)
         throw new RangeError(
           `at: ${name} has ${most} steps, got step ${local}; name one of them, or the next experience`,

@@ -12,6 +12,7 @@ import type { Measured, Metric } from "../metrics/metric.ts";
 import { prequential } from "../metrics/prequential.ts";
 import { accuracyCurves } from "../plots/accuracy-curves.ts";
 import { accuracyHeatmap } from "../plots/accuracy-heatmap.ts";
+import { bufferContents, memoryOf } from "../plots/buffer-contents.ts";
 import type { Figure } from "../plots/figure.ts";
 import { plasticityPanel } from "../plots/plasticity-panel.ts";
 import type { TrainEvent } from "../train/events.ts";
@@ -50,6 +51,8 @@ export interface Run {
   curves(): Figure;
   /** Whether the network can still learn: dormant units, ranks, weights, and how well each new task was learned. */
   plasticity(): Figure;
+  /** What the memories of strategies hold after each experience, of one seed; of the first when none is named. */
+  memory(options?: { readonly seed?: number }): Figure;
   /** The run at a place, to go on from there in another way: `run.at(task(3).step(40)).fork({ strategies: [replay()] })`. */
   at(spot: Spot): Instant;
   toJSON(): {
@@ -74,17 +77,16 @@ export const usualMetrics: readonly Metric[] = [
 /** Makes a run of its logs; with where it came from one can go back into it. */
 export function makeRun(parts: Pick<Run, "name" | "spec" | "hash" | "tasks" | "logs">, source?: Lineage): Run {
   const logs = parts.logs.map(({ events }) => events);
+  const logOf = (asked: string, seed: number | undefined): readonly TrainEvent[] => {
+    const log = parts.logs.find((each) => each.seed === seed);
+    if (log !== undefined) return log.events;
+    const seeds = parts.logs.map((l) => l.seed).join(", ");
+    throw new RangeError(`${asked}: one of the seeds ${seeds} is required, got ${seed}`);
+  };
   const run: Run = {
     ...parts,
     measure: (metric) => logs.map((events) => metric(events)),
-    matrix({ seed = parts.logs[0]?.seed, rule = "stream" } = {}) {
-      const log = parts.logs.find((each) => each.seed === seed);
-      if (log === undefined)
-        throw new RangeError(
-          `matrix: one of the seeds ${parts.logs.map((l) => l.seed).join(", ")} is required, got ${seed}`,
-        );
-      return accuracyMatrix(log.events, { rule });
-    },
+    matrix: ({ seed = parts.logs[0]?.seed, rule = "stream" } = {}) => accuracyMatrix(logOf("matrix", seed), { rule }),
     frame: () => evaluations(logs),
     summary: (metrics = usualMetrics) =>
       frame(
@@ -101,6 +103,7 @@ export function makeRun(parts: Pick<Run, "name" | "spec" | "hash" | "tasks" | "l
     heatmap: ({ rule = "stream" } = {}) =>
       accuracyHeatmap(logs, { rule, tasks: parts.tasks, title: `${parts.name}: accuracy after each experience` }),
     curves: () => accuracyCurves(logs, { tasks: parts.tasks, title: `${parts.name}: accuracy over the run` }),
+    memory: ({ seed = parts.logs[0]?.seed } = {}) => bufferContents(memoryOf(logOf("memory", seed))),
     plasticity: () => plasticityPanel(logs, { title: `${parts.name}: plasticity` }),
     at(spot) {
       if (source === undefined)

@@ -320,7 +320,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       ...spentBy(steps, cursor.local),
       seconds: seconds + (performance.now() - started) / 1000,
     });
-    queue.push(...costs(cursor, cursor.work + flopsDone() - mark, learner, states));
+    queue.push(...costs(cursor, cursor.work + flopsDone() - mark, learner, states, stream.classes));
     cursor =
       steps !== null && (evaluation.every === "experience" || last)
         ? { ...cursor, phase: "evaluate", ...evaluations("experience") }

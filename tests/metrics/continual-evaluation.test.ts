@@ -122,7 +122,11 @@ describe("windowed forgetting and plasticity", () => {
 
   test("tasks count alike, from when they are met", () => {
     const rises = [0.9 - 0.1, 0.8 - 0.1, 0.9 - 0.1];
-    expect(stabilityGap.windowedPlasticity10(dips).value).toBeCloseTo(rises.reduce((a, b) => a + b) / 3, 12);
+    const falls = [0.9 - 0.3, 0.8 - 0.2, 0];
+    for (const rise of [stabilityGap.windowedPlasticity10, stabilityGap.windowedPlasticity100])
+      expect(rise(dips).value).toBeCloseTo(rises.reduce((a, b) => a + b) / 3, 12);
+    for (const fall of [stabilityGap.windowedForgetting10, stabilityGap.windowedForgetting100])
+      expect(fall(dips).value).toBeCloseTo(falls.reduce((a, b) => a + b) / 3, 12);
   });
 
   test("a window of one evaluation is refused", () => {

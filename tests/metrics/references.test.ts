@@ -126,17 +126,35 @@ test("costs are read off the log, the largest buffer counts, and what was not me
   expect(cost.parameters(log).value).toBe(1000);
   expect(cost.bufferBytes(log).value).toBe(900);
   expect(cost.flops(log).why).toBe("flops was not measured");
+  expect(cost.evaluations(log).value).toBe(log.filter(({ type }) => type === "evaluated").length);
+  const timed: TrainEvent[] = [
+    { type: "learned", step: 10, experience: 0, seconds: 1.5 },
+    { type: "learned", step: 20, experience: 1, seconds: 2.25 },
+    { type: "finished", step: 20, seconds: 4.5 },
+  ];
+  expect([cost.trainingSeconds(timed).value, cost.seconds(timed).value]).toEqual([3.75, 4.5]);
+  expect(cost.seconds(timed.slice(0, 2)).why).toBe("the run did not come to its end");
 });
 
-test("plasticity at the end is the mean over layers of the last measurements", () => {
-  const probed = (step: number, layer: string, value: number): TrainEvent => ({
+test("plasticity at the end is the mean over layers of the last measurements, whatever the task that they were made with", () => {
+  const probed = (
+    name: keyof typeof plasticity,
+    step: number,
+    layer: string,
+    value: number,
+    on: number,
+  ): TrainEvent => ({
     type: "probed",
     step,
     experience: 0,
-    name: "effectiveRank",
+    name,
     layer,
-    on: null,
+    on,
     value,
   });
-  expect(plasticity.effectiveRank([probed(1, "a", 9), probed(2, "a", 4), probed(2, "b", 6)]).value).toBe(5);
+  for (const name of ["dormantUnits", "effectiveRank", "stableRank", "weightMagnitude"] as const) {
+    const log = [probed(name, 1, "a", 9, 0), probed(name, 2, "a", 4, 1), probed(name, 2, "b", 6, 1)];
+    expect(plasticity[name](log).value).toBe(5);
+    expect(plasticity[name]([]).why).toBe(`${name} was not measured`);
+  }
 });

@@ -47,6 +47,25 @@ describe.each([
     expect(events(slow)).not.toEqual(events(run));
   });
 
+  test("shows the loss on the straight way to another place, from what was measured there to what was measured here", async () => {
+    const run = await small().run({ quiet: true, record: false, seeds: 2 });
+    const figure = await run.at(task(0).end()).landscape(task(1).end(), { points: 3 });
+    const lossAfter = (after: number) =>
+      run.logs.map(({ events }) => {
+        const found = events.find(
+          (event) => event.type === "evaluated" && event.after === after && event.on === 0 && event.at === "experience",
+        );
+        return found?.type === "evaluated" ? found.loss : Number.NaN;
+      });
+    const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+    const line = figure.data.find(({ name, x }) => name === "task 0" && x?.length === 3) as {
+      readonly y: readonly number[];
+    };
+    expect(line.y[0]).toBeCloseTo(mean(lossAfter(0)), 4);
+    expect(line.y[2]).toBeCloseTo(mean(lossAfter(1)), 4);
+    expect(figure.layout.xaxis?.title?.text).toBe("share of the way from the end of task 0 to the end of task 1");
+  });
+
   test("refuses places that the run does not come to", async () => {
     const run = await study.by(naive()).run({ quiet: true, record });
     await expect(run.at(task(7)).fork()).rejects.toThrow(
