@@ -1,8 +1,9 @@
 /** One cell: TypeScript in, its names and a script that gives its body out, with a way back from the script's positions to the cell's. */
+import type { Edited } from "./edits.ts";
 import { renameHelpers } from "./helpers.ts";
-import { rewrite } from "./rewrite.ts";
+import { type Rewritten, rewrite } from "./rewrite.ts";
 import { offsetAt, type Position, positionAt, sourceMap } from "./source-map.ts";
-import { transpile } from "./transpile.ts";
+import { CellSyntaxError, transpile } from "./transpile.ts";
 
 export interface Cell {
   /** The name that stack frames show, `cell_3.ts`. */
@@ -28,20 +29,31 @@ export function compileCell(
 ): Cell {
   // A line for the shell, as scripts begin with, says nothing here.
   const { code, mappings } = transpile(source.replace(/^#!/, "//"), name);
-  const renamed = renameHelpers(code, run);
-  const edited = rewrite(renamed?.text ?? code, run, declared);
   let back: ((position: Position) => Position | undefined) | undefined;
+  const inSource = (offset: number) => {
+    back ??= sourceMap(mappings);
+    const found = back(positionAt(code, offset)) ?? { line: 0, column: 0 };
+    return { line: found.line + 1, column: found.column + 1 };
+  };
+  let renamed: Edited | undefined;
+  let edited: Rewritten;
+  try {
+    renamed = renameHelpers(code, run);
+    edited = rewrite(renamed?.text ?? code, run, declared);
+  } catch (error) {
+    // What swc lets pass and JavaScript does not allow; the parser's message ends in the place.
+    if (!(error instanceof SyntaxError && "pos" in error)) throw error;
+    const { line, column } = inSource(Number(error.pos));
+    throw new CellSyntaxError(error.message.replace(/ \(\d+:\d+\)$/, ""), line, column);
+  }
   return {
     name,
     source,
     names: edited.names,
     script: edited.text,
     locate(line, column) {
-      back ??= sourceMap(mappings);
       const rewritten = edited.original(offsetAt(edited.text, { line: line - 1, column: column - 1 }));
-      const offset = renamed?.original(rewritten) ?? rewritten;
-      const found = back(positionAt(code, offset)) ?? { line: 0, column: 0 };
-      return { line: found.line + 1, column: found.column + 1 };
+      return inSource(renamed?.original(rewritten) ?? rewritten);
     },
   };
 }

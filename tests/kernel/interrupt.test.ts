@@ -106,6 +106,13 @@ describe("interrupting a cell", () => {
     expect((await k.execute("kept")).result).toBe("41");
   });
 
+  it("takes the request on the shell channel too, where VS Code sends it", async () => {
+    const cell = k.start("while (true) ticks++");
+    await cell.saw("execute_input");
+    expect(await k.request("interrupt_request").reply()).toEqual({ status: "ok" });
+    expect((await cell.done()).error?.ename).toBe("Interrupted");
+  });
+
   it("interrupts a question to the user", async () => {
     const cell = k.start("prompt('name?')", { allow_stdin: true });
     await k.until(() => k.sent.find((s) => s.message.header.msg_type === "input_request"), "input_request");

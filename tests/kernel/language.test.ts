@@ -230,6 +230,10 @@ describe("TypeScript in cells", () => {
     const { error } = await k.execute("const fine = 1;\nlet x = ;\n");
     expect(error).toMatchObject({ ename: "SyntaxError", evalue: "Expression expected" });
     expect(plain(error!.traceback.join("\n"))).toMatch(/line 2[\s\S]*> 2 \| let x = ;\n\s+\| {9}\^/);
+    const strict = (await k.execute("let gone: number = 1;\n  delete (gone as any)")).error!;
+    expect(strict).toMatchObject({ ename: "SyntaxError", evalue: "Deleting local variable in strict mode" });
+    expect(plain(strict.traceback.join("\n"))).toMatch(/line 2[\s\S]*> 2 \| {3}delete/);
+    expect(plain(strict.traceback.join("\n"))).not.toContain("acorn");
   });
 
   it("shows causes, aggregate errors and things that are not errors", async () => {
