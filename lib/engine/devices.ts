@@ -91,10 +91,26 @@ function reasonAgainst(name: DeviceName): string {
   }
   if (name === "webgpu" || name === "cuda") return probe(name);
   try {
-    require.resolve(packages[name]!);
-    return "";
+    const folder = dirname(require.resolve(`${packages[name]}/package.json`));
+    // Its installer downloads the native part, which may not have come.
+    const isWhole = name === "wasm" || existsSync(join(folder, "lib/napi-v8/tfjs_binding.node"));
+    return isWhole
+      ? ""
+      : `${packages[name]} is installed without its native part; lib/engine/README.md says how to build it`;
   } catch {
     return `${packages[name]} is not installed`;
+  }
+}
+
+/** Loads the package of a device, which registers its backend with TensorFlow.js. */
+function load(name: DeviceName): void {
+  if (packages[name] === undefined) return;
+  try {
+    require(packages[name]);
+  } catch (error) {
+    throw new Error(
+      `engine.use: a device that works is required, got "${name}"; ${packages[name]} does not load: ${firstLine(error)}`,
+    );
   }
 }
 
@@ -127,13 +143,13 @@ export function use(name: DeviceName): Promise<DeviceName> {
   if (!names.includes(name)) throw new RangeError(`engine.use: one of ${names.join(", ")} is required, got "${name}"`);
   const reason = reasonAgainst(name);
   if (reason) throw new Error(`engine.use: a device that works is required, got "${name}"; ${reason}`);
+  load(name);
   const provider = name === "webgpu" || name === "cuda" ? name : "cpu";
   if (provider !== target.provider) {
     backend.forget();
     target.provider = provider;
     target.generation++;
   }
-  if (packages[name]) require(packages[name]);
   current = name;
   const done = tf.setBackend(backends[name] ?? backendName);
   // It would advertise another backend at its first use.

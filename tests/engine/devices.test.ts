@@ -1,6 +1,6 @@
 /** Devices are listed with reasons, chosen by name, and never take the process down. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -61,6 +61,22 @@ describe("engine.use", () => {
       /a device that works is required, got "tensorflow-gpu"; .* is not installed/,
     );
     expect(engine.device).toBe("cpu");
+  });
+});
+
+describe("a package that is only half there", () => {
+  it("is not available, and one that does not load leaves the device as it was", () => {
+    const use = (native: boolean): string => {
+      const home = mkdtempSync(join(folder, "half-"));
+      const at = join(home, "node_modules/@tensorflow/tfjs-node-gpu");
+      mkdirSync(join(at, "lib/napi-v8"), { recursive: true });
+      writeFileSync(join(at, "package.json"), '{ "name": "@tensorflow/tfjs-node-gpu", "main": "index.js" }');
+      writeFileSync(join(at, "index.js"), 'throw new Error("no such library")');
+      if (native) writeFileSync(join(at, "lib/napi-v8/tfjs_binding.node"), "");
+      return run({ THALWEG_DEVICE: "tensorflow-gpu", NODE_PATH: join(home, "node_modules") });
+    };
+    expect(use(false)).toMatch(/installed without its native part; .*computing on "cpu"\ncpu 2,4/);
+    expect(use(true)).toMatch(/tfjs-node-gpu does not load: no such library; computing on "cpu"\ncpu 2,4/);
   });
 });
 
