@@ -90,6 +90,10 @@ describe("VS Code's existing Jupyter server", () => {
   test("its requests are accepted: no Origin, the token in the header, its own content type, a session for a file that is not there", async () => {
     const { raw, server, root } = await serve();
     writeFileSync(join(root, "a.ipynb"), "");
+    // Asked first and without the token: is this a JupyterHub (200 would say so), and does it want a password besides the token?
+    expect((await raw("GET", "/hub/api", { connection: "keep-alive" })).status).not.toBe(200);
+    const tree = await raw("GET", "/tree?", { connection: "keep-alive" });
+    expect([tree.status, tree.headers["set-cookie"]]).toEqual([403, undefined]);
     const headers = {
       authorization: `token ${server.token}`,
       "user-agent": "Visual Studio Code",
@@ -114,7 +118,12 @@ describe("VS Code's existing Jupyter server", () => {
       "POST",
       "/api/sessions",
       headers,
-      JSON.stringify({ path: "a-jvsc-1234.ipynb", type: "notebook", name: "a", kernel: { name: "thalweg" } }),
+      JSON.stringify({
+        path: "a-jvsc-1234.ipynb",
+        type: "notebook",
+        name: "a-5678.ipynb",
+        kernel: { name: "thalweg" },
+      }),
     );
     expect([session.status, session.json.kernel.name]).toEqual([201, "thalweg"]);
     const url = `ws://127.0.0.1:${server.port}/api/kernels/${session.json.kernel.id}/channels?session_id=vscode&token=${server.token}`;
