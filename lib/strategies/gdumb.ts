@@ -15,7 +15,8 @@ interface Memory {
  * on the memory for the run's epochs: a reference that learns nothing from one experience to the next.
  *
  * Prabhu, Torr and Dokania 2020, "GDumb: a simple approach that questions our progress in continual learning", algorithm 1.
- * Differs from the paper: no CutMix and no learning rate schedule of its own; give the run one (for example cosine).
+ * Differs from the paper: within a class a reservoir decides what stays, where the paper keeps what came first; no CutMix and no learning
+ * rate schedule of its own; give the run one (for example cosine).
  *
  * @example
  * ```ts

@@ -173,7 +173,10 @@ export interface Change {
 
 /** The hooks of a strategy; all are optional. Those marked *traced* are compiled with the training step and see tensors only. */
 export interface Hooks<S extends object> {
-  /** What the method is, where a run can have only one such: a penalty on weights by their importance, a projection of the gradient. */
+  /**
+   * What the method is, where a run can have only one such: a penalty on weights by their importance, a projection of the gradient. How
+   * much a projection changes is told at every step.
+   */
   readonly role?: "importance" | "projection";
   /** Whether it also serves streams that ask for a class at each place of a sequence: it looks at weights, or at whole tables. */
   readonly tokens?: boolean;
@@ -193,7 +196,7 @@ export interface Hooks<S extends object> {
   batch?(state: S, batch: Batch, context: Context): Batch;
   /** *Traced.* The pass through the network, in place of the plain one, in training and evaluation. */
   forward?(state: S, pass: Pass): Passed;
-  /** *Traced.* The loss of the task in place of the mean cross-entropy. */
+  /** *Traced.* The loss of the task in place of the mean cross-entropy; what is asked for the past's sake belongs in `loss`, whose size is told. */
   taskLoss?(state: S, step: Step): tf.Scalar;
   /** *Traced.* A term added to the task's loss. */
   loss?(state: S, step: Step): tf.Scalar;

@@ -3,7 +3,7 @@ import { decode, disposeTree, random, type Tree, tf } from "../../lib/engine/ind
 import { mlp } from "../../lib/models/index.ts";
 import type { Weights } from "../../lib/models/network.ts";
 import { sgd } from "../../lib/optim/index.ts";
-import { centerLoss, fdr, l2Anchor, l2Init, lfl, mas, rwalk } from "../../lib/strategies/index.ts";
+import { centerLoss, fdr, l2Anchor, l2Init, lfl, lwf, mas, rwalk } from "../../lib/strategies/index.ts";
 import type { Strategy } from "../../lib/strategies/strategy.ts";
 import { open, type Session } from "../../lib/train/session.ts";
 import { training } from "../../lib/train/spec.ts";
@@ -181,6 +181,26 @@ describe("pulls on what the network computes", () => {
     const wanted = 0.7 * mean(said.map((z, i) => length(softmax(z).map((p, c) => p - softmax(kept[i]!)[c]!))));
     expect(value(loss({}, step))).toBeCloseTo(wanted, 4);
   });
+
+  test.each(["old", "all"] as const)(
+    "learning without forgetting is the softened cross-entropy to what was said before (over %s columns)",
+    (over) => {
+      const { beforeExperience, loss } = hooksOf(lwf({ lambda: 0.5, temperature: 3, over, weighting: "tasks" }));
+      // Classes 0 and 1 were met, in two experiences; the third is new.
+      const met = { head: "single", taskOf: () => 0, classesOf: () => [0, 1] };
+      const state = beforeExperience({}, { index: 2 } as never, contextOf(net, weights, { stream: met as never }));
+      const [then, now] = [perceptron(weights, x).logits, perceptron(after, x).logits];
+      const wanted = mean(
+        now.map((z, i) => {
+          const given = softmax([0, 1].map((c) => then[i]![c]! / 3));
+          const said = softmax((over === "old" ? [0, 1] : [0, 1, 2]).map((c) => z[c]! / 3));
+          return -dot(given, said.slice(0, 2).map(Math.log));
+        }),
+      );
+      // Twice the past experiences, times lambda.
+      expect(value(loss(state, stepOf({ net, weights: after, x })))).toBeCloseTo(2 * 0.5 * wanted, 4);
+    },
+  );
 
   test("the importance of memory aware synapses is the mean slope of the squared length of the logits", () => {
     const hooks = hooksOf(mas());
