@@ -97,7 +97,7 @@ export function jit<A extends readonly unknown[], R>(
 /**
  * Compiles a training step and runs it K times in one program.
  *
- * `fn(state, x, rng, ...constants)` returns `[state, y]`. The compiled function takes the state (which it consumes), the inputs of all
+ * `fn(state, x, rng, ...constants)` returns `[state, y]`. The compiled function takes the state (consumed unless `keep`), the inputs of all
  * steps with a leading axis of length K on every leaf, K noise sources or `null`, and the constants; it gives the last state and
  * every `y` stacked along a leading axis.
  */
