@@ -9,10 +9,15 @@ import { advance, numbers, run, spec, stream } from "./support.ts";
 
 const over = stream(derExpand as never, 20);
 
+/** Goes on to a phase of an experience. */
+function reach(session: Session, experience: number, phase: string): void {
+  while (session.cursor.experience < experience || session.cursor.phase !== phase) session.advance();
+}
+
 /** A session at the end of an experience, its examples learnt and nothing evaluated. */
 function learntTo(experience: number, strategy: Strategy): Session {
   const session = open(spec(over, [strategy]), 0, "test");
-  while (session.cursor.experience < experience || session.cursor.phase !== "evaluate") session.advance();
+  reach(session, experience, "evaluate");
   return session;
 }
 type Held = Record<string, { model: Record<string, { kernel: tf.Tensor2D; bias: tf.Tensor1D }>; kernel: tf.Tensor2D }>;
@@ -22,9 +27,9 @@ describe("dynamically expandable representation", () => {
   test("extractors of past experiences stay bit for bit, and a new one begins as a copy of the last", () => {
     const session = learntTo(0, derExpand({ capacity: 12 }));
     const first = numbers(held(session)[0]!.model);
-    while (session.cursor.experience < 1 || session.cursor.phase !== "train") session.advance();
+    reach(session, 1, "train");
     expect(numbers(held(session)[1]!.model)).toEqual(first);
-    while (session.cursor.phase !== "evaluate") session.advance();
+    reach(session, 1, "evaluate");
     expect(numbers(held(session)[0]!.model)).toEqual(first);
     expect(numbers(held(session)[1]!.model)).not.toEqual(first);
     advance(session);
