@@ -72,6 +72,8 @@ export async function startServer(options: ServerOptions): Promise<NotebookServe
     shutdown: () => options.onShutdown?.(),
   };
 
+  /** The notebook of the page that was asked for last, when it has no kernel. */
+  let expected: string | undefined;
   const respond = async (request: IncomingMessage, response: ServerResponse, by: string): Promise<void> => {
     const url = urlOf(request);
     const address = request.method === "GET" ? pageAddress(url) : undefined;
@@ -81,13 +83,20 @@ export async function startServer(options: ServerOptions): Promise<NotebookServe
     } else if (address && options.app) {
       const asked = await files.get(address.treePath, { content: false }).catch(() => undefined);
       const isFile = asked !== undefined && asked.type !== "directory";
-      // While the page is loading, the kernel of the notebook in it is too.
-      if (asked?.type === "notebook" && !bound.has(asked.path)) running.prepare(await folderFor(asked.path, fileOf));
+      expected = asked?.type === "notebook" && !bound.has(asked.path) ? asked.path : undefined;
       const host = request.headers.host ?? "";
       page(response, { ...address, app: options.app, host, folderName: basename(root), isFile });
     } else if (/^\/static\/(app|themes)\//.test(url.pathname) && options.app) {
       asset(response, options.app, decodeURIComponent(url.pathname.slice(8)), request.headers["if-none-match"]);
-    } else await answer({ request, response, url }, services);
+    } else {
+      // The page's first question: its scripts are there, and while it works on them, a kernel can start.
+      if (expected !== undefined) {
+        const folder = folderFor(expected, fileOf);
+        expected = undefined;
+        running.prepare(await folder);
+      }
+      await answer({ request, response, url }, services);
+    }
   };
   server.on("request", (request, response) => {
     const verdict = door.admit(request);

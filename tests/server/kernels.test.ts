@@ -196,7 +196,11 @@ describe("a kernel that is started ahead", () => {
     const { server, root, ask, raw, cookie } = tested;
     mkdirSync(join(root, "deep"));
     writeFileSync(join(root, "a.ipynb"), "");
-    const page = () => raw("GET", "/lab/tree/a.ipynb", { host: `127.0.0.1:${server.port}`, cookie });
+    const page = async () => {
+      const headers = { host: `127.0.0.1:${server.port}`, cookie };
+      await raw("GET", "/lab/tree/a.ipynb", headers);
+      await raw("GET", "/api/kernelspecs", headers);
+    };
     await page();
     expect(server.kernelCount).toBe(0);
     const begun = async (path: string) => {
