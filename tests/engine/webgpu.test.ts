@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { engine, jit, random, steps, tf } from "../../lib/engine/index.ts";
+import { seq } from "./compare.ts";
 import {
   adam,
   batch,
@@ -87,6 +88,32 @@ describe.skipIf(!gpu.isAvailable)("WebGPU", () => {
       expect(one).toBeCloseTo(want[i]!, 3);
     });
   });
+  it("computes volumes, resized images and their gradients as the processor does", async () => {
+    const weighted = (x: tf.Tensor): tf.Scalar => tf.sum(tf.mul(x, seq(x.shape, 0.5, 2)));
+    const volume = (pool: (x: tf.Tensor5D) => tf.Tensor) => () =>
+      tf.grads((x: tf.Tensor, k: tf.Tensor) =>
+        weighted(pool(tf.conv3d(x as tf.Tensor5D, k as tf.Tensor5D, [1, 2, 1], "same"))),
+      )([seq([2, 5, 6, 4, 3]), seq([3, 2, 3, 3, 6])]);
+    const bodies: (() => tf.Tensor[])[] = [
+      volume((x) => tf.maxPool3d(x, [2, 3, 2], [2, 1, 2], "same")),
+      volume((x) => tf.avgPool3d(x, 2, 1, "valid")),
+      () => [
+        tf.grad((x: tf.Tensor) => weighted(tf.image.resizeBilinear(x as tf.Tensor4D, [5, 9], true)))(seq([2, 7, 4, 3])),
+        tf.image.resizeNearestNeighbor(seq([2, 7, 4, 3]) as tf.Tensor4D, [5, 9]),
+        tf.reverse(seq([3, 4]), 1),
+      ],
+    ];
+    const on = async (device: "cpu" | "webgpu"): Promise<Float32Array[]> => {
+      await engine.use(device);
+      return bodies.flatMap((body) => tf.tidy(() => body().map((x) => x.dataSync().slice() as Float32Array)));
+    };
+    const [want, got] = [await on("cpu"), await on("webgpu")];
+    want.forEach((numbers, i) => {
+      numbers.forEach((x, at) => {
+        expect(Math.abs(x - got[i]![at]!), `result ${i}, number ${at}`).toBeLessThan(1e-4);
+      });
+    });
+  }, 120_000);
   it("keeps large results on the device until they are read, and computes lazily too", async () => {
     await engine.use("webgpu");
     const twice = jit((x: tf.Tensor) => tf.mul(x, 2), { donate: [0] });
