@@ -15,7 +15,7 @@ import type { Cursor } from "../state.ts";
 const examples = 64;
 
 /** What a probe costs, in the passes of examples that evaluations are counted in. */
-const cost = 1500;
+const cost = 3000;
 /** Ends of experiences at which a run is probed whatever it costs. */
 const few = 10;
 
