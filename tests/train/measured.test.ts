@@ -121,7 +121,7 @@ describe("the probes of a run", () => {
     const many = { ...base, stream: classes(blobs({ classes: 24, dimensions: 6, perClass: 10 })).split(12) };
     const steps = of(await log(many), "probed").flatMap(({ layer, step }) => (layer === "head" ? [step] : []));
     expect(steps).toEqual([0, Math.max(...steps)]);
-    const work = { ...many, training: training({ batch: 5, steps: 400 }) };
+    const work = { ...many, training: training({ batch: 5, steps: 600 }) };
     const earned = of(await log(work), "probed").flatMap(({ layer, step }) => (layer === "head" ? [step] : []));
     expect(earned.length).toBeGreaterThan(4);
   });
