@@ -231,3 +231,25 @@ test("settings are kept for the next server, and unknown ones refused", async ()
   expect((await second.ask("GET", "/lab/api/settings/@x/y:z")).json.raw).toContain("// mine");
   expect((await second.ask("PUT", "/lab/api/settings/@x/other:z", { raw: "{}" })).status).toBe(404);
 });
+
+describe("the layout of the page", () => {
+  test("comes back without the tabs whose document is gone or broken; an editor may show what is broken", async () => {
+    const { ask, root } = await serve();
+    writeFileSync(join(root, "good.ipynb"), "");
+    writeFileSync(join(root, "broken.ipynb"), '{"cells": [');
+    const tab = (path: string, factory: string) => ({ data: { path, factory } });
+    const kept = {
+      "layout-restorer:data": { main: null },
+      "notebook:good.ipynb": tab("good.ipynb", "Notebook"),
+      "editor:broken.ipynb": tab("broken.ipynb", "Editor"),
+    };
+    const lost = {
+      "notebook:broken.ipynb": tab("broken.ipynb", "Notebook"),
+      "notebook:gone.ipynb": tab("gone.ipynb", "Notebook"),
+    };
+    const metadata = { id: "default" };
+    await ask("PUT", "/lab/api/workspaces/default", { data: { ...kept, ...lost }, metadata });
+    expect((await ask("GET", "/lab/api/workspaces/default")).json).toEqual({ data: kept, metadata });
+    expect((await ask("GET", "/lab/api/workspaces/new")).json).toEqual({ data: {}, metadata: { id: "new" } });
+  });
+});
