@@ -35,15 +35,15 @@ export function control(): void {
 
   /**
    * Tells whether the process has had `ms` of processor time by now: on a busy machine the clock says nothing about what the
-   * main thread had time to do. One that waits uses none, so the clock decides in the end.
+   * main thread had time to do. One that waits uses none, so after `limit` the clock decides.
    */
-  const patience = (ms: number) => {
+  const patience = (ms: number, limit: number) => {
     const spent = () => {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1000;
     };
     const [from, began] = [spent(), Date.now()];
-    return () => Date.now() - began > ms && (spent() - from > ms || Date.now() - began > 200 + ms);
+    return () => Date.now() - began > ms && (spent() - from > ms || Date.now() - began > limit);
   };
 
   /** Asks V8 to stop what the main thread is in. Resolves when it has stopped something. A session left open would hold up process.exit. */
@@ -63,22 +63,27 @@ export function control(): void {
     // Library code that polls gets the chance to stop by itself, between two steps of the length that they have.
     const grace = Math.max(graceMs, 3 * Atomics.load(cells, STEP!));
     if (sincePolled() < 10 * grace) {
-      const enough = patience(grace);
+      const enough = patience(grace, grace + 200);
       while (active() && !enough()) await sleep(2);
     }
-    let deaf = patience(8);
+    let deaf = patience(12, 1000);
+    let seen = false;
     let terminating: Promise<void> | undefined;
-    while (active()) {
+    for (let turn = 0; active(); turn++) {
       parentPort!.postMessage({ kind: "stop", run });
-      await sleep(3);
-      const waiting = Atomics.load(cells, ACK!) === run;
+      // This thread's own time counts too: it must not use much of it.
+      await sleep(turn < 10 ? 3 : 10);
       // The main thread saw the message, so it is waiting, not running; a termination that is under way must land first.
-      if (waiting && !terminating) parentPort!.postMessage({ kind: "finish", run });
+      if (!seen && Atomics.load(cells, ACK!) === run) {
+        seen = true;
+        deaf = patience(12, 1000);
+      }
+      if (seen && !terminating) parentPort!.postMessage({ kind: "finish", run });
       // It had the time to see the message and did not: it is in a loop. Anything else that was stopped now would be lost.
-      if (!waiting && !terminating && deaf()) {
+      if (!terminating && deaf()) {
         terminating = terminate().then(() => {
           terminating = undefined;
-          deaf = patience(8);
+          deaf = patience(12, 1000);
         });
       }
     }
