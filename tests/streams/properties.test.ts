@@ -137,10 +137,8 @@ function check(stream: Stream): void {
 
 /** The facts that a chain of operators declares to leave. */
 function declared(facts: readonly Fact[], name: keyof typeof operators): Fact[] {
-  const operator = operators[name] as {
-    facts?: FactChange<Fact, Fact, Fact>;
-    cases?: Record<string, FactChange<Fact, Fact, Fact>>;
-  };
+  type Declared = { facts?: FactChange<Fact, Fact, Fact>; cases?: Record<string, FactChange<Fact, Fact, Fact>> };
+  const operator = (operators as Record<string, unknown>)[name] as Declared;
   const change = operator.facts ?? operator.cases![name === "scenario" ? "domain" : "boundary"]!;
   return [...new Set([...facts.filter((f) => !change.drops?.includes(f)), ...(change.adds ?? [])])];
 }
