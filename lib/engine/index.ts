@@ -42,6 +42,7 @@ export type { Device, DeviceName } from "./devices.ts";
 export * from "./export.ts";
 export * from "./grad.ts";
 export * from "./jit.ts";
+export * from "./model-files.ts";
 export * as nn from "./nn.ts";
 export * from "./random.ts";
 export { flopsDone } from "./runtime/tally.ts";

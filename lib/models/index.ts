@@ -5,6 +5,7 @@ export * from "./heads/index.ts";
 export * from "./initial.ts";
 export * from "./layer.ts";
 export * as layers from "./layers/index.ts";
+export * from "./layers-model.ts";
 export * from "./model.ts";
 export * from "./net.ts";
 export * from "./network.ts";

@@ -1,7 +1,7 @@
 /** What a layer is, and how one is declared: one file each in `layers/`, every one a method of `net()`. */
 import type { Json, Kind, Shape } from "../data/dataset.ts";
-import type { Rng, tf } from "../engine/index.ts";
-import type { Mode, Params } from "./model.ts";
+import type { Rng, tf, tfLayers } from "../engine/index.ts";
+import type { Counterpart, Mode, Params } from "./model.ts";
 
 /** A layer with its options filled in. `In` is what it accepts, `Out` what it gives. */
 export interface Layer<In extends Kind = Kind, Out extends Kind = Kind> {
@@ -15,6 +15,8 @@ export interface Layer<In extends Kind = Kind, Out extends Kind = Kind> {
   init?(rng: Rng, input: Shape): Params;
   statistics?(input: Shape): Params;
   apply(x: tf.Tensor, params: Params, mode: Mode): tf.Tensor;
+  /** The same layer of `tf.layers` with the same numbers, put on `x`; absent where there is none. */
+  readonly counterpart?: Counterpart;
 }
 
 /** A function that makes a layer: positional arguments, options last. */
@@ -32,7 +34,7 @@ export interface LayerFactory<
 
 /** The parts a layer's declaration gives for its arguments. */
 export type LayerParts = Pick<Layer, "shape" | "apply"> &
-  Partial<Pick<Layer, "init" | "statistics">> & { readonly options: Json };
+  Partial<Pick<Layer, "init" | "statistics" | "counterpart">> & { readonly options: Json };
 
 /** Declares a layer that turns examples of kind `accepts` into outputs of kind `gives`. */
 export function layer<Args extends readonly unknown[], const In extends Kind, const Out extends Kind>(
@@ -53,6 +55,17 @@ export function sameLayer<Args extends readonly unknown[], const In extends Kind
   const make = (...args: Args): Layer<In, never> =>
     Object.freeze({ name, accepts, gives: "same" as const, ...build(...args) });
   return Object.assign(make, { layer: name });
+}
+
+/** Puts a layer of `tf.layers` on `x` and gives it the tensors that were trained; those of them that are undefined it does not have. */
+export function put(
+  layer: Pick<ReturnType<typeof tfLayers.layers.dense>, "apply" | "setWeights">,
+  x: tfLayers.SymbolicTensor,
+  weights: readonly (tf.Tensor | Params | undefined)[] = [],
+): tfLayers.SymbolicTensor {
+  const y = layer.apply(x) as tfLayers.SymbolicTensor;
+  layer.setWeights(weights.filter((one) => one !== undefined) as tf.Tensor[]);
+  return y;
 }
 
 /** Throws unless a number is whole and at least `least`. */

@@ -1,6 +1,6 @@
 /** What learns: a pure function over a tree of tensors, from a batch of examples to features. */
 import type { Json, Kind, Shape } from "../data/dataset.ts";
-import type { Rng, tf } from "../engine/index.ts";
+import type { Rng, tf, tfLayers } from "../engine/index.ts";
 
 /** Trained tensors by name; nested by layer. */
 export type Params = { readonly [name: string]: tf.Tensor | Params };
@@ -25,6 +25,14 @@ export interface Mode {
   /** What a layer with weights gives: `output`, or what a strategy that taps the layer makes of it. */
   tapped(input: tf.Tensor, output: tf.Tensor): tf.Tensor;
 }
+
+/** What was trained, put on `x` as layers of `tf.layers` whose names begin with `name`. Throws where there is no such layer. */
+export type Counterpart = (
+  x: tfLayers.SymbolicTensor,
+  name: string,
+  params: Params,
+  statistics: Params,
+) => tfLayers.SymbolicTensor;
 
 /** A row of a model's summary. */
 export interface LayerRow {
@@ -53,6 +61,8 @@ export interface Model<K extends Kind = Kind> {
   statistics(input: Shape): Params;
   /** Features of a batch: `[n, …input] → [n, …features]`. */
   apply(params: Params, x: tf.Tensor, mode: Mode): tf.Tensor;
+  /** The model as layers of `tf.layers`, for saving it as a tfjs model; absent where it cannot be. */
+  readonly counterpart?: Counterpart;
   /** One row per layer for examples of the given shape. */
   summary(input: Shape): readonly LayerRow[];
   toJSON(): ModelSpec;

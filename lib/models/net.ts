@@ -97,6 +97,15 @@ export function sequential<K extends Kind>(name: string, options: Json | undefin
         x,
       );
     },
+    counterpart: (x, at, params, statistics) =>
+      stack.reduce((now, layer, i) => {
+        const own = names[i]!;
+        if (layer.counterpart === undefined)
+          throw new TypeError(
+            `layersModel: layers that tf.layers has too are required, got ${layer.name} as layer ${i + 1} of ${name}; save the network as ONNX`,
+          );
+        return layer.counterpart(now, at + own, (params[own] ?? {}) as Params, (statistics[own] ?? {}) as Params);
+      }, x),
     summary(input): LayerRow[] {
       const through = shapes(input);
       return stack.map((layer, i) => {

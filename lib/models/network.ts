@@ -10,6 +10,7 @@ export type Weights = { readonly model: Params; readonly head: Params; readonly 
 /** A model and its head over examples of one shape. */
 export interface Network {
   readonly model: Model;
+  readonly head: HeadLayer;
   readonly input: Shape;
   /** The shape of the features; of a model that gives them at each place of a sequence, its length and theirs. */
   readonly width: Shape;
@@ -28,6 +29,7 @@ export function network(model: Model, input: Shape, head: HeadLayer = linear()):
   const width = model.features(input);
   return {
     model,
+    head,
     input,
     width,
     init: (rng, columns) => ({

@@ -22,6 +22,7 @@ import { runKey } from "./parts/key.ts";
 import type { Spot } from "./place.ts";
 import { recorded } from "./recorded.ts";
 import { makeRun, type Run, type RunLog } from "./run.ts";
+import { type TrainedNetwork, trainedNetwork } from "./trained-network.ts";
 import { type Past, travel } from "./travel.ts";
 
 /** What may be different from a place on: anything but the stream and the model. */
@@ -86,10 +87,19 @@ export function momentOf(run: Run, source: Lineage, spot: Spot): Instant {
   return Object.freeze(instant);
 }
 
-function eventsOf(run: Run, seed: number): readonly TrainEvent[] {
+/** The network of a run that was trained in this session, as its end left it. */
+export async function networkOf(run: Run, { spec, folders, begun }: Lineage, seed: number): Promise<TrainedNetwork> {
+  eventsOf(run, seed, "network");
+  const { state } = await travel(spec, seed, null, folders?.get(seed)?.folder, begun);
+  return trainedNetwork(spec, seed, state);
+}
+
+function eventsOf(run: Run, seed: number, asked = "at"): readonly TrainEvent[] {
   const log = run.logs.find((each) => each.seed === seed);
   if (log === undefined)
-    throw new RangeError(`at: one of the seeds ${run.logs.map((l) => l.seed).join(", ")} is required, got ${seed}`);
+    throw new RangeError(
+      `${asked}: one of the seeds ${run.logs.map((l) => l.seed).join(", ")} is required, got ${seed}`,
+    );
   return log.events;
 }
 

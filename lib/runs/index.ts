@@ -11,4 +11,5 @@ export * from "./recorded.ts";
 export * from "./run.ts";
 export * from "./sql.ts";
 export * from "./store.ts";
+export * from "./trained-network.ts";
 export * from "./travel.ts";

@@ -16,8 +16,9 @@ import { bufferContents, memoryOf } from "../plots/buffer-contents.ts";
 import type { Figure } from "../plots/figure.ts";
 import { plasticityPanel } from "../plots/plasticity-panel.ts";
 import type { TrainEvent } from "../train/events.ts";
-import { type Instant, type Lineage, momentOf } from "./fork.ts";
+import { type Instant, type Lineage, momentOf, networkOf } from "./fork.ts";
 import type { Spot } from "./place.ts";
+import type { TrainedNetwork } from "./trained-network.ts";
 
 /** The events of one seed. */
 export interface RunLog {
@@ -55,6 +56,11 @@ export interface Run {
   memory(options?: { readonly seed?: number }): Figure;
   /** The run at a place, to go on from there in another way: `run.at(task(3).step(40)).fork({ strategies: [replay()] })`. */
   at(spot: Spot): Instant;
+  /**
+   * The network that one seed's run has trained, to predict with and to save as ONNX or for TensorFlow.js; of the first seed when none is
+   * named. Read from the record where there is one, else trained once more, which gives the same numbers.
+   */
+  network(options?: { readonly seed?: number }): Promise<TrainedNetwork>;
   toJSON(): {
     readonly name: string;
     readonly spec: Json;
@@ -83,6 +89,12 @@ export function makeRun(parts: Pick<Run, "name" | "spec" | "hash" | "tasks" | "l
     const seeds = parts.logs.map((l) => l.seed).join(", ");
     throw new RangeError(`${asked}: one of the seeds ${seeds} is required, got ${seed}`);
   };
+  const lineage = (asked: string): Lineage => {
+    if (source !== undefined) return source;
+    throw new Error(
+      `${asked}: a run of a study in this session is required, got one that was read from its record; call study.run() with the same study, which trains nothing again`,
+    );
+  };
   const run: Run = {
     ...parts,
     measure: (metric) => logs.map((events) => metric(events)),
@@ -105,13 +117,8 @@ export function makeRun(parts: Pick<Run, "name" | "spec" | "hash" | "tasks" | "l
     curves: () => accuracyCurves(logs, { tasks: parts.tasks, title: `${parts.name}: accuracy over the run` }),
     memory: ({ seed = parts.logs[0]?.seed } = {}) => bufferContents(memoryOf(logOf("memory", seed))),
     plasticity: () => plasticityPanel(logs, { title: `${parts.name}: plasticity` }),
-    at(spot) {
-      if (source === undefined)
-        throw new Error(
-          "at: a run of a study in this session is required, got one that was read from its record; call study.run() with the same study, which trains nothing again",
-        );
-      return momentOf(run, source, spot);
-    },
+    at: (spot) => momentOf(run, lineage("at"), spot),
+    network: async ({ seed = parts.logs[0]!.seed } = {}) => networkOf(run, lineage("network"), seed),
     toJSON: () => parts,
   };
   return Object.freeze(

@@ -17,25 +17,31 @@ export interface Past {
 }
 
 /**
- * Goes to a place in a run. What lies between the nearest checkpoint before it and the place is trained again, which gives the same
+ * Goes to a place in a run, or with null to its end. What lies between the nearest checkpoint before it and the place is trained again, which gives the same
  * numbers; without a record the run is trained from its beginning (`begun`, where it was
  * itself forked from another).
  */
 export async function travel(
   spec: RunSpec,
   seed: number,
-  place: Place,
+  place: Place | null,
   folder?: string,
   begun?: (seed: number) => Promise<Past>,
 ): Promise<Past> {
   const log = folder === undefined ? undefined : join(folder, "events.jsonl");
   const near =
-    folder === undefined ? undefined : latestCheckpoint(folder, readLog(log!).length, (cursor) => leads(cursor, place));
+    folder === undefined
+      ? undefined
+      : latestCheckpoint(folder, readLog(log!).length, (cursor) => place === null || leads(cursor, place));
   const start = near === undefined ? await begun?.(seed) : undefined;
   const before = near === undefined ? (start?.events ?? []) : readLog(log!, near.log).events;
   const from = near?.state ?? start?.state;
   const again: TrainEvent[] = [];
-  const fitting = fit(spec, { seed, until: place, ...(from === undefined ? {} : { from }) });
+  const fitting = fit(spec, {
+    seed,
+    ...(place === null ? {} : { until: place }),
+    ...(from === undefined ? {} : { from }),
+  });
   try {
     for await (const event of fitting) again.push(event);
     return {

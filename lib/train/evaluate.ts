@@ -40,6 +40,8 @@ export interface Evaluator {
     ruled: "aware" | "agnostic",
     task: number | null,
   ): Score;
+  /** The logits of a batch, as the strategies predict; not compiled, so that it can be part of another program. */
+  predict(frozen: Frozen, x: tf.Tensor, task: number | null): tf.Tensor;
   /** Features and logits of a table, row after row, as the network gives them: no strategy predicts. */
   outputs(frozen: Frozen, examples: Examples, task: number | null): { features: Float32Array; logits: Float32Array };
 }
@@ -121,6 +123,7 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
       const n = examples.length;
       return { examples: n, taskAware: right / n, taskAgnostic: free / n, loss: loss / n };
     },
+    predict: (frozen, x, task) => predicted(frozen, x, rowsOf(task, x.shape[0]!)),
     outputs(frozen, examples, task) {
       const features: Float32Array[] = [];
       const logits: Float32Array[] = [];

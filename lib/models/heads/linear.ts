@@ -1,6 +1,7 @@
 import type { Shape } from "../../data/dataset.ts";
-import { type Rng, tf } from "../../engine/index.ts";
+import { type Rng, tf, tfLayers } from "../../engine/index.ts";
 import { drawBias, drawWeights, type Initial } from "../initial.ts";
+import { put } from "../layer.ts";
 import type { Params } from "../model.ts";
 
 /** A head: features in, one logit per output column out. It can grow. */
@@ -10,6 +11,13 @@ export interface HeadLayer {
   apply(params: Params, features: tf.Tensor): tf.Tensor;
   /** New parameters with more columns; the old columns keep their values. */
   grow(params: Params, rng: Rng, columns: number): Params;
+  /** Some of the columns as a layer of `tf.layers`, put on the features. */
+  counterpart(
+    x: tfLayers.SymbolicTensor,
+    name: string,
+    params: Params,
+    columns: readonly number[],
+  ): tfLayers.SymbolicTensor;
 }
 
 /**
@@ -55,5 +63,12 @@ export function linear(initial: Initial = "torch"): HeadLayer {
         };
       });
     },
+    counterpart: (x, name, { kernel, bias }, columns) =>
+      tf.tidy(() => {
+        const at = tf.tensor1d([...columns], "int32");
+        const chosen = [tf.gather(kernel as tf.Tensor, at, 1), tf.gather(bias as tf.Tensor, at)];
+        const layer = tfLayers.layers.dense({ name, units: columns.length, kernelInitializer: "zeros" });
+        return put(layer, x, chosen) as never;
+      }),
   };
 }

@@ -1,5 +1,5 @@
-import { nn, tf } from "../../engine/index.ts";
-import { sameLayer } from "../layer.ts";
+import { nn, tf, tfLayers } from "../../engine/index.ts";
+import { put, sameLayer } from "../layer.ts";
 
 /** Options of `batchNorm`. */
 export interface BatchNormOptions {
@@ -39,4 +39,11 @@ export const batchNorm = sameLayer("batchNorm", ({ momentum = 0.1, epsilon = 1e-
     mode.write("variance", blend(mode.read("variance"), tf.mul(variance, count / Math.max(1, count - 1))));
     return y;
   },
+  counterpart: (x, name, { scale, shift }, { mean, variance }) =>
+    put(tfLayers.layers.batchNormalization({ name, momentum: 1 - momentum, epsilon }), x, [
+      scale,
+      shift,
+      mean,
+      variance,
+    ]),
 }));

@@ -1,6 +1,6 @@
-import { tf } from "../../engine/index.ts";
+import { tf, tfLayers } from "../../engine/index.ts";
 import { drawBias, drawWeights, type Initial } from "../initial.ts";
-import { layer, requireCount } from "../layer.ts";
+import { layer, put, requireCount } from "../layer.ts";
 import type { Params } from "../model.ts";
 
 /** Options of `conv`. */
@@ -57,6 +57,10 @@ export const conv = layer(
       apply(x, params, mode) {
         const y = tf.conv2d(x as tf.Tensor4D, params.kernel as tf.Tensor4D, stride, pad);
         return mode.tapped(x, bias ? tf.add(y, params.bias as tf.Tensor) : y);
+      },
+      counterpart(x, name, { kernel, bias: added }) {
+        const options = { filters, kernelSize: window, strides: stride, padding: pad, useBias: bias };
+        return put(tfLayers.layers.conv2d({ name, ...options, kernelInitializer: "zeros" }), x, [kernel, added]);
       },
     };
   },

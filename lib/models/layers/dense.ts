@@ -1,6 +1,6 @@
-import { tf } from "../../engine/index.ts";
+import { tf, tfLayers } from "../../engine/index.ts";
 import { drawBias, drawWeights, type Initial } from "../initial.ts";
-import { layer, requireCount } from "../layer.ts";
+import { layer, put, requireCount } from "../layer.ts";
 import type { Params } from "../model.ts";
 
 /** Options of `dense`. */
@@ -42,6 +42,8 @@ export const dense = layer(
         const y = tf.matMul(x as tf.Tensor2D, params.kernel as tf.Tensor2D);
         return mode.tapped(x, bias ? tf.add(y, params.bias as tf.Tensor) : y);
       },
+      counterpart: (x, name, { kernel, bias: added }) =>
+        put(tfLayers.layers.dense({ name, units, useBias: bias, kernelInitializer: "zeros" }), x, [kernel, added]),
     };
   },
 );

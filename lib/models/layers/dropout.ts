@@ -1,5 +1,5 @@
-import { tf } from "../../engine/index.ts";
-import { sameLayer } from "../layer.ts";
+import { tf, tfLayers } from "../../engine/index.ts";
+import { put, sameLayer } from "../layer.ts";
 
 /**
  * Sets a share of the numbers to 0 in training and scales the others so that the mean stays (Srivastava et al. 2014, inverted form).
@@ -21,5 +21,6 @@ export const dropout = sameLayer("dropout", (share: number) => {
       const kept = tf.cast(tf.greaterEqual(rng.uniforms(x.shape), share), "float32");
       return tf.mul(x, tf.mul(kept, 1 / (1 - share)));
     },
+    counterpart: (x, name) => put(tfLayers.layers.dropout({ name, rate: share }), x),
   };
 });

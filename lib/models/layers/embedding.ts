@@ -1,5 +1,6 @@
-import { tf } from "../../engine/index.ts";
-import { layer, requireCount } from "../layer.ts";
+import { tf, tfLayers } from "../../engine/index.ts";
+import { layer, put, requireCount } from "../layer.ts";
+import type { Params } from "../model.ts";
 import { product } from "../parts/product.ts";
 
 /** Options of `embedding`. */
@@ -41,6 +42,14 @@ export const embedding = layer(
         const chosen = tf.cast(tf.oneHot(tf.cast(x, "int32"), tokens), "float32");
         const given = product(chosen, params, "tokens", mode);
         return positions ? tf.add(given, (params.places as { kernel: tf.Tensor }).kernel) : given;
+      },
+      counterpart(x, name, params) {
+        if (positions)
+          throw new TypeError(
+            "layersModel: layers that tf.layers has too are required, got embedding with positions; save the network as ONNX, or make it with { positions: false }",
+          );
+        const options = { name, inputDim: tokens, outputDim: units, embeddingsInitializer: "zeros" } as const;
+        return put(tfLayers.layers.embedding(options), x, [(params.tokens as Params).kernel]);
       },
     };
   },

@@ -1,5 +1,5 @@
-import { tf } from "../../engine/index.ts";
-import { layer } from "../layer.ts";
+import { tf, tfLayers } from "../../engine/index.ts";
+import { layer, put } from "../layer.ts";
 
 /**
  * Turns each example into one long vector.
@@ -14,4 +14,6 @@ export const flatten = layer("flatten", { accepts: ["image", "vector", "sequence
   options: {},
   shape: (input) => [input.reduce((a, b) => a * b, 1)],
   apply: (x) => (x.rank === 2 ? x : tf.reshape(x, [x.shape[0]!, x.size / x.shape[0]!])),
+  // that of tf.layers refuses what is flat already
+  counterpart: (x, name) => (x.rank === 2 ? x : put(tfLayers.layers.flatten({ name }), x)),
 }));

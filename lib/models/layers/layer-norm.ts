@@ -1,5 +1,5 @@
-import { nn, type tf } from "../../engine/index.ts";
-import { sameLayer } from "../layer.ts";
+import { nn, type tf, tfLayers } from "../../engine/index.ts";
+import { put, sameLayer } from "../layer.ts";
 import { normParams } from "../parts/product.ts";
 
 /**
@@ -16,4 +16,6 @@ export const layerNorm = sameLayer("layerNorm", ({ epsilon = 1e-5 }: { readonly 
   shape: (input) => input,
   init: (_rng, input) => normParams(input.at(-1)!),
   apply: (x, params) => nn.layerNormalise(x, params.scale as tf.Tensor, params.shift as tf.Tensor, epsilon),
+  counterpart: (x, name, { scale, shift }) =>
+    put(tfLayers.layers.layerNormalization({ name, epsilon }), x, [scale, shift]),
 }));

@@ -1,5 +1,5 @@
-import { tf } from "../../engine/index.ts";
-import { layer, requireCount } from "../layer.ts";
+import { tf, tfLayers } from "../../engine/index.ts";
+import { layer, put, requireCount } from "../layer.ts";
 
 /** Options of `pool`. */
 export interface PoolOptions {
@@ -43,6 +43,11 @@ export const pool = layer(
       apply(x) {
         const image = x as tf.Tensor4D;
         return keep === "max" ? tf.maxPool(image, window, stride, "valid") : tf.avgPool(image, window, stride, "valid");
+      },
+      counterpart(x, name) {
+        const options = { name, poolSize: window, strides: stride };
+        const { maxPooling2d, averagePooling2d } = tfLayers.layers;
+        return put(keep === "max" ? maxPooling2d(options) : averagePooling2d(options), x);
       },
     };
   },
