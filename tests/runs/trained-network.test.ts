@@ -60,13 +60,27 @@ function accuracy(logits: tf.Tensor, columns: readonly number[], labels: Int32Ar
   return labels.reduce((right, label, i) => right + (columns[best[i]!] === label ? 1 : 0), 0) / labels.length;
 }
 
+/** What TensorFlow.js computes by itself, without the engine. */
+function plain(body: () => tf.Tensor[]): tf.Tensor[] {
+  void tf.setBackend("cpu");
+  try {
+    return body().map((y) => tf.tensor(y.dataSync(), y.shape));
+  } finally {
+    void tf.setBackend("thalweg");
+  }
+}
+
+/** The network saved and loaded: as ONNX on the engine, as a tfjs model on tfjs-cpu. */
 async function loaded(network: TrainedNetwork, options?: { task: number }) {
   const at = `${folder}/${files++}`;
   network.saveOnnx(`${at}/network.onnx`, options);
   await network.saveTfjs(at, options);
   const onnx = importOnnx(readFileSync(`${at}/network.onnx`));
   const layers = await tfLayers.loadLayersModel(modelFiles(at));
-  return { onnx: (x: tf.Tensor) => onnx(x), layers: (x: tf.Tensor) => [layers.predict(x)].flat() as tf.Tensor[] };
+  return {
+    onnx: (x: tf.Tensor) => onnx(x),
+    layers: (x: tf.Tensor) => plain(() => [layers.predict(x)].flat() as tf.Tensor[]),
+  };
 }
 
 const images = () => classes(digits()).split(5).slice(0, 2);
@@ -102,6 +116,10 @@ describe("the network of a run", () => {
       const { x, labels, accuracy: told } = measured(run, study.spec.stream, 1);
       const want = network.predict(x);
       expect(accuracy(want, network.columns(), labels)).toBeCloseTo(told, 6);
+      const { numTensors } = tf.memory();
+      network.toOnnx();
+      await network.saveTfjs(`${folder}/again`);
+      expect(tf.memory().numTensors).toBe(numTensors);
       const { onnx, layers } = await loaded(network);
       for (const predict of [onnx, layers]) {
         expect(apart(want, predict(x)[0]!)).toBeLessThan(1e-5);
