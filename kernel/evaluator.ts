@@ -204,7 +204,8 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
       child.asking = undefined;
     },
     interrupt() {
-      if (!job) return;
+      // Whatever occupies its main thread is to stop, also what an earlier cell left behind.
+      if (!job) return void child.commands.write(frame({ op: "interrupt" } satisfies ToChild));
       if (child.asking === "sync") {
         child.answers.write(frame({ interrupted: true }));
         child.asking = undefined;
@@ -214,7 +215,7 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
       // A native call cannot be stopped; who asks again after a while would rather lose the state than wait.
       if (interruptedAt > 0 && now - interruptedAt > 3000) return void child.process.kill("SIGKILL");
       interruptedAt ||= now;
-      if (job.started) child.commands.write(frame({ op: "interrupt" } satisfies ToChild));
+      child.commands.write(frame({ op: "interrupt" } satisfies ToChild));
       const { run } = job.request;
       setTimeout(() => {
         if (job?.request.run !== run) return;

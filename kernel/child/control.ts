@@ -6,10 +6,11 @@
  */
 
 /**
- * Cells of the shared memory. RUNNING: the run in progress, 0 when idle. STOP: the run asked to stop. ACK: the run whose stop the
- * main thread has seen. POLLED: when library code last asked, ms, 0 when it did not. STEP: how long before that it had asked, ms.
+ * Cells of the shared memory. RUNNING: the run in progress, 0 when idle, -1 while the session is loaded. STOP: the run asked to stop.
+ * ACK: the run whose stop the main thread has seen. POLLED: when library code last asked, ms, 0 when it did not. STEP: how long before
+ * that it had asked, ms. NATIVE: 1 while the main thread is in native code that must not be stopped. ENDING: 1 while a loop is stopped.
  */
-export const shared = { running: 0, stop: 1, ack: 2, polled: 3, step: 4, length: 5 } as const;
+export const shared = { running: 0, stop: 1, ack: 2, polled: 3, step: 4, native: 5, ending: 6, length: 7 } as const;
 
 /** The time, as the cells hold it. */
 export const clock = () => Date.now() & 0x3fffffff;
@@ -27,8 +28,11 @@ export function control(): void {
   const { Socket } = require("node:net") as typeof import("node:net");
   const { memory, commands, graceMs } = workerData as ControlData;
   const cells = new Int32Array(memory);
-  const [RUNNING, STOP, ACK, POLLED, STEP] = [0, 1, 2, 3, 4];
-  let interrupting = false;
+  const [RUNNING, STOP, ACK, POLLED, STEP, NATIVE, ENDING] = [0, 1, 2, 3, 4, 5, 6];
+  /** What is being interrupted: a run, or a negative number for what goes on between runs. */
+  let interrupting: number | undefined;
+  let askedAgain = false;
+  let between = -1;
 
   const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
   const sincePolled = () => ((Date.now() & 0x3fffffff) - Atomics.load(cells, POLLED!)) & 0x3fffffff;
@@ -46,20 +50,43 @@ export function control(): void {
     return () => Date.now() - began > ms && (spent() - from > ms || Date.now() - began > limit);
   };
 
-  /** Asks V8 to stop what the main thread is in. Resolves when it has stopped something. A session left open would hold up process.exit. */
-  const terminate = async (): Promise<void> => {
-    const session = new Session();
-    session.connectToMainThread();
-    await Promise.race([new Promise((resolve) => session.post("Runtime.terminateExecution", resolve)), sleep(500)]);
-    session.disconnect();
+  /**
+   * Asks V8 to stop what the main thread is in. Resolves when it has stopped something, or when that is no longer `wanted`. Native code
+   * that was about to call JavaScript would abort, so its end is awaited, and none is begun meanwhile (`native` in interrupts.ts).
+   * A session left open would hold up process.exit.
+   */
+  const terminate = async (wanted: () => boolean): Promise<void> => {
+    Atomics.store(cells, ENDING!, 1);
+    while (wanted() && Atomics.load(cells, NATIVE!) === 1) await sleep(2);
+    if (wanted()) {
+      const session = new Session();
+      session.connectToMainThread();
+      const stopped = new Promise((resolve) => session.post("Runtime.terminateExecution", resolve));
+      await Promise.race([stopped, sleep(500)]);
+      session.disconnect();
+      // Stopped at the door of native code, it could not take this back; with ENDING raised nothing went in.
+      Atomics.store(cells, NATIVE!, 0);
+    }
+    Atomics.store(cells, ENDING!, 0);
+    Atomics.notify(cells, ENDING!);
   };
 
   const interrupt = async (): Promise<void> => {
     const run = Atomics.load(cells, RUNNING!);
-    if (interrupting || run === 0) return;
-    interrupting = true;
-    const active = () => Atomics.load(cells, RUNNING!) === run;
-    Atomics.store(cells, STOP!, run);
+    // A library that is stopped while it is loaded stays half loaded; the kernel asks again when the cell begins.
+    if (run === -1) return;
+    if (interrupting !== undefined) {
+      if (run > 0 && run !== interrupting) askedAgain = true;
+      return;
+    }
+    // No cell runs: what an earlier one left behind may hold the main thread, and then it does not answer.
+    const asked = run === 0 ? --between : run;
+    interrupting = asked;
+    const acknowledged = () => Atomics.load(cells, ACK!) === asked;
+    const active = () => Atomics.load(cells, RUNNING!) === run && !(run === 0 && acknowledged());
+    const ask = () => parentPort!.postMessage({ kind: "stop", run: asked });
+    Atomics.store(cells, STOP!, asked);
+    if (run === 0) ask();
     // Library code that polls gets the chance to stop by itself, between two steps of the length that they have.
     const grace = Math.max(graceMs, 3 * Atomics.load(cells, STEP!));
     if (sincePolled() < 10 * grace) {
@@ -70,25 +97,28 @@ export function control(): void {
     let seen = false;
     let terminating: Promise<void> | undefined;
     for (let turn = 0; active(); turn++) {
-      parentPort!.postMessage({ kind: "stop", run });
+      ask();
       // This thread's own time counts too: it must not use much of it.
       await sleep(turn < 10 ? 3 : 10);
       // The main thread saw the message, so it is waiting, not running; a termination that is under way must land first.
-      if (!seen && Atomics.load(cells, ACK!) === run) {
+      if (!seen && acknowledged()) {
         seen = true;
         deaf = patience(12, 1000);
       }
       if (seen && !terminating) parentPort!.postMessage({ kind: "finish", run });
       // It had the time to see the message and did not: it is in a loop. Anything else that was stopped now would be lost.
-      if (!terminating && deaf()) {
-        terminating = terminate().then(() => {
+      if (!terminating && active() && deaf()) {
+        terminating = terminate(active).then(() => {
           terminating = undefined;
           deaf = patience(12, 1000);
         });
       }
     }
     await terminating;
-    interrupting = false;
+    Atomics.compareExchange(cells, STOP!, asked, run === 0 ? 0 : asked);
+    interrupting = undefined;
+    if (askedAgain) void interrupt();
+    askedAgain = false;
   };
 
   const input = new Socket({ fd: commands, readable: true, writable: false });

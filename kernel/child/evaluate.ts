@@ -157,8 +157,9 @@ export function evaluator(memory: Int32Array, marker: string) {
     running,
     /** The control thread asks: is the main thread free? That this runs at all is the answer. */
     acknowledge(run: number) {
-      if (running() !== run) return;
-      cancelled.add(run);
+      // A negative number stands for what goes on between runs: there is nothing to cancel.
+      if (running() !== Math.max(run, 0)) return;
+      if (run > 0) cancelled.add(run);
       Atomics.store(memory, shared.ack, run);
     },
     /** Ends the run as interrupted; what it awaits stays behind, guarded. */

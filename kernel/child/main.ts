@@ -7,11 +7,12 @@ import type { ChildOptions, ToChild } from "../protocol.ts";
 import { fds } from "../protocol.ts";
 import { comm, receiveComm } from "./comm.ts";
 import { installConsole } from "./console.ts";
-import { type ControlData, clock, controlSource, shared, type ToMain } from "./control.ts";
+import { type ControlData, controlSource, shared, type ToMain } from "./control.ts";
 import { display } from "./display.ts";
 import { errorContent, installStackTraces } from "./errors.ts";
 import { evaluator } from "./evaluate.ts";
 import { installImmediates } from "./immediates.ts";
+import { interrupts } from "./interrupts.ts";
 import { preloadModule, receiveSourceMaps } from "./modules.ts";
 import { captureStreams, type DisplayOptions, emit, print, show } from "./output.ts";
 import { displaySymbol } from "./show.ts";
@@ -22,6 +23,7 @@ process.argv.splice(1, process.argv.length, "notebook");
 
 const memory = new SharedArrayBuffer(4 * shared.length);
 const cells = new Int32Array(memory);
+Atomics.store(cells, shared.running, -1);
 
 captureStreams();
 installConsole();
@@ -36,15 +38,7 @@ define("require", createRequire(join(process.cwd(), "notebook.ts")));
 define("__dirname", process.cwd());
 define("__filename", join(process.cwd(), "notebook.ts"));
 define(displaySymbol, (bundle: Record<string, unknown>, shown?: DisplayOptions) => show(bundle, shown));
-define(Symbol.for("Jupyter.interrupt"), {
-  /** Whether the running cell was asked to stop. Library loops ask at every step; who asks gets a moment to stop by itself. */
-  requested() {
-    const [now, last] = [clock(), Atomics.load(cells, shared.polled)];
-    Atomics.store(cells, shared.step, last === 0 ? 0 : (now - last) & 0x3fffffff);
-    Atomics.store(cells, shared.polled, now);
-    return Atomics.load(cells, shared.stop) !== 0;
-  },
-});
+define(Symbol.for("Jupyter.interrupt"), interrupts(cells));
 
 const evaluation = evaluator(cells, options.marker);
 const stray = (label: string) => (thrown: unknown) => {
@@ -60,7 +54,10 @@ const worker = new Worker(controlSource(), {
   execArgv: [],
   workerData: { memory, commands: fds.commands, graceMs: 100 } satisfies ControlData,
 });
-let loading: Promise<unknown> | undefined = preload().then(() => (loading = undefined));
+let loading: Promise<unknown> | undefined = preload().then(() => {
+  loading = undefined;
+  Atomics.compareExchange(cells, shared.running, -1, 0);
+});
 worker.on("message", (message: ToMain) => {
   if (message.kind === "stop") return evaluation.acknowledge(message.run);
   if (message.kind === "finish") return evaluation.cancel(message.run);

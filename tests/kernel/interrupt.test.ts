@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sleep, testKernel } from "./support/kernel.ts";
 
+/** How often the kernel has printed this. */
+const printed = (k: ReturnType<typeof testKernel>, text: string) =>
+  k.sent
+    .filter(({ message }) => message.header.msg_type === "stream")
+    .map(({ message }) => String(message.content.text).split(text).length - 1)
+    .reduce((a, b) => a + b, 0);
+
 // How fast it is, under 100 ms, is measured by tests/bench/kernel.bench.ts.
 describe("interrupting a cell", () => {
   let k: ReturnType<typeof testKernel>;
@@ -58,6 +65,42 @@ describe("interrupting a cell", () => {
         "(await Promise.all([(r) => setTimeout(r, 1), setImmediate, process.nextTick, queueMicrotask].map((turn) => new Promise((r) => turn(() => r(1)))))).length";
       expect((await k.execute(turns)).result).toBe("4");
     }
+  });
+
+  it("stops a loop that a timer of an earlier cell begins, whether a cell waits behind it or none", async () => {
+    for (const waits of [true, false]) {
+      const begun = `console.log("left behind"); while (true) ticks++`;
+      await k.execute(`setTimeout(() => { ${begun} }, 20)`);
+      await k.until(() => printed(k, "left behind") === (waits ? 1 : 2), "the loop");
+      const cell = waits ? k.start("ticks++; while (true) await null") : undefined;
+      await cell?.saw("execute_input");
+      await k.interrupt();
+      if (cell) expect((await cell.done()).error?.ename).toBe("Interrupted");
+      expect((await k.execute("kept")).result).toBe("41");
+      const before = (await k.execute("ticks")).result;
+      expect((await k.execute("ticks")).result).toBe(before);
+    }
+  });
+
+  it("stops no native code that must not be stopped, and lets none of it begin", async () => {
+    // What is native here is a loop, so that the test can see whether it was cut.
+    await k.execute(`let cut = 0; let whole = 0
+      const { native } = (globalThis as any)[Symbol.for("Jupyter.interrupt")]
+      const busy = (ms: number) => { const until = performance.now() + ms; while (performance.now() < until); }`);
+    for (let round = 0; round < 5; round++) {
+      const cell = k.start(`console.log("begun"); while (true) native(() => { cut++; busy(30); cut--; whole++ })`);
+      await cell.saw("stream");
+      await k.interrupt();
+      expect((await cell.done()).error?.ename).toBe("Interrupted");
+      expect((await k.execute("cut")).result).toBe("0");
+    }
+    expect(Number((await k.execute("whole")).result)).toBeGreaterThan(0);
+    expect((await k.execute("native(() => native(() => 7))")).result).toBe("7");
+    expect((await k.execute("native(() => { throw new Error('its own') })")).error?.evalue).toBe("its own");
+    const after = k.start(`console.log("begun"); while (true) ticks++`);
+    await after.saw("stream");
+    await k.interrupt();
+    expect((await after.done()).error?.ename).toBe("Interrupted");
   });
 
   it("leaves an idle kernel alone", async () => {
