@@ -24,6 +24,8 @@ export interface Comparison {
   readonly metrics: readonly Metric[];
   /** By method, then metric. */
   readonly cells: readonly (readonly Compared[])[];
+  /** Methods without runs, each with the reason; shown below the table. */
+  readonly absent: readonly string[];
   /** One row per method and metric: mean, low, high, n, best. */
   frame(): DataFrame;
   toText(): string;
@@ -38,6 +40,8 @@ export interface ComparisonOptions {
   readonly metrics?: readonly Metric[];
   /** The coverage of the intervals; .95 by default. */
   readonly level?: number;
+  /** Why a method has no runs, by its name. */
+  readonly why?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -60,10 +64,11 @@ export function comparisonTable(
   {
     metrics = [averageAccuracy, averageIncrementalAccuracy, forgetting.chaudhry],
     level = 0.95,
+    why: absent = {},
   }: ComparisonOptions = {},
 ): Comparison {
   const names = Object.keys(methods);
-  const measured = Object.values(methods).map((runs) =>
+  const measured = Object.entries(methods).map(([name, runs]) =>
     metrics.map((metric) => {
       const results = runs.map((events) => metric(events));
       const values = results.flatMap(({ value }) => (value === undefined ? [] : [value]));
@@ -71,7 +76,7 @@ export function comparisonTable(
       return {
         ...tInterval(values, { level }),
         values,
-        ...(values.length === 0 ? { why: why ?? "there is no run" } : {}),
+        ...(values.length === 0 ? { why: why ?? absent[name] ?? "there is no run" } : {}),
       };
     }),
   );
@@ -86,6 +91,7 @@ export function comparisonTable(
     methods: names,
     metrics,
     cells,
+    absent: names.flatMap((name) => (absent[name] === undefined ? [] : [`${name}: ${absent[name]}`])),
     frame: () => asFrame(made),
     toText: () => asText(made),
     toHTML: () => asHtml(made),
@@ -147,7 +153,13 @@ function asText(table: Comparison): string {
     row
       .map((text, column) => (column === 0 ? text.padEnd(widths[column]!) : text.padStart(widths[column]!)))
       .join("  ");
-  return [line(head), widths.map((width) => "─".repeat(width)).join("──"), ...body.map(line), "* best mean"].join("\n");
+  return [
+    line(head),
+    widths.map((width) => "─".repeat(width)).join("──"),
+    ...body.map(line),
+    "* best mean",
+    ...table.absent,
+  ].join("\n");
 }
 
 function asHtml(table: Comparison): string {
@@ -167,6 +179,7 @@ function asHtml(table: Comparison): string {
     `<table style="border-collapse:collapse;font-variant-numeric:tabular-nums">`,
     `<thead style="border-bottom:1px solid currentColor"><tr><th style="padding:4px 12px;text-align:left">method</th>${head.join("")}</tr></thead>`,
     `<tbody>${rows.join("")}</tbody></table>`,
+    ...table.absent.map((line) => `<div style="padding:4px 12px">${escapeHtml(line)}</div>`),
   ].join("");
 }
 

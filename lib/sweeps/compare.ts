@@ -12,6 +12,7 @@ import { nameOf, taskNames } from "../runs/name.ts";
 import { type Progress, progress, silent } from "../runs/progress.ts";
 import { type Run, shown } from "../runs/run.ts";
 import type { RunSpec } from "../train/spec.ts";
+import { isDivergence } from "../train/stepped.ts";
 import { type ManyOptions, runMany } from "./many.ts";
 
 /** What can be compared: a study, which is run, or a run, which is taken as it is. */
@@ -28,6 +29,8 @@ export interface CompareOptions extends Omit<ManyOptions, "progress"> {
 /** Runs side by side. It shows itself as a table. */
 export interface ComparedRuns {
   readonly runs: readonly Run[];
+  /** What was said of the methods whose loss was not finite, by their names; they have a line in the table, and are not in `runs`. */
+  readonly diverged: Readonly<Record<string, string>>;
   /** Methods by metrics: mean ± 95 % interval over seeds. */
   readonly table: Comparison;
   /** Average accuracy over the run, one line per method with a band over seeds. */
@@ -45,7 +48,8 @@ export interface ComparedRuns {
 }
 
 /**
- * Runs studies with the same seeds and puts them side by side; the last argument may be options.
+ * Runs studies with the same seeds and puts them side by side; the last argument may be options. A study whose loss is not finite with one
+ * of the seeds does not stop the others: the table says so. Where it is so with all, the comparison fails.
  *
  * @example
  * ```ts
@@ -66,14 +70,20 @@ export async function compare(
   const { metrics, quiet = false, ...many } = options;
   const names = labels(things);
   const runs: Run[] = [];
+  const diverged: Record<string, string> = {};
   for (const [i, thing] of things.entries()) {
     if ("logs" in thing) runs.push(renamed(thing, names[i]!));
     else {
       const follow: Progress = quiet ? silent : progress(names[i]!, taskNames(thing.spec));
-      runs.push(renamed(await runMany(thing.spec, { ...many, progress: follow }), names[i]!));
+      try {
+        runs.push(renamed(await runMany(thing.spec, { ...many, progress: follow }), names[i]!));
+      } catch (error) {
+        if (!isDivergence(error) || (i === things.length - 1 && runs.length === 0)) throw error;
+        diverged[names[i]!] = error.message;
+      }
     }
   }
-  return comparedRuns(runs, metrics);
+  return comparedRuns(runs, metrics, diverged);
 }
 
 function isComparable(part: Comparable | CompareOptions): part is Comparable {
@@ -81,11 +91,17 @@ function isComparable(part: Comparable | CompareOptions): part is Comparable {
 }
 
 /** Puts runs side by side that were made before. */
-export function comparedRuns(runs: readonly Run[], metrics?: readonly Metric[]): ComparedRuns {
+export function comparedRuns(
+  runs: readonly Run[],
+  metrics?: readonly Metric[],
+  diverged: Readonly<Record<string, string>> = {},
+): ComparedRuns {
   const logs = Object.fromEntries(runs.map((run) => [run.name, run.logs.map(({ events }) => events)]));
-  const table = comparisonTable(logs, metrics === undefined ? {} : { metrics });
+  const none = Object.fromEntries(Object.keys(diverged).map((name) => [name, []]));
+  const table = comparisonTable({ ...logs, ...none }, { ...(metrics && { metrics }), why: diverged });
   const made: ComparedRuns = {
     runs,
+    diverged,
     table,
     curves: () => methodCurves(logs),
     tests: (metric = averageAccuracy) => pairs(runs, metric),

@@ -8,6 +8,7 @@ import type { Strategy } from "../strategies/strategy.ts";
 import type { Stream } from "../streams/stream.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { type Evaluation, evaluation, type RunSpec, type Training, training } from "../train/spec.ts";
+import { isDivergence } from "../train/stepped.ts";
 import { runMany } from "./many.ts";
 
 /** One number of a published table: a method, its settings there, and what was reported. */
@@ -150,7 +151,7 @@ export async function conform(
     const run = await runMany(cellSpec(protocol, scenario, cell, data), options);
     values = run.logs.map((log) => measured(log.events));
   } catch (error) {
-    if (!/a finite loss is required/.test((error as Error).message)) throw error;
+    if (!isDivergence(error)) throw error;
   }
   const diverged = values.length === 0;
   const mean = diverged ? Number.NaN : values.reduce((a, b) => a + b, 0) / values.length;

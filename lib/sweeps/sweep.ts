@@ -7,7 +7,8 @@ import { parallelCoordinates } from "../plots/parallel-coordinates.ts";
 import { silent } from "../runs/progress.ts";
 import { type Run, shown } from "../runs/run.ts";
 import type { RunSpec } from "../train/spec.ts";
-import { type ManyOptions, runMany, seedList } from "./many.ts";
+import { isDivergence } from "../train/stepped.ts";
+import { type ManyOptions, runMany, type Stopped, seedList } from "./many.ts";
 import { type Axes, grid, type Search, type Settings } from "./search.ts";
 
 /** Settings of a sweep. */
@@ -26,6 +27,8 @@ export interface Tried<A extends Axes> {
   readonly run: Run;
   /** The mean of the metric over the seeds; undefined where it is not defined for one of them. */
   readonly value: number | undefined;
+  /** What was said when the loss was not finite; the run then ends there, and has no value. */
+  readonly diverged?: string;
 }
 
 /** What a sweep found. It shows itself as a table, the best first. */
@@ -45,6 +48,7 @@ export interface Swept<A extends Axes> {
 /**
  * Trains a study under many settings with the same seeds; `build` makes the study of a setting.
  *
+ * A setting with which the loss is not finite is kept as the worst, with what was said; when all are such, the sweep fails with that.
  * Runs that are recorded are not trained again, so that a sweep to which a value is added trains that value alone. The metric is measured
  * on the test examples of the stream it is given: to choose settings fairly, sweep over one stream and evaluate on another (`tune`).
  *
@@ -85,11 +89,25 @@ export async function sweep<const A extends Axes>(
         tell(
           `sweep: round ${round + 1} of ${search.rounds.length}, setting ${i + 1} of ${left.length}: ${JSON.stringify(settings)}`,
         );
-      const run = await runMany(build(settings).spec, { ...many, seeds: some, progress: silent });
-      tried.set(settings, { settings, run, value: meanOf(run, metric) });
+      tried.set(settings, await trial(settings, build(settings).spec, metric, { ...many, seeds: some }));
     }
   }
   return swept([...tried.values()], metric);
+}
+
+async function trial<A extends Axes>(
+  settings: Settings<A>,
+  spec: RunSpec,
+  metric: Metric,
+  options: ManyOptions,
+): Promise<Tried<A>> {
+  try {
+    const run = await runMany(spec, { ...options, progress: silent });
+    return { settings, run, value: meanOf(run, metric) };
+  } catch (error) {
+    if (!isDivergence(error)) throw error;
+    return { settings, run: (error as Stopped).run, value: undefined, diverged: error.message };
+  }
 }
 
 /** Says how a sweep is asked for, to those who asked in another way. */
@@ -107,6 +125,8 @@ function requireSweep(axes: unknown, build: unknown, search: unknown): void {
 
 function swept<A extends Axes>(tried: readonly Tried<A>[], metric: Metric): Swept<A> {
   const order = ranked(tried, metric);
+  if (order[0]!.diverged !== undefined)
+    throw new Error(`sweep: no setting kept a finite loss; the first: ${order[0]!.diverged}`);
   const rows = (each: Tried<A>): Record<string, string | number | boolean | null> => ({ ...each.settings });
   const made: Swept<A> = {
     tried,
@@ -118,7 +138,7 @@ function swept<A extends Axes>(tried: readonly Tried<A>[], metric: Metric): Swep
           each.run.measure(metric).map(({ value }, i) => ({
             ...rows(each),
             seed: each.run.logs[i]!.seed,
-            [metric.metric]: value ?? null,
+            [metric.metric]: each.diverged === undefined ? (value ?? null) : null,
           })),
         ),
       ),
@@ -139,7 +159,8 @@ function swept<A extends Axes>(tried: readonly Tried<A>[], metric: Metric): Swep
 function ranked<A extends Axes>(tried: readonly Tried<A>[], { higherIsBetter }: Metric): Tried<A>[] {
   const worth = ({ value }: Tried<A>): number =>
     value === undefined ? Number.NEGATIVE_INFINITY : higherIsBetter ? value : -value;
-  return [...tried].sort((a, b) => b.run.logs.length - a.run.logs.length || worth(b) - worth(a));
+  const reach = ({ diverged, run }: Tried<A>): number => (diverged === undefined ? run.logs.length : 0);
+  return [...tried].sort((a, b) => reach(b) - reach(a) || worth(b) - worth(a));
 }
 
 /** The mean of a metric over the seeds of a run. */

@@ -24,6 +24,13 @@ type PerStep = Readonly<Record<string, ArrayLike<number>>>;
 export const onHost = (tensors: Readonly<Record<string, tf.Tensor>>): PerStep =>
   Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.dataSync()]));
 
+/** Whether an error says that a loss was not finite, also when it comes from another process: the one failure that settings bring about. */
+export function isDivergence(error: unknown): error is Error {
+  return error instanceof Error && error.message.includes(divergence);
+}
+
+const divergence = "a finite loss is required";
+
 /**
  * One event per step from the terms of the loss, step after step; with the accuracy before the update where it is known.
  * `culprit` says, after "; ", what made the loss of the k-th of the steps not finite.
@@ -46,7 +53,7 @@ export function stepEvents(
     if (!Number.isFinite(loss)) {
       const term = values.find(([, value]) => !Number.isFinite(value))?.[0] ?? "their sum";
       throw new RangeError(
-        `fit: a finite loss is required, got ${loss} at step ${from.step + k + 1} (experience ${from.experience}, epoch ${epoch}, term "${term}")${culprit(k)}; lower the learning rate or the strength of that term`,
+        `fit: ${divergence}, got ${loss} at step ${from.step + k + 1} (experience ${from.experience}, epoch ${epoch}, term "${term}")${culprit(k)}; lower the learning rate or the strength of that term`,
       );
     }
     return {

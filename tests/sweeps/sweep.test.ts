@@ -97,6 +97,35 @@ describe("a sweep", () => {
   });
 });
 
+describe("a loss that is not finite", () => {
+  const rates = { lr: [0.05, 1e30] };
+  const at = ({ lr }: { lr: number }) => study.by(naive()).with(sgd({ lr }));
+
+  test("leaves a sweep the other settings, and is the worst of them", async () => {
+    const found = await sweep({ lr: [1e30, 0.05] }, at, { ...quiet, seeds: 2 });
+    expect(found.best.settings.lr).toBe(0.05);
+    expect(found.table().rows().at(-1)).toMatchObject({ lr: 1e30, averageAccuracy: null });
+    expect(found.tried[0]!.diverged).toContain("a finite loss is required");
+    await expect(sweep({ lr: [1e30] }, at, quiet)).rejects.toThrow("sweep: no setting kept a finite loss");
+  });
+
+  test("leaves a comparison the other methods, and is told below the table", async () => {
+    const both = await compare(at({ lr: 1e30 }), at({ lr: 0.05 }), { ...quiet, seeds: 2 });
+    const [name] = Object.keys(both.diverged);
+    expect(both.runs.map(({ name }) => name)).toEqual(["naive (lr 0.05)"]);
+    expect(both.toText()).toMatch(/naive \(lr 1e\+30\) +– +–/);
+    expect(both.toText().split("\n").at(-1)).toMatch(`${name}: fit: a finite loss is required`);
+    expect(both.table.toHTML()).toContain("a finite loss is required");
+    expect(both.curves().toSVG()).toContain("naive (lr 0.05)");
+    await expect(compare(at({ lr: 1e30 }), quiet)).rejects.toThrow("a finite loss is required");
+  });
+
+  test("is known when it comes from a worker too", async () => {
+    const found = await sweep(rates, at, { ...quiet, workers: 1 });
+    expect(found.best.settings.lr).toBe(0.05);
+  });
+});
+
 describe("the search on the first tasks", () => {
   test("takes the best rate, lowers the strength until the new task is learned, and looks at no later task", async () => {
     const seen = new Set<number>();
