@@ -31,6 +31,14 @@ interface Runtime {
 const require = createRequire(import.meta.url);
 let loaded: Runtime | Error | null = null;
 
+/** Calls native code. A notebook's kernel is told: an interrupt that cut a call into JavaScript in there would end the process. */
+function native<T>(work: () => T): T {
+  const notebook = (globalThis as { [key: symbol]: unknown })[Symbol.for("Jupyter.interrupt")] as
+    | { native?<R>(work: () => R): R }
+    | undefined;
+  return notebook?.native ? notebook.native(work) : work();
+}
+
 /** Loads the runtime, or says why it cannot be. */
 export function runtime(): Runtime | Error {
   if (loaded === null) {
@@ -38,9 +46,9 @@ export function runtime(): Runtime | Error {
       const common = require("onnxruntime-common") as { Tensor: Runtime["Tensor"]; env: { logLevel?: string } };
       common.env.logLevel = "fatal"; // errors are thrown, and need not be printed as well
       // The package's own entry only runs sessions asynchronously; its binding is what it wraps.
-      const native = require("onnxruntime-node/dist/binding.js") as Pick<Runtime, "binding"> & { initOrt(): void };
-      native.initOrt();
-      loaded = { binding: native.binding, Tensor: common.Tensor };
+      const ort = require("onnxruntime-node/dist/binding.js") as Pick<Runtime, "binding"> & { initOrt(): void };
+      ort.initOrt();
+      loaded = { binding: ort.binding, Tensor: common.Tensor };
     } catch (error) {
       loaded = error instanceof Error ? error : new Error(String(error));
     }
@@ -93,7 +101,7 @@ export function createSession(spec: GraphSpec, options: SessionOptions): Session
   const bytes = onnxBytes(spec);
   const session = new binding.InferenceSession();
   const resident = options.resident ?? [];
-  session.loadModel(bytes.buffer, bytes.byteOffset, bytes.byteLength, {
+  const settings = {
     executionProviders: options.provider === "cpu" ? ["cpu"] : [options.provider, "cpu"],
     graphOptimizationLevel: options.provider === "cpu" ? "basic" : "disabled",
     executionMode: "sequential",
@@ -111,11 +119,12 @@ export function createSession(spec: GraphSpec, options: SessionOptions): Session
       ? { preferredOutputLocation: Object.fromEntries(resident.map((name) => [name, "gpu-buffer"])) }
       : {}),
     ...(options.profile ? { enableProfiling: true, profileFilePrefix: options.profile } : {}),
-  });
+  };
+  native(() => session.loadModel(bytes.buffer, bytes.byteOffset, bytes.byteLength, settings));
   return {
     run(feeds, fetches) {
       try {
-        return session.run(feeds, fetches, runOptions);
+        return native(() => session.run(feeds, fetches, runOptions));
       } catch (error) {
         throw explained(error, spec.name);
       }
@@ -137,11 +146,11 @@ export function openSession(bytes: Uint8Array): Session & {
   const { binding } = need();
   const session = new binding.InferenceSession();
   const options = { executionProviders: ["cpu"], logSeverityLevel: 4 };
-  session.loadModel(bytes.buffer, bytes.byteOffset, bytes.byteLength, options);
+  native(() => session.loadModel(bytes.buffer, bytes.byteOffset, bytes.byteLength, options));
   return {
     inputs: session.inputMetadata,
     outputs: session.outputMetadata.map(({ name }) => name),
-    run: (feeds, fetches) => session.run(feeds, fetches, runOptions),
+    run: (feeds, fetches) => native(() => session.run(feeds, fetches, runOptions)),
     dispose: () => session.dispose(),
     endProfiling: () => session.endProfiling(),
   };
