@@ -68,7 +68,6 @@ export function control(): void {
       Atomics.store(cells, NATIVE!, 0);
     }
     Atomics.store(cells, ENDING!, 0);
-    Atomics.notify(cells, ENDING!);
   };
 
   const interrupt = async (): Promise<void> => {

@@ -21,7 +21,7 @@ export function interrupts(cells: Int32Array) {
       while (Atomics.load(cells, shared.ending) === 1) {
         // A loop is being stopped, and it is the one we are in: here is the place, in JavaScript.
         Atomics.store(cells, shared.native, 0);
-        Atomics.wait(cells, shared.ending, 1, 1);
+        while (Atomics.load(cells, shared.ending) === 1);
         Atomics.store(cells, shared.native, 1);
       }
       try {
