@@ -215,6 +215,23 @@ describe("jit", () => {
     expect(numbers(fn(tf.tensor1d([1, 2, 3])))).toEqual([6, 12, 18]);
   });
 
+  it("scales batches of products by numbers, before and after, and still hands out the plain product", () => {
+    const a = tf.tensor3d([[[1, 2]], [[3, 4]]]);
+    const b = tf.tensor3d([[[5, 6]], [[7, 8]]]);
+    const scaled = jit((a: tf.Tensor, b: tf.Tensor) => {
+      const product = tf.matMul(a, b, false, true);
+      const before = tf.matMul(tf.mul(a, 3), tf.mul(b, 0.5), false, true);
+      return [product, tf.mul(product, 10), tf.mul(before, 7)];
+    });
+    // 1·5 + 2·6 = 17 and 3·7 + 4·8 = 53; 3 · 0.5 · 7 = 10.5.
+    const numbers = scaled(a, b).map((t) => [...t.dataSync()]);
+    expect(numbers).toEqual([
+      [17, 53],
+      [170, 530],
+      [178.5, 556.5],
+    ]);
+  });
+
   it("agrees with finite differences in double precision", () => {
     const fn = jit((p: { w: tf.Tensor }, x: tf.Tensor) => {
       const { value, grads } = valueAndGrad(

@@ -8,6 +8,7 @@ import { constantNumber, Graph, type Node, sameShape, sizeOf, type Value } from 
 import { reach } from "./lower.ts";
 import { channelProduct, columnSums, normalGradient, normalRows, rectifiedChannels, rowNorm } from "./normal.ts";
 import { positive, positiveOf, unpool, unpooled } from "./pooling.ts";
+import { target } from "./target.ts";
 
 /** What a graph becomes. */
 export interface Rewritten {
@@ -119,7 +120,10 @@ function fused(g: Graph, node: Node, facts: Facts, at: (value: Value) => Value):
     case "MaxPool":
       return pooledRectifier(g, node, at);
     case "Mul":
-      return normalRows(g, node, at) ?? pooledRectifierGradient(g, node, facts, at);
+      return normalRows(g, node, at) ?? pooledRectifierGradient(g, node, facts, at) ?? productTimes(g, node, facts, at);
+    case "MatMul":
+    case "FusedMatMul":
+      return productOfScaled(g, node, at);
     default:
       return null;
   }
@@ -190,6 +194,43 @@ function sumOfProduct(
     transB,
   };
   return reshapeValue(g, g.op("Gemm", [a, b, start], product.shape, out.type, attributes), out.shape);
+}
+
+/** A value that is another one times a known number, or null. */
+function timesNumber({ node }: Value): { x: Value; by: number } | null {
+  if (node?.op !== "Mul") return null;
+  const [p, q] = node.inputs as [Value, Value];
+  const by = constantNumber(q) ?? constantNumber(p);
+  const x = constantNumber(q) !== null ? p : q;
+  return by !== null && sameShape(x.shape, node.outputs[0]!.shape) ? { x, by } : null;
+}
+
+const isBatched = ({ op, outputs }: Node): boolean =>
+  target.provider === "cpu" && (op === "MatMul" || op === "FusedMatMul") && outputs[0]!.shape.length > 2;
+
+/** A batch of products times a number, which is given to the products. */
+function batchTimes(g: Graph, { inputs, outputs, attributes }: Node, a: Value, b: Value, by: number): Value {
+  const alpha = (attributes?.alpha as { float: number } | undefined)?.float ?? 1;
+  const scaled = { ...attributes, alpha: { float: alpha * by } };
+  return g.op("FusedMatMul", [a, b], outputs[0]!.shape, inputs[0]!.type, scaled, "com.microsoft");
+}
+
+/** `(s · a) b`, as attention scales its queries, is `s · (a b)` without a pass over a. */
+function productOfScaled(g: Graph, node: Node, at: (value: Value) => Value): Value | null {
+  if (!isBatched(node)) return null;
+  const [a, b] = node.inputs as [Value, Value];
+  const [p, q] = [timesNumber(a), timesNumber(b)];
+  if (!p && !q) return null;
+  return batchTimes(g, node, at(p?.x ?? a), at(q?.x ?? b), (p?.by ?? 1) * (q?.by ?? 1));
+}
+
+/** `s · (a b)` without a pass over the product. */
+function productTimes(g: Graph, node: Node, facts: Facts, at: (value: Value) => Value): Value | null {
+  const known = timesNumber(node.outputs[0]!);
+  const product = known?.x.node;
+  if (!product || !isBatched(product) || facts.uses.get(known.x) !== 1) return null;
+  const [a, b] = product.inputs as [Value, Value];
+  return batchTimes(g, product, at(a), at(b), known.by);
 }
 
 /** `x − max − log Σ exp(x − max)` over the last axis, which TensorFlow.js writes out. */
