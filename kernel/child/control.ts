@@ -104,7 +104,7 @@ export function control(): void {
         seen = true;
         deaf = patience(12, 1000);
       }
-      if (seen && !terminating) parentPort!.postMessage({ kind: "finish", run });
+      if (seen && !terminating && run > 0) parentPort!.postMessage({ kind: "finish", run });
       // It had the time to see the message and did not: it is in a loop. Anything else that was stopped now would be lost.
       if (!terminating && active() && deaf()) {
         terminating = terminate(active).then(() => {
