@@ -1,16 +1,12 @@
 /** What the regression tests of Avalanche's baselines expect on MNIST. */
-import type { Dataset, Kind } from "../../data/dataset.ts";
 import { mlp } from "../../models/backbones/mlp.ts";
 import { adam } from "../../optim/optimizers/adam.ts";
 import { sgd } from "../../optim/optimizers/sgd.ts";
 import * as s from "../../strategies/index.ts";
-import { split } from "../../streams/operators/split.ts";
-import { classes } from "../../streams/sources/classes.ts";
 import { permuted } from "../../streams/sources/permuted.ts";
-import type { Stream } from "../../streams/stream.ts";
 import type { Protocol } from "../conform.ts";
+import { pairs } from "../parts/pairs.ts";
 
-const pairs = (data: Dataset<Kind>): Stream => split(5)(classes(data)) as unknown as Stream;
 const avalanche = {
   source: "Avalanche 2024, continual-learning-baselines, its table and target results",
   data: "mnist",

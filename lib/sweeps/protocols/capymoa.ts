@@ -1,5 +1,4 @@
 /** Golden numbers of CapyMOA. */
-import type { Dataset, Kind } from "../../data/dataset.ts";
 import { mlp } from "../../models/backbones/mlp.ts";
 import { adam } from "../../optim/optimizers/adam.ts";
 import * as s from "../../strategies/index.ts";
@@ -9,8 +8,8 @@ import { split } from "../../streams/operators/split.ts";
 import { classes } from "../../streams/sources/classes.ts";
 import type { Stream } from "../../streams/stream.ts";
 import type { Protocol } from "../conform.ts";
+import { pairs } from "../parts/pairs.ts";
 
-const pairs = (data: Dataset<Kind>): Stream => split(5)(classes(data)) as unknown as Stream;
 /** Golden numbers of CapyMOA's tests, on its own sampling of MNIST at 16×16. */
 export const capymoaTiny: Protocol = {
   id: "CAPYMOA/tiny-split-mnist",

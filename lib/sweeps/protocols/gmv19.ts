@@ -1,16 +1,13 @@
 /** The tables of "Three scenarios for continual learning" and their settings. */
-import type { Dataset, Kind } from "../../data/dataset.ts";
 import { mlp } from "../../models/backbones/mlp.ts";
 import { adam } from "../../optim/optimizers/adam.ts";
 import * as s from "../../strategies/index.ts";
 import type { Strategy } from "../../strategies/strategy.ts";
-import { order } from "../../streams/operators/order.ts";
 import { scenario } from "../../streams/operators/scenario.ts";
-import { split } from "../../streams/operators/split.ts";
-import { classes } from "../../streams/sources/classes.ts";
 import { permuted } from "../../streams/sources/permuted.ts";
 import type { Stream } from "../../streams/stream.ts";
 import type { Protocol, PublishedCell } from "../conform.ts";
+import { drawnPairs, threeScenarios } from "../parts/pairs.ts";
 
 type Numbers = readonly [mean: number, error?: number];
 const words = ["task", "domain", "class"] as const;
@@ -40,7 +37,6 @@ const shared = {
   ],
 } as const;
 
-const pairs = (data: Dataset<Kind>): Stream => split(5)(order("run")(classes(data))) as unknown as Stream;
 const pick = <T>(i: 0 | 1 | 2, ...values: [T, T, T]): T => values[i]!;
 const soft = (i: 0 | 1 | 2): Strategy => (i === 1 ? s.lwf({ weighting: "tasks" }) : s.lwf());
 
@@ -48,14 +44,10 @@ const soft = (i: 0 | 1 | 2): Strategy => (i === 1 ? s.lwf({ weighting: "tasks" }
 export const gmv19SplitMnist: Protocol = {
   ...shared,
   id: "GMV19/split-mnist",
-  scenarios: {
-    task: { stream: (data) => scenario("task")(pairs(data) as never) as unknown as Stream, told: "taskAware" },
-    domain: { stream: (data) => scenario("domain")(pairs(data) as never) as unknown as Stream, told: "taskAgnostic" },
-    class: {
-      stream: (data) => scenario("class", { head: "growing" })(pairs(data) as never) as unknown as Stream,
-      told: "taskAgnostic",
-    },
-  },
+  scenarios: threeScenarios(
+    drawnPairs,
+    (data) => scenario("class", { head: "growing" })(drawnPairs(data) as never) as unknown as Stream,
+  ),
   model: mlp({ hidden: [400, 400] }),
   optimizer: adam({ lr: 1e-3 }),
   training: { batch: 128, steps: 2000, dropLast: true },

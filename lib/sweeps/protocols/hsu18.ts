@@ -1,16 +1,11 @@
 /** The split MNIST table of "Re-evaluating continual learning scenarios" and its settings. */
-import type { Dataset, Kind } from "../../data/dataset.ts";
 import { mlp } from "../../models/backbones/mlp.ts";
 import { adam } from "../../optim/optimizers/adam.ts";
 import { sgd } from "../../optim/optimizers/sgd.ts";
 import * as s from "../../strategies/index.ts";
-import { scenario } from "../../streams/operators/scenario.ts";
-import { split } from "../../streams/operators/split.ts";
-import { classes } from "../../streams/sources/classes.ts";
-import type { Stream } from "../../streams/stream.ts";
 import type { Protocol, PublishedCell } from "../conform.ts";
+import { pairs, threeScenarios } from "../parts/pairs.ts";
 
-const pairs = (data: Dataset<Kind>): Stream => split(5)(classes(data)) as unknown as Stream;
 type Numbers = readonly [mean: number, deviation: number];
 
 /** A row of the table with the same settings in all scenarios. */
@@ -41,11 +36,7 @@ export const hsu18SplitMnist: Protocol = {
   id: "HSU18/split-mnist",
   source: "Hsu, Liu, Ramasamy and Kira 2018, arXiv:1810.12488, table 2, with the settings of its scripts",
   data: "mnist",
-  scenarios: {
-    task: { stream: (data) => scenario("task")(pairs(data) as never) as unknown as Stream, told: "taskAware" },
-    domain: { stream: (data) => scenario("domain")(pairs(data) as never) as unknown as Stream, told: "taskAgnostic" },
-    class: { stream: pairs, told: "taskAgnostic" },
-  },
+  scenarios: threeScenarios(pairs),
   model: mlp({ hidden: [400, 400] }),
   optimizer: adam({ lr: 1e-3 }),
   training: { batch: 128, epochs: 4 },

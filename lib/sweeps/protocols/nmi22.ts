@@ -1,16 +1,9 @@
 /** The split MNIST table of "Three types of incremental learning" and its settings. */
-import type { Dataset, Kind } from "../../data/dataset.ts";
 import { mlp } from "../../models/backbones/mlp.ts";
 import { adam } from "../../optim/optimizers/adam.ts";
 import * as s from "../../strategies/index.ts";
-import { order } from "../../streams/operators/order.ts";
-import { scenario } from "../../streams/operators/scenario.ts";
-import { split } from "../../streams/operators/split.ts";
-import { classes } from "../../streams/sources/classes.ts";
 import type { Protocol, PublishedCell } from "../conform.ts";
-
-/** Five pairs of classes in an order drawn from the run's seed. */
-const pairs = (data: Dataset<Kind>) => split(5)(order("run")(classes(data)));
+import { drawnPairs, threeScenarios } from "../parts/pairs.ts";
 
 type Numbers = readonly [mean: number, error: number] | readonly [mean: number];
 
@@ -32,14 +25,7 @@ export const nmi22SplitMnist: Protocol = {
   source:
     "van de Ven, Tuytelaars and Tolias 2022, Nature Machine Intelligence 4, table 2, with the settings of its code",
   data: "mnist",
-  scenarios: {
-    task: { stream: (data) => scenario("task")(pairs(data)), told: "taskAware" },
-    domain: {
-      stream: (data) => scenario("domain")(pairs(data)),
-      told: "taskAgnostic",
-    },
-    class: { stream: (data) => pairs(data), told: "taskAgnostic" },
-  },
+  scenarios: threeScenarios(drawnPairs),
   model: mlp({ hidden: [400, 400] }),
   optimizer: adam({ lr: 1e-3 }),
   training: { batch: 128, steps: 2000, dropLast: true },
