@@ -1,6 +1,7 @@
 // Written by `npm run gen`.
 export * from "./backbone.ts";
 export * from "./backbones/index.ts";
+export * from "./headed.ts";
 export * from "./heads/index.ts";
 export * from "./initial.ts";
 export * from "./layer.ts";

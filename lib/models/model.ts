@@ -1,6 +1,7 @@
 /** What learns: a pure function over a tree of tensors, from a batch of examples to features. */
 import type { Json, Kind, Shape } from "../data/dataset.ts";
 import type { Rng, tf, tfLayers } from "../engine/index.ts";
+import type { HeadLayer } from "./heads/linear.ts";
 
 /** Trained tensors by name; nested by layer. */
 export type Params = { readonly [name: string]: tf.Tensor | Params };
@@ -46,6 +47,8 @@ export interface ModelSpec {
   readonly name: string;
   readonly options?: Json;
   readonly layers?: readonly ModelSpec[];
+  /** Its head, where that is not the linear one. */
+  readonly head?: { readonly name: string; readonly options: Json };
 }
 
 /** A backbone: examples in, features out. `K` is what it accepts; the head is added by the stream's scenario. */
@@ -65,6 +68,8 @@ export interface Model<K extends Kind = Kind> {
   readonly counterpart?: Counterpart;
   /** One row per layer for examples of the given shape. */
   summary(input: Shape): readonly LayerRow[];
+  /** The head that is put on it; default a linear one. */
+  readonly head?: HeadLayer;
   toJSON(): ModelSpec;
 }
 

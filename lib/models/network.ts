@@ -25,7 +25,7 @@ export interface Network {
 }
 
 /** Puts a head on a model for examples of the given shape; throws before any training when they do not fit. */
-export function network(model: Model, input: Shape, head: HeadLayer = linear()): Network {
+export function network(model: Model, input: Shape, head: HeadLayer = model.head ?? linear()): Network {
   const width = model.features(input);
   return {
     model,

@@ -2,6 +2,7 @@ import { tf } from "../engine/index.ts";
 import { excluded } from "../models/network.ts";
 import { oneHots, present, supervisedContrast } from "./parts/contrast.ts";
 import { normalised, softCrossEntropies } from "./parts/distillation.ts";
+import { headKernel } from "./parts/head-kernel.ts";
 import { type OnlineMemory, replayed } from "./parts/online.ts";
 import { joinedRows } from "./parts/rows.ts";
 import { recalled, type Snapshot, snapshot, widenedTo } from "./parts/snapshot.ts";
@@ -60,7 +61,7 @@ export const hpcr = strategy(
         replayed(memory, batch, { name: "hpcr", capacity, draw, weight: 1 }, context),
       forward(_state, { plain, weights }) {
         const { features } = plain();
-        const kernel = normalised(tf.transpose(weights.head.kernel as tf.Tensor));
+        const kernel = normalised(tf.transpose(headKernel("hpcr", weights)));
         const cosines = tf.matMul(normalised(features) as tf.Tensor2D, kernel as tf.Tensor2D, false, true);
         return { features, logits: tf.div(cosines, temperature) };
       },

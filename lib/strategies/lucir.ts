@@ -2,6 +2,7 @@ import { tf } from "../engine/index.ts";
 import { oneHots } from "./parts/contrast.ts";
 import { normalised, oldColumns } from "./parts/distillation.ts";
 import { blanks, type Choice, type Exemplars, rehearsal, unmet, withExperience } from "./parts/exemplars.ts";
+import { headKernel } from "./parts/head-kernel.ts";
 import { recalled, type Snapshot, snapshot } from "./parts/snapshot.ts";
 import { requireNumber, requireOneOf, requireWhole, strategy } from "./strategy.ts";
 
@@ -60,7 +61,7 @@ export const lucir = strategy(
       ...rehearsal,
       forward(_state, { plain, weights }) {
         const { features } = plain();
-        const kernel = normalised(tf.transpose(weights.head.kernel as tf.Tensor));
+        const kernel = normalised(tf.transpose(headKernel("lucir", weights)));
         const cosines = tf.matMul(normalised(features) as tf.Tensor2D, kernel as tf.Tensor2D, false, true);
         return { features, logits: tf.mul(cosines, (weights.added!.lucir as { scale: tf.Tensor }).scale) };
       },

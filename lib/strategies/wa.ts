@@ -10,6 +10,7 @@ import {
   unmet,
   withExperience,
 } from "./parts/exemplars.ts";
+import { headKernel } from "./parts/head-kernel.ts";
 import { recalled, type Snapshot, snapshot, widenedTo } from "./parts/snapshot.ts";
 import { requireNumber, requireOneOf, requireWhole, strategy } from "./strategy.ts";
 
@@ -89,7 +90,7 @@ function aligned(
   old: readonly number[],
   fresh: readonly number[],
 ): { readonly weights: Weights; readonly factor: number } {
-  const kernel = weights.head.kernel as tf.Tensor2D;
+  const kernel = headKernel("wa", weights);
   const lengths = tf.tidy(() => tf.sqrt(tf.sum(tf.square(kernel), 0)).dataSync());
   const mean = (of: readonly number[]): number => of.reduce((sum, c) => sum + lengths[c]!, 0) / of.length;
   const factor = mean(old) / Math.max(mean(fresh), 1e-12);

@@ -2,6 +2,9 @@
 import type { Dataset, Json } from "../data/dataset.ts";
 import { backbone } from "../models/backbone.ts";
 import * as backbones from "../models/backbones/index.ts";
+import { headed } from "../models/headed.ts";
+import { type HeadLayer, linear, type NormalizedOptions, normalized } from "../models/heads/index.ts";
+import type { Initial } from "../models/initial.ts";
 import type { Layer } from "../models/layer.ts";
 import * as layers from "../models/layers/index.ts";
 import type { Model, ModelSpec } from "../models/model.ts";
@@ -61,13 +64,19 @@ function backboneFromJson(spec: Json): Backbone {
 }
 
 /** The model that a record describes. */
-export function modelFromJson(spec: ModelSpec): Model {
+export function modelFromJson({ head, ...spec }: ModelSpec): Model {
+  if (head !== undefined) return headed(modelFromJson(spec), headFromJson(head));
   if (spec.name !== "net") return named<Model>("model", backbones, { name: spec.name, options: spec.options ?? {} });
   const made = (spec.layers ?? []).reduce<Model>((model, layer) => {
     const add = (model as unknown as Record<string, (...args: unknown[]) => Model>)[layer.name];
     return add === undefined ? notOurs("layer", layer.name) : add.apply(model, argumentsOf(layer));
   }, net());
   return same(made, spec) ? made : notOurs("model", spec.name);
+}
+
+function headFromJson({ name, options }: NonNullable<ModelSpec["head"]>): HeadLayer {
+  if (name === "linear") return linear((options as { readonly initial: Initial }).initial);
+  return name === "normalized" ? normalized(options as NormalizedOptions) : notOurs("head", name);
 }
 
 /** The arguments that give a layer the options of its record: the first so many by position, the others by name. */

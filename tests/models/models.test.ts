@@ -7,6 +7,7 @@ import {
   net,
   network,
   random,
+  resnet18,
   tape,
   tf,
   valueAndGrad,
@@ -50,6 +51,58 @@ describe.each(backbones)("the backbone %s", (name, make) => {
     const made = leaves(params).reduce((sum, t) => sum + t.size, 0);
     expect(model.summary(shape).reduce((sum, row) => sum + row.parameters, 0)).toBe(made);
     disposeTree(params);
+  });
+});
+
+describe("the slim residual network", () => {
+  const parameters = (filters: number, classes: number): number => {
+    const net = network(resnet18({ filters }), [32, 32, 3]);
+    const weights = net.init(random(0), classes);
+    const count = leaves(weights).reduce((sum, { size }) => sum + size, 0);
+    disposeTree(weights as never);
+    return count;
+  };
+
+  test("has as many parameters as is published of it, and as torchvision's of 64 filters but for the stem", () => {
+    expect(parameters(20, 100)).toBe(1_093_140 + 160 * 100 + 100); // 1.09 million and a head
+    // torchvision's has 11,689,512 for 1000 classes with a stem of 7×7: 64 · 3 · (49 − 9) more
+    expect(parameters(64, 1000)).toBe(11_689_512 - 64 * 3 * 40);
+  });
+
+  test("has the gradient that finite differences give, with its running statistics and in training", () => {
+    const small = network(resnet18({ filters: 2 }), [8, 8, 1]);
+    const weights = small.init(random(3), 3);
+    const x = random(4).uniforms([3, 8, 8, 1]);
+    for (const training of [false, true]) {
+      const loss = (w: Weights): tf.Tensor =>
+        tf.mean(tf.square(small.logits(w, small.features(w, x, tape(training, null, small.statistics()).mode))));
+      const { grads } = valueAndGrad(loss, weights);
+      const tensors = leaves(weights);
+      const slopes = leaves(grads).map((g) => g.dataSync() as Float32Array);
+      // along the gradient itself: the slope there is its length
+      const slope = Math.sqrt(slopes.reduce((sum, g) => sum + g.reduce((s, v) => s + v * v, 0), 0));
+      const moved = (by: number): number => {
+        const changed = tensors.reduce(
+          (tree, t, i) =>
+            replaced(
+              tree,
+              t,
+              tf.add(
+                t,
+                tf.tensor(
+                  slopes[i]!.map((v) => (by * v) / slope),
+                  t.shape,
+                ),
+              ),
+            ),
+          weights,
+        );
+        return loss(changed).dataSync()[0]!;
+      };
+      const step = 1e-3;
+      expect(Math.abs(slope)).toBeGreaterThan(0.01);
+      expect((moved(step) - moved(-step)) / (2 * step) / slope).toBeCloseTo(1, 1);
+    }
   });
 });
 

@@ -17,6 +17,7 @@ import {
   packnet,
   type Run,
   random,
+  resnet18,
   runFromJson,
   type Stream,
   type Study,
@@ -29,7 +30,6 @@ import {
 } from "thalweg";
 import { afterAll, describe, expect, test } from "vitest";
 import { gather } from "../../lib/data/dataset.ts";
-import { residual } from "../support/residual.ts";
 import { small, temporary } from "./support.ts";
 
 const { folder, clear } = temporary();
@@ -87,7 +87,7 @@ const images = () => classes(digits()).split(5).slice(0, 2);
 const studies: [string, () => Study][] = [
   ["perceptron", () => images().learn(mlp({ hidden: [16] }))],
   ["convolutional network", () => images().learn(cnn({ filters: [4, 6], units: 12 }))],
-  ["residual network with batch norm", () => images().learn(residual([4, 6]))],
+  ["residual network with batch norm", () => images().learn(resnet18({ filters: 4 }))],
   [
     "network of every layer that tf.layers has",
     () =>

@@ -1,2 +1,3 @@
 // Written by `npm run gen`.
 export * from "./linear.ts";
+export * from "./normalized.ts";

@@ -1,5 +1,7 @@
 /** Golden numbers of CapyMOA. */
 import { mlp } from "../../models/backbones/mlp.ts";
+import { headed } from "../../models/headed.ts";
+import { normalized } from "../../models/heads/normalized.ts";
 import { adam } from "../../optim/optimizers/adam.ts";
 import * as s from "../../strategies/index.ts";
 import { limit } from "../../streams/operators/limit.ts";
@@ -57,10 +59,13 @@ export const capymoaSplitMnist: Protocol = {
       told: "taskAgnostic",
     },
   },
-  model: mlp({ hidden: [64] }),
+  model: headed(mlp({ hidden: [64] }), normalized({ length: 1 / Math.sqrt(10) })),
   optimizer: adam({ lr: 0.01 }),
   training: { batch: 64, epochs: 1 },
   spread: { kind: "deviation", runs: 1 },
-  conventions: ["the head there has rows of one fixed length and no bias; here it is a plain linear one"],
+  conventions: [
+    "one run there",
+    "the memory takes a batch before examples are drawn for it there, after that here; drawn with replacement there, without here",
+  ],
   cells: [{ name: "er-200", strategies: [s.replay({ capacity: 200 })], published: { class: [80] } }],
 };
