@@ -70,9 +70,9 @@ describe("the slim residual network", () => {
   });
 
   test("has the gradient that finite differences give, with its running statistics and in training", () => {
-    const small = network(resnet18({ filters: 2 }), [8, 8, 1]);
+    const small = network(resnet18({ filters: 2 }), [16, 16, 1]);
     const weights = small.init(random(3), 3);
-    const x = random(4).uniforms([3, 8, 8, 1]);
+    const x = random(4).uniforms([6, 16, 16, 1]);
     for (const training of [false, true]) {
       const loss = (w: Weights): tf.Tensor =>
         tf.mean(tf.square(small.logits(w, small.features(w, x, tape(training, null, small.statistics()).mode))));
@@ -99,7 +99,7 @@ describe("the slim residual network", () => {
         );
         return loss(changed).dataSync()[0]!;
       };
-      const step = 1e-3;
+      const step = 3e-4; // batch normalisation bends the loss
       expect(Math.abs(slope)).toBeGreaterThan(0.01);
       expect((moved(step) - moved(-step)) / (2 * step) / slope).toBeCloseTo(1, 1);
     }
