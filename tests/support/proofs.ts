@@ -1,14 +1,9 @@
 /** How each strategy is known to be right: a published number, relations between methods, another library, a test of its mechanism. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { reference } from "./reference.ts";
+import { type Conformed, reference } from "./reference.ts";
 
 const tests = new URL("../strategies/", import.meta.url).pathname;
-
-interface Recorded {
-  readonly cells: Record<string, { readonly strategies: readonly string[]; readonly verdict: string }>;
-  readonly relations: readonly { readonly strategies: readonly string[]; readonly met: boolean }[];
-}
 
 /** Methods that give the same numbers as in another library, by that library. */
 function peers(): Record<string, Set<string>> {
@@ -27,20 +22,23 @@ function peers(): Record<string, Set<string>> {
 
 /** A function that says in a few words how a strategy is known to be right; empty where only the contract suite has seen it. */
 export function proofs(): (strategy: string) => string {
-  const recorded = (reference().conformance ?? { cells: {}, relations: [] }) as Recorded;
+  const recorded = Object.values((reference().conformance ?? {}) as Record<string, Conformed>);
   const others = Object.entries(peers());
   const texts = readdirSync(tests)
     .filter((name) => name.endsWith(".test.ts") && !["contract.test.ts", "peers.test.ts"].includes(name))
     .map((name) => readFileSync(join(tests, name), "utf8"));
   return (strategy) => {
-    const cells = Object.values(recorded.cells).filter((cell) => cell.strategies.includes(strategy));
-    const inBand = cells.filter(({ verdict }) => verdict === "in band").length;
-    const relations = recorded.relations.filter((relation) => relation.strategies.includes(strategy));
+    const cells = recorded
+      .flatMap(({ cells }) => Object.values(cells))
+      .filter((cell) => cell.strategies.includes(strategy));
+    const banded = cells.filter(({ band }) => band !== null);
+    const inBand = banded.filter(({ verdict }) => verdict === "in band").length;
+    const relations = recorded.flatMap((of) => of.relations).filter((of) => of.strategies.includes(strategy));
     const met = relations.filter((relation) => relation.met).length;
     const same = others.filter(([, names]) => names.has(strategy)).map(([library]) => library);
     const tested = texts.some((text) => new RegExp(`\\b${strategy}\\(`).test(text));
     return [
-      inBand > 0 && `published number met (${inBand} of ${cells.length})`,
+      banded.length > 0 && `published number met (${inBand} of ${banded.length})`,
       same.length > 0 && `same numbers as ${same.join(" and ")}`,
       relations.length > 0 && `relation met (${met} of ${relations.length})`,
       tested && "mechanism tested",

@@ -1,5 +1,26 @@
 /** The committed figures: what the benchmarks measured and the accuracies that programs are expected to reach. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import type { Conformance, Related } from "../../lib/sweeps/conform.ts";
+
+/** What published protocols came to on a data set: their cells by name, and the relations between them. */
+export interface Conformed {
+  readonly cells: Readonly<
+    Record<
+      string,
+      {
+        readonly strategies: readonly string[];
+        /** Null where the loss became infinite. */
+        readonly mean: number | null;
+        /** One for each seed. */
+        readonly values: readonly number[];
+        readonly verdict: Conformance["verdict"];
+        readonly band: number | null;
+        readonly published: Conformance["published"];
+      }
+    >
+  >;
+  readonly relations: readonly Related[];
+}
 
 const file = new URL("../bench/reference.json", import.meta.url);
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { run } from "../../kernel/commands/conform.ts";
 import { digits } from "../../lib/data/digits.ts";
+import { mnist } from "../../lib/data/mnist.ts";
 import { mlp } from "../../lib/models/index.ts";
 import { sgd } from "../../lib/optim/index.ts";
 import { naive, nearestMean } from "../../lib/strategies/index.ts";
@@ -12,6 +13,7 @@ import { classes } from "../../lib/streams/sources/classes.ts";
 import type { Stream } from "../../lib/streams/stream.ts";
 import { bandOf, type Conformance, conform, type Protocol, relationsMet } from "../../lib/sweeps/conform.ts";
 import { conformCells, conformCommand } from "../../lib/sweeps/conform-command.ts";
+import { der20SplitMnist } from "../../lib/sweeps/protocols/der20.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "thalweg-conform-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -71,6 +73,8 @@ describe("a cell of a published table", () => {
     expect(bandOf(of({ kind: "error", runs: 20 }), 0.5, 5)).toBeCloseTo(3 * 0.5 * 2);
     expect(bandOf(of({ kind: "deviation", runs: 10 }), 3, 4)).toBeCloseTo(4);
     expect(bandOf(of({ kind: "deviation", runs: 10 }), undefined, 4)).toBe(2);
+    expect(bandOf(of({ kind: "deviation", runs: 10 }), undefined, 4, 3)).toBeCloseTo(4);
+    expect(bandOf(of({ kind: "error", runs: 20 }), undefined, 4, 3)).toBeCloseTo(4.5);
     expect(bandOf(of({ kind: "floor", points: 3 }), undefined, 4)).toBe(3);
   });
 
@@ -81,6 +85,25 @@ describe("a cell of a published table", () => {
     expect(found[0]).toMatchObject({ strategies: ["nearestMean", "naive"], asked: "class/mean − class/naive ≥ 40" });
     expect(found[0]!.difference).toBeCloseTo(outcomes[0]!.mean - outcomes[1]!.mean, 10);
   });
+});
+
+const files = await mnist({ download: false }).catch(() => undefined);
+
+/** One seed alone may lie further from the mean of ten than the mean of several. */
+describe.skipIf(files === undefined)("published numbers on MNIST, one seed", () => {
+  test.each([
+    ["class", "sgd", 1],
+    ["class", "er-500", 5],
+    ["class", "derpp-500", 3],
+    ["task", "derpp-500", 1],
+  ])(
+    "%s/%s of the table of dark experience replay",
+    async (scenario, name, within) => {
+      const { mean, published } = await conform(der20SplitMnist, scenario, name, files!, { seeds: 1, record: folder });
+      expect(Math.abs(mean - published!.mean)).toBeLessThan(within);
+    },
+    120_000,
+  );
 });
 
 describe("the command", () => {

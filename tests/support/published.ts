@@ -1,0 +1,61 @@
+/** What published tables come to here, as a part of the catalogue: one table for each protocol. */
+import type { Protocol } from "../../lib/sweeps/conform.ts";
+import * as protocols from "../../lib/sweeps/protocols/index.ts";
+import { type Conformed, reference } from "./reference.ts";
+
+type Cell = Conformed["cells"][string];
+
+/** The mean over seeds and, for several, their standard deviation. */
+function here({ mean, values }: Cell): string {
+  if (mean === null) return "the loss became infinite";
+  const deviation = Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (values.length - 1));
+  return values.length > 1 ? `${mean.toFixed(2)} ± ${deviation.toFixed(2)}` : mean.toFixed(2);
+}
+
+/** The cells of a protocol that were run on the data of its source, as the rows of a table. */
+function rows({ id, cells }: Protocol, recorded: Conformed): string[] {
+  return Object.entries(recorded.cells).flatMap(([name, cell]) => {
+    if (!name.startsWith(`${id}/`) || cell.band === null) return [];
+    const [scenario, ...rest] = name.slice(id.length + 1).split("/");
+    const [mean, spread] = cells.find((c) => c.name === rest.join("/"))?.published[scenario!] ?? [];
+    if (mean === undefined) return [];
+    const there = spread === undefined ? `${mean}` : `${mean} ± ${spread}`;
+    return [
+      `| ${scenario}/${rest.join("/")} | ${there} | ${here(cell)} | ${cell.values.length} | ${cell.band} | ${cell.verdict} |`,
+    ];
+  });
+}
+
+/** "3 of 4 relations met on mnist", and those that are not. */
+function relations({ id }: Protocol, data: string, recorded: Conformed): string[] {
+  const own = recorded.relations.filter(({ relation }) => relation.startsWith(`${id}:`));
+  if (own.length === 0) return [];
+  const missed = own.filter(({ met }) => !met);
+  const not = missed.map(
+    ({ relation, asked, difference }) => `${relation.slice(id.length + 2)} (${asked}; here ${difference})`,
+  );
+  const all = own.length === 1 ? "The one relation is" : `${own.length - missed.length} of ${own.length} relations are`;
+  return [
+    `${all}${own.length === 1 && missed.length === 1 ? " not" : ""} met on ${data}${not.length > 0 ? `; not: ${not.join("; ")}` : ""}.`,
+  ];
+}
+
+/** The part of the catalogue. */
+export function published(): string {
+  const all = (reference().conformance ?? {}) as Record<string, Conformed>;
+  const tables = (Object.values(protocols) as Protocol[]).flatMap((protocol) => {
+    const table = all[protocol.data] === undefined ? [] : rows(protocol, all[protocol.data]!);
+    const told = Object.entries(all).flatMap(([data, recorded]) => relations(protocol, data, recorded));
+    if (table.length + told.length === 0) return [];
+    const spread = protocol.spread.kind === "floor" ? "bound from below" : `published, ± ${protocol.spread.kind}`;
+    const head = `| cell | ${spread} | here, ± deviation | seeds | band | |\n|---|---|---|---|---|---|`;
+    return [
+      `### ${protocol.id}\n\n${protocol.source}.${table.length === 0 ? "" : `\n\n${head}\n${table.join("\n")}`}${told.length === 0 ? "" : `\n\n${told.join(" ")}`}\n`,
+    ];
+  });
+  const cells = (Object.values(protocols) as Protocol[]).flatMap((p) =>
+    rows(p, all[p.data] ?? { cells: {}, relations: [] }),
+  );
+  const met = cells.filter((row) => row.endsWith("| in band |")).length;
+  return `## Published numbers (${met} of ${cells.length} in band)\n\nPercent, or what the protocol says. \`npx thalweg conform\` runs them.\n\n${tables.join("\n")}`;
+}
