@@ -8,7 +8,9 @@ import { Graph, type Node, sameShape, sizeOf, type Value } from "./graph.ts";
 import { reach } from "./lower.ts";
 
 /** Linear in their first input. */
-const linear = new Set("Reshape Transpose ReduceSum ReduceMean Neg Split Slice Gather Expand Squeeze Unsqueeze Identity Div".split(" "));
+const linear = new Set(
+  "Reshape Transpose ReduceSum ReduceMean Neg Split Slice Gather Expand Squeeze Unsqueeze Identity Div".split(" "),
+);
 /** Linear in each of two inputs. */
 const bilinear = new Set(["Mul", "MatMul", "FusedMatMul", "Gemm", "Conv", "ConvTranspose"]);
 /** Linear in all inputs together. */

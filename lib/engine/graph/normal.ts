@@ -28,7 +28,11 @@ export function rowNorm(g: Graph, node: Node, at: At): Value[] | null {
   const width = x.shape[last]!;
   const ones = g.op("Expand", [g.scalar(1), g.int64([width])], [width], "float32");
   const rows = sizeOf(x.shape) / width;
-  const shapes = [[rows, width], [rows, 1], [rows, 1]];
+  const shapes = [
+    [rows, width],
+    [rows, 1],
+    [rows, 1],
+  ];
   const results = shapes.map((shape) => ({ shape, type: x.type }));
   const inputs = [reshapeValue(g, at(x), shapes[0]!), ones];
   return g

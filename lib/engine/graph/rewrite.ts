@@ -234,7 +234,12 @@ function productTimes(g: Graph, node: Node, facts: Facts, at: (value: Value) => 
 }
 
 /** A value seen as rows of its last axis, or as what all rows share; null when it is neither. */
-function asRows(g: Graph, value: Value, [rows, width]: readonly [number, number], whole: readonly number[]): Value | null {
+function asRows(
+  g: Graph,
+  value: Value,
+  [rows, width]: readonly [number, number],
+  whole: readonly number[],
+): Value | null {
   if (sizeOf(value.shape) === 1) return value.shape.length > 2 ? reshapeValue(g, value, []) : value;
   if (sameShape(value.shape, whole)) return reshapeValue(g, value, [rows, width]);
   if (sizeOf(value.shape) === width && value.shape.at(-1) === width) return reshapeValue(g, value, [width]);
