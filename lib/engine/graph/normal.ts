@@ -27,17 +27,8 @@ export function rowNorm(g: Graph, node: Node, at: At): Value[] | null {
   if (!isLast(mean) || !isLast(variance.node!)) return null;
   const width = x.shape[last]!;
   const ones = g.op("Expand", [g.scalar(1), g.int64([width])], [width], "float32");
-  const rows = sizeOf(x.shape) / width;
-  const shapes = [
-    [rows, width],
-    [rows, 1],
-    [rows, 1],
-  ];
-  const results = shapes.map((shape) => ({ shape, type: x.type }));
-  const inputs = [reshapeValue(g, at(x), shapes[0]!), ones];
-  return g
-    .ops("LayerNormalization", inputs, results, { axis: -1, epsilon: { float: known } })
-    .map((result, i) => reshapeValue(g, result, i === 0 ? x.shape : variance.shape));
+  const results = [x.shape, variance.shape, variance.shape].map((shape) => ({ shape, type: x.type }));
+  return g.ops("LayerNormalization", [at(x), ones], results, { axis: -1, epsilon: { float: known } });
 }
 
 /** The node of the first input when that is such an operation. */

@@ -50,7 +50,7 @@ export function rewrite(outputs: readonly Value[], filters: ReadonlySet<Value>, 
   const at = (value: Value): Value => to.get(value)!;
   for (const node of nodes) {
     g.label = node.label;
-    const result = fuse ? (fused(g, node, facts, at) ?? inRows(g, node, at)) : null;
+    const result = fuse ? fused(g, node, facts, at) : null;
     if (result) {
       to.set(node.outputs[0]!, result);
       continue;
@@ -231,33 +231,6 @@ function productTimes(g: Graph, node: Node, facts: Facts, at: (value: Value) => 
   if (!product || !isBatched(product) || facts.uses.get(known.x) !== 1) return null;
   const [a, b] = product.inputs as [Value, Value];
   return batchTimes(g, product, at(a), at(b), known.by);
-}
-
-/** A value seen as rows of its last axis, or as what all rows share; null when it is neither. */
-function asRows(
-  g: Graph,
-  value: Value,
-  [rows, width]: readonly [number, number],
-  whole: readonly number[],
-): Value | null {
-  if (sizeOf(value.shape) === 1) return value.shape.length > 2 ? reshapeValue(g, value, []) : value;
-  if (sameShape(value.shape, whole)) return reshapeValue(g, value, [rows, width]);
-  if (sizeOf(value.shape) === width && value.shape.at(-1) === width) return reshapeValue(g, value, [width]);
-  return sameShape(value.shape, [...whole.slice(0, -1), 1]) ? reshapeValue(g, value, [rows, 1]) : null;
-}
-
-const byElement = new Set("Add Sub Mul Div Neg Exp Sqrt Reciprocal Tanh Sigmoid Relu".split(" "));
-
-/** What is done to each element of a product stays in its rows and columns: products on either side then need no other shape. */
-function inRows(g: Graph, node: Node, at: (value: Value) => Value): Value | null {
-  const { shape, type } = node.outputs[0]!;
-  if (shape.length < 3 || !byElement.has(node.op)) return null;
-  const size = [sizeOf(shape.slice(0, -1)), shape.at(-1)!] as const;
-  const inputs = node.inputs.map((input) => at(input!));
-  if (!inputs.some((v) => v.node?.op === "Reshape" && sameShape(v.node.inputs[0]!.shape, size))) return null;
-  const rows = inputs.map((input) => asRows(g, input, size, shape));
-  if (rows.includes(null)) return null;
-  return reshapeValue(g, g.op(node.op, rows, size, type, node.attributes), shape);
 }
 
 /** `x − max − log Σ exp(x − max)` over the last axis, which TensorFlow.js writes out. */

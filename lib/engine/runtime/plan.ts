@@ -1,7 +1,6 @@
 /** A traced function, compiled: what to feed, what to run, what to hand back. */
 import * as tf from "@tensorflow/tfjs-core";
 import { type Arr, full, fullAs, oihw } from "../graph/arr.ts";
-import { shareFactor } from "../graph/factor.ts";
 import { sameShape, sizeOf, type Value } from "../graph/graph.ts";
 import { lower, reach } from "../graph/lower.ts";
 import { filterLeaves, rewrite } from "../graph/rewrite.ts";
@@ -78,7 +77,7 @@ export function prepare(trace: Trace, wanted: readonly Arr[], stateCount = 0): P
     results.push({ kind: "output", at: values.length, shape: [...a.shape], dtype, layout });
     values.push(filter ? fullAs(g, a, oihw) : full(g, a));
   });
-  const { outputs, leaves } = rewrite(shareFactor(values), filters, true);
+  const { outputs, leaves } = rewrite(values, filters, true);
   const used = new Set(reach(outputs).leaves);
   const inputs: Input[] = [];
   for (const [leaf, { value, filter }] of leaves) {
