@@ -5,6 +5,9 @@ import { type Conformed, reference } from "./reference.ts";
 
 type Cell = Conformed["cells"][string];
 
+/** By name: the order of a namespace is the loader's. */
+const all = (Object.values(protocols) as Protocol[]).sort((a, b) => (a.id < b.id ? -1 : 1));
+
 /** The mean over seeds and, for several, their standard deviation. */
 function here({ mean, values }: Cell): string {
   if (mean === null) return "the loss became infinite";
@@ -42,10 +45,11 @@ function relations({ id }: Protocol, data: string, recorded: Conformed): string[
 
 /** The part of the catalogue. */
 export function published(): string {
-  const all = (reference().conformance ?? {}) as Record<string, Conformed>;
-  const tables = (Object.values(protocols) as Protocol[]).flatMap((protocol) => {
-    const table = all[protocol.data] === undefined ? [] : rows(protocol, all[protocol.data]!);
-    const told = Object.entries(all).flatMap(([data, recorded]) => relations(protocol, data, recorded));
+  const recorded = (reference().conformance ?? {}) as Record<string, Conformed>;
+  const nothing: Conformed = { cells: {}, relations: [] };
+  const tables = all.flatMap((protocol) => {
+    const table = rows(protocol, recorded[protocol.data] ?? nothing);
+    const told = Object.entries(recorded).flatMap(([data, of]) => relations(protocol, data, of));
     if (table.length + told.length === 0) return [];
     const spread = protocol.spread.kind === "floor" ? "bound from below" : `published, ± ${protocol.spread.kind}`;
     const head = `| cell | ${spread} | here, ± deviation | seeds | band | |\n|---|---|---|---|---|---|`;
@@ -53,9 +57,7 @@ export function published(): string {
       `### ${protocol.id}\n\n${protocol.source}.${table.length === 0 ? "" : `\n\n${head}\n${table.join("\n")}`}${told.length === 0 ? "" : `\n\n${told.join(" ")}`}\n`,
     ];
   });
-  const cells = (Object.values(protocols) as Protocol[]).flatMap((p) =>
-    rows(p, all[p.data] ?? { cells: {}, relations: [] }),
-  );
+  const cells = all.flatMap((protocol) => rows(protocol, recorded[protocol.data] ?? nothing));
   const met = cells.filter((row) => row.endsWith("| in band |")).length;
-  return `## Published numbers (${met} of ${cells.length} in band)\n\nPercent, or what the protocol says. \`npx thalweg conform\` runs them.\n\n${tables.join("\n")}`;
+  return `## Published numbers\n\n${met} of ${cells.length} are in band. Percent, or what the protocol says; \`npx thalweg conform\` runs them.\n\n${tables.join("\n")}`;
 }

@@ -150,7 +150,11 @@ export const der20PermutedMnist: Protocol = {
   cells: [
     domain("joint", 0.2, [s.joint()], 94.33, 0.17),
     domain("sgd", 0.2, [s.naive()], 40.7, 2.33),
-    domain("ewc", 0.1, [s.ewc({ lambda: 1.4, online: true, fisher: "likely" })], 75.79),
+    {
+      ...domain("ewc", 0.1, [s.ewc({ lambda: 1.4, online: true, fisher: "likely" })], 75.79),
+      differs:
+        "a loop by hand in PyTorch with the settings of the source's code ends at 59 too, and at 73 where squared gradients are not weighted",
+    },
     domain("si", 0.1, [s.si({ c: 0.5, epsilon: 1 })], 65.86, 1.57),
     domain("agem-200", 0.1, [s.agem({ capacity: 200, draw: 128 })], 66.42),
     domain("er-200", 0.2, [s.replay({ capacity: 200, draw: 128 })], 72.37, 0.87),
