@@ -21,9 +21,8 @@ export interface NormalizedOptions {
  *
  * @example
  * ```ts
- * import { headed, mlp, network, normalized, random } from "thalweg";
- * const net = network(headed(mlp({ hidden: [64] }), normalized({ length: 0.5 })), [784]);
- * net.init(random(0), 10).head.direction; // [64, 10]
+ * import { headed, mlp, normalized } from "thalweg";
+ * headed(mlp({ hidden: [64] }), normalized({ length: 0.5 })).toJSON().head?.name; // "normalized"
  * ```
  */
 export function normalized({ length = 1 }: NormalizedOptions = {}): HeadLayer {
