@@ -16,7 +16,8 @@ interface Memory {
  * Function distance regularisation: on remembered examples the network is held to the probabilities it gave when their experience ended.
  *
  * Adds `alpha · mean_x ‖softmax(h(x)) − softmax(z)‖₂` over examples drawn from the memory, where z are the logits of the network at the
- * end of their experience. Memories as in `agem`.
+ * end of their experience. The memory has the same share for each experience so far: the first fills it, and gives up a part to each
+ * later one.
  *
  * Benjamin, Rolnick and Körding 2019, arXiv:1805.08289, eq. 2.
  * Differs from the paper: the distance is the mean of the lengths of the differences, as in Buzzega et al. 2020, not the root of the mean
@@ -73,7 +74,7 @@ export const fdr = strategy(
       afterExperience(memory: Memory, { train, task }, context): Memory {
         if (train.length === 0) return memory;
         const { columns } = context;
-        const { episodes, kept, from } = withEpisode(memory.episodes, capacity, train, task, context);
+        const { episodes, kept, from } = withEpisode(memory.episodes, capacity, train, task, context, "so far");
         const given = context.outputs(train).logits;
         const logits = new Float32Array(capacity * columns);
         from.forEach((place, i) => {

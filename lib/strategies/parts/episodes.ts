@@ -49,8 +49,8 @@ export function requireShares(where: string, capacity: number, stream: Stream): 
 
 /**
  * The memory with a share of an experience's examples, drawn without replacement. The share is the capacity divided by the length of the
- * stream; where that is unknown, by the experiences so far, and earlier experiences give up a part of theirs (the oldest all of
- * it, once there are more than places). Also gives the rows of the table that are kept.
+ * stream; where that is unknown, or where `among` says so, by the experiences so far, and earlier experiences give up a part of theirs
+ * (the oldest all of it, once there are more than places). Also gives the rows of the table that are kept.
  */
 export function withEpisode(
   episodes: Episodes | null,
@@ -58,9 +58,10 @@ export function withEpisode(
   examples: Examples,
   task: number,
   { stream, experience, rng }: Pick<Context, "stream" | "experience" | "rng">,
+  among: "stream" | "so far" = "stream",
 ): { readonly episodes: Episodes; readonly kept: Uint32Array; readonly from: readonly number[] } {
   const { buffer, starts } = episodes ?? { buffer: emptyBuffer(capacity, examples), starts: [0] };
-  const known = stream.facts.includes("length") && Number.isFinite(stream.length);
+  const known = among === "stream" && stream.facts.includes("length") && Number.isFinite(stream.length);
   const share = Math.max(1, Math.floor(capacity / (known ? stream.length : starts.length)));
   const oldest = Math.max(0, starts.length - capacity);
   const size = sizeOf(buffer.shape);

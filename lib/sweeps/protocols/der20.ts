@@ -65,8 +65,11 @@ export const der20SplitMnist: Protocol = {
     cell("agem-500", 0.1, [s.agem({ capacity: 500, draw: 128 })], 46.66, 98.93),
     large("hal-200", [s.hal({ capacity: 200, draw: 128, lambda: 0.1, beta: 0.7, gamma: 0.5 })], 84.7, 97.96),
     large("hal-500", [s.hal({ capacity: 500, draw: 128, lambda: 0.1, beta: 0.2, gamma: 0.5 })], 87.21, 98.03),
-    cell("fdr-200", 0.03, [s.fdr({ capacity: 200, draw: 128, alpha: 1 })], 79.43, 97.66),
-    cell("fdr-500", 0.1, [s.fdr({ capacity: 500, draw: 128, alpha: 1 })], 85.87, 97.54),
+    {
+      ...large("fdr-200", [s.fdr({ capacity: 200, draw: 128, alpha: 1 })], 79.43, 97.66),
+      optimizer: sgd({ lr: 0.03 }),
+    },
+    large("fdr-500", [s.fdr({ capacity: 500, draw: 128, alpha: 1 })], 85.87, 97.54),
     cell("der-200", 0.03, [s.der({ capacity: 200, draw: 10, alpha: 0.2 })], 84.55, 98.8),
     cell("der-500", 0.03, [s.der({ capacity: 500, draw: 128, alpha: 1 })], 90.54, 98.84),
     cell("derpp-200", 0.03, [s.derpp({ capacity: 200, draw: 128, alpha: 0.2, beta: 1 })], 85.61, 98.76),
