@@ -24,6 +24,8 @@ export interface PublishedCell {
   readonly published: Readonly<Record<string, readonly [mean: number, spread?: number]>>;
   /** How the settings here differ from those of the source. */
   readonly differs?: string;
+  /** Whether the number was never read in its source: the band is unknown then. */
+  readonly remembered?: boolean;
 }
 
 /** What must hold between two cells of a scenario on any data of the same form: `a − b ≥ atLeast`, or `|a − b| ≤ within`. */
@@ -126,7 +128,7 @@ export function cellSpec(protocol: Protocol, scenario: string, cell: PublishedCe
 /**
  * Runs one cell of a published table and says whether the outcome is within the published band.
  *
- * On another data set of the same form than the published one the verdict is "band unknown"; "diverged" where the loss became infinite.
+ * On another data set of the same form than the published one, and for a number that is only remembered, the verdict is "band unknown"; "diverged" where the loss became infinite.
  * Throws a RangeError for a scenario or a cell that the protocol does not have.
  */
 export async function conform(
@@ -164,7 +166,7 @@ export async function conform(
   const diverged = values.length === 0;
   const mean = diverged ? Number.NaN : values.reduce((a, b) => a + b, 0) / values.length;
   const [published, spread] = cell.published[scenario] ?? [null];
-  const known = data.name === protocol.data && published !== null;
+  const known = data.name === protocol.data && published !== null && cell.remembered !== true;
   const band = known ? bandOf(protocol, spread, seeds, deviation(values, mean)) : null;
   const short = published === null ? 0 : published - mean;
   const inside = (protocol.spread.kind === "floor" ? short : Math.abs(short)) <= (band ?? 0);

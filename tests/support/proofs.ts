@@ -31,7 +31,8 @@ export function proofs(): (strategy: string) => string {
     const cells = recorded
       .flatMap(({ cells }) => Object.values(cells))
       .filter((cell) => cell.strategies.includes(strategy));
-    const banded = cells.filter(({ band }) => band !== null);
+    // One seed proves little.
+    const banded = cells.filter(({ band, values }) => band !== null && values.length > 1);
     const inBand = banded.filter(({ verdict }) => verdict === "in band").length;
     const relations = recorded.flatMap((of) => of.relations).filter((of) => of.strategies.includes(strategy));
     const met = relations.filter((relation) => relation.met).length;

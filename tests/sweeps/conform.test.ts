@@ -68,6 +68,12 @@ describe("a cell of a published table", () => {
     expect(other).toMatchObject({ verdict: "band unknown", band: null, published: { mean: 85, of: "mnist" } });
   });
 
+  test("is unknown for a number that is only remembered", async () => {
+    const cells = protocol.cells.map((cell) => ({ ...cell, remembered: true }));
+    const far = await conform({ ...protocol, cells }, "class", "far", digits(), { seeds: 1, record: folder });
+    expect(far).toMatchObject({ verdict: "band unknown", band: null, published: { mean: 60, of: "digits" } });
+  });
+
   test("has a band of three standard errors, two deviations and a point, or the points of a bound from below", () => {
     const of = (spread: Protocol["spread"]): Protocol => ({ ...protocol, spread });
     expect(bandOf(of({ kind: "error", runs: 20 }), 0.5, 5)).toBeCloseTo(3 * 0.5 * 2);
