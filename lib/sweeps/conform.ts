@@ -1,5 +1,6 @@
 /** Published protocols as data, and runs of them against their published numbers. */
 import type { Dataset, Kind } from "../data/dataset.ts";
+import { deviation, mean as meanOf } from "../metrics/parts/summaries.ts";
 import type { Model } from "../models/model.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { constant } from "../optim/schedules/constant.ts";
@@ -97,11 +98,6 @@ export function bandOf({ spread: how }: Protocol, spread: number | undefined, se
   return Math.max(2, (2 * (spread ?? own)) / Math.sqrt(seeds) + 1);
 }
 
-/** The standard deviation of a few numbers about their mean; 0 for one. */
-function deviation(values: readonly number[], mean: number): number {
-  return Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / Math.max(1, values.length - 1));
-}
-
 /** What `conform` can be told. */
 export interface ConformOptions {
   /** How many seeds, from 0. Default 3. */
@@ -164,10 +160,10 @@ export async function conform(
     if (!isDivergence(error)) throw error;
   }
   const diverged = values.length === 0;
-  const mean = diverged ? Number.NaN : values.reduce((a, b) => a + b, 0) / values.length;
+  const mean = diverged ? Number.NaN : meanOf(values);
   const [published, spread] = cell.published[scenario] ?? [null];
   const known = data.name === protocol.data && published !== null && cell.remembered !== true;
-  const band = known ? bandOf(protocol, spread, seeds, deviation(values, mean)) : null;
+  const band = known ? bandOf(protocol, spread, seeds, seeds > 1 ? deviation(values) : 0) : null;
   const short = published === null ? 0 : published - mean;
   const inside = (protocol.spread.kind === "floor" ? short : Math.abs(short)) <= (band ?? 0);
   return {

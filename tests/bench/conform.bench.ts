@@ -42,13 +42,14 @@ function keep(data: string, outcomes: readonly Conformance[], protocol: Protocol
   record("conformance", { ...before, [data]: { cells: sorted, relations } });
 }
 
-for (const file of files) {
-  const { data, cells } = JSON.parse(readFileSync(file, "utf8")) as { data: string; cells: Conformance[] };
+const read = files.map((file) => JSON.parse(readFileSync(file, "utf8")) as { data: string; cells: Conformance[] });
+for (const data of new Set(read.map((of) => of.data)))
   for (const protocol of all) {
-    const own = cells.filter(({ cell }) => cell.startsWith(`${protocol.id}/`));
+    const own = read
+      .flatMap((of) => (of.data === data ? of.cells : []))
+      .filter(({ cell }) => cell.startsWith(`${protocol.id}/`));
     if (own.length > 0) keep(data, own, protocol);
   }
-}
 if (files.length === 0) {
   const found: Dataset<Kind>[] = [await fashionMnist()];
   await mnist({ download: false }).then(

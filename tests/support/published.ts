@@ -1,4 +1,5 @@
 /** What published tables come to here, as a part of the catalogue: one table for each protocol. */
+import { deviation } from "../../lib/metrics/parts/summaries.ts";
 import type { Protocol } from "../../lib/sweeps/conform.ts";
 import * as protocols from "../../lib/sweeps/protocols/index.ts";
 import { type Conformed, reference } from "./reference.ts";
@@ -11,8 +12,7 @@ const all = (Object.values(protocols) as Protocol[]).sort((a, b) => (a.id < b.id
 /** The mean over seeds and, for several, their standard deviation. */
 function here({ mean, values }: Cell): string {
   if (mean === null) return "the loss became infinite";
-  const deviation = Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (values.length - 1));
-  return values.length > 1 ? `${mean.toFixed(2)} ± ${deviation.toFixed(2)}` : mean.toFixed(2);
+  return values.length > 1 ? `${mean.toFixed(2)} ± ${deviation(values).toFixed(2)}` : mean.toFixed(2);
 }
 
 /** The cells of a protocol that were run on the data of its source, as the rows of a table. */
@@ -57,11 +57,10 @@ export function published(): string {
       `### ${protocol.id}\n\n${protocol.source}.${table.length === 0 ? "" : `\n\n${head}\n${table.join("\n")}`}${told.length === 0 ? "" : `\n\n${told.join(" ")}`}\n`,
     ];
   });
-  const banded = all.flatMap(({ id, data }) =>
-    Object.entries((recorded[data] ?? nothing).cells).flatMap(([name, cell]) =>
-      name.startsWith(`${id}/`) && cell.band !== null ? [cell] : [],
-    ),
-  );
+  // Only numbers of the source's own data have a band.
+  const banded = Object.values(recorded)
+    .flatMap(({ cells }) => Object.values(cells))
+    .filter(({ band }) => band !== null);
   const met = (cells: readonly Cell[]): string =>
     `${cells.filter(({ verdict }) => verdict === "in band").length} of ${cells.length}`;
   const [one, several] = [
