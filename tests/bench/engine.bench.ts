@@ -5,7 +5,8 @@
  * threads instead, for a machine that does nothing else.
  * `npm run bench -- engine`. Others take part where an environment variable says where they are: THALWEG_BENCH_PYTHON (a python
  * with torch), THALWEG_BENCH_MODULES (a folder whose node_modules holds @tensorflow/tfjs-backend-wasm, there with a link to this
- * project's tfjs-core, and @jax-js/jax). Results are written to reference.json, together with what is not measured and why.
+ * project's tfjs-core, and @jax-js/jax). Results are written to reference.json, for each machine its own, together with what is not
+ * measured and why.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 
@@ -46,7 +47,7 @@ const cases: Record<string, Case> = {
   },
   "vit d64, batch 10": { program: vit(), batch: 10, runs: 8 },
 };
-const rounds = 5;
+const rounds = 11;
 const isWall = process.env.THALWEG_BENCH_WALL === "1";
 target.threads = isWall ? 2 : 1;
 
@@ -181,18 +182,20 @@ for (const [name, one] of Object.entries(cases)) {
 }
 torch?.end();
 jax?.end();
+const machine = `${cpus().length} × ${cpus()[0]?.model}`;
+const key = isWall ? "engine on the clock" : "engine";
 const report = {
   measured: isWall ? "time on the clock, two threads" : "processor time, one thread",
-  machine: `${cpus().length} × ${cpus()[0]?.model}`,
   versions,
   rounds,
   results,
 };
-if (python) record(isWall ? "engine on the clock" : "engine", report);
+const machines = (reference()[key] ?? {}) as Record<string, typeof report>;
+if (python) record(key, { ...machines, [machine]: report });
 else {
   // Without rivals there is nothing to record; the committed figures say how far this machine is off.
-  const was = reference()[isWall ? "engine on the clock" : "engine"] as typeof report;
-  for (const [name, row] of Object.entries(results))
-    console.log(`${name}: ${row["steps, ms"]} ms, recorded ${was.results[name]?.["steps, ms"]} ms`);
+  for (const [recorded, was] of Object.entries(machines))
+    for (const [name, row] of Object.entries(results))
+      console.log(`${name}: ${row["steps, ms"]} ms, ${was.results[name]?.["steps, ms"]} ms recorded on ${recorded}`);
 }
 process.exit(0);
