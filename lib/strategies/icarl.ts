@@ -11,7 +11,7 @@ import {
   withExperience,
 } from "./parts/exemplars.ts";
 import { recalled, type Snapshot, snapshot, widenedTo } from "./parts/snapshot.ts";
-import { type Prediction, requireOneOf, requireWhole, strategy } from "./strategy.ts";
+import { type Prediction, requireNumber, requireOneOf, requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
   readonly exemplars: Exemplars | null;
@@ -32,9 +32,10 @@ interface Memory {
  * ones. After the experience each new class gets `capacity / classes` exemplars in herding order of their normalised features, older
  * classes keep the first so many of theirs, and an example is given the class whose mean of normalised exemplar features is nearest.
  *
- * Rebuffi et al. 2017, arXiv:1611.07725, algorithms 1–5.
+ * Rebuffi et al. 2017, arXiv:1611.07725, algorithms 1–5; `over: "all"`, `share: "all"` and `temperature: 2` are the conventions of van de
+ * Ven et al. 2022.
  * Differs from the paper: features come from exemplars as they are, not also from mirrored ones; the loss is the mean over rows of the sum
- * over columns; columns of classes not yet met have no loss.
+ * over columns.
  *
  * @example
  * ```ts
@@ -51,9 +52,18 @@ export const icarl = strategy(
     choose: "herding" as Choice,
     /** How an example is classified: by the nearest mean of exemplars, or by the largest logit. */
     predict: "means" as "means" | "head",
+    /** Which columns have a loss: those of the classes met so far, or all; a class not yet met has the target 0. */
+    over: "met" as "met" | "all",
+    /** Among which classes the capacity is shared: those met so far, or all of the stream from the start. */
+    share: "met" as "met" | "all",
+    /** By which the logits of old classes are divided before the sigmoid that makes their targets. */
+    temperature: 1,
   },
-  ({ capacity, choose, predict }) => {
+  ({ capacity, choose, predict, over, share, temperature }) => {
     requireWhole("icarl", "capacity", capacity, 1);
+    requireOneOf("icarl", "over", over, ["met", "all"]);
+    requireOneOf("icarl", "share", share, ["met", "all"]);
+    requireNumber("icarl", "temperature", temperature, 1e-3);
     requireOneOf("icarl", "choose", choose, ["herding", "random"]);
     requireOneOf("icarl", "predict", predict, ["means", "head"]);
     return {
@@ -71,7 +81,7 @@ export const icarl = strategy(
           tensors: {
             ...tensors,
             ...(met.length > 0 && { teacher: snapshot(context), old: mark(met) }),
-            open: mark([...met, ...classes]),
+            open: over === "met" ? mark([...met, ...classes]) : tf.ones([1, columns]),
           },
         };
       },
@@ -83,11 +93,12 @@ export const icarl = strategy(
       loss({ tensors: { teacher, old } }, step) {
         if (teacher === undefined) return tf.scalar(0);
         const { logits, x, task } = step;
-        const before = tf.sigmoid(widenedTo(recalled(teacher, step, x, task).logits, logits.shape[1]!));
+        const z = widenedTo(recalled(teacher, step, x, task).logits, logits.shape[1]!);
+        const before = tf.sigmoid(temperature === 1 ? z : tf.div(z, temperature));
         return binaryCrossEntropy(logits, before, old!);
       },
       afterExperience({ exemplars, tensors }: Memory, { index, classes }, context) {
-        const next = withExperience(exemplars, index, classes, capacity, choose, context);
+        const next = withExperience(exemplars, index, classes, capacity, choose, context, share);
         if (next === null) return { exemplars: next, tensors };
         const all = exemplarTable(next);
         return {

@@ -16,8 +16,8 @@ interface Memory {
  * the optimizer saw (penalties included) and Δθ the step it made; at its end `Ω_i ← Ω_i + W_i / (Δ_i² + epsilon)`, with Δ the movement
  * over the whole experience.
  *
- * Zenke, Poole and Ganguli 2017, arXiv:1703.04200, eq. 3–5. `most` caps Ω_i in the penalty, as Avalanche does at 0.001; the paper
- * has no cap.
+ * Zenke, Poole and Ganguli 2017, arXiv:1703.04200, eq. 3–5. `most` caps Ω_i in the penalty, as Avalanche does at 0.001, and `clip` the
+ * gradient, as the code of Buzzega et al. 2020 does at 1; the paper has neither.
  * Differs from the paper: W may be negative, as in van de Ven et al. 2022; the authors' code replaces negative sums by 0.
  *
  * @example
@@ -35,11 +35,14 @@ export const si = strategy(
     epsilon: 0.1,
     /** Cap on the importance of a weight; 0 sets none. */
     most: 0,
+    /** Cap on each number of the gradient, penalty included; 0 sets none. */
+    clip: 0,
   },
-  ({ c, epsilon, most }) => {
+  ({ c, epsilon, most, clip }) => {
     requireNumber("si", "c", c, 0);
     requireNumber("si", "epsilon", epsilon, 1e-12);
     requireNumber("si", "most", most, 0);
+    requireNumber("si", "clip", clip, 0);
     return {
       tokens: true,
       role: "importance",
@@ -55,6 +58,11 @@ export const si = strategy(
         const capped = most === 0 ? importance : mapTensors((sum) => tf.minimum(sum, most), importance);
         return pull({ importance: capped, center }, weights, 2 * c);
       },
+      ...(clip > 0 && {
+        clips: true,
+        gradient: (_state: Memory, gradient: Weights) =>
+          mapTensors((g: tf.Tensor) => tf.clipByValue(g, -clip, clip), gradient),
+      }),
       update: ({ carried }, { before, after, gradient }) =>
         mapTensors((path, a, b, g) => tf.sub(path, tf.mul(g!, tf.sub(b!, a!))), carried, before, after, gradient),
       afterExperience({ tensors, carried }, _experience, { weights }) {

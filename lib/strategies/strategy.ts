@@ -178,6 +178,8 @@ export interface Hooks<S extends object> {
    * much a projection changes is told at every step.
    */
   readonly role?: "importance" | "projection";
+  /** Whether it cuts the gradient to a size, after which a projection would no longer hold. */
+  readonly clips?: boolean;
   /** Whether it also serves streams that ask for a class at each place of a sequence: it looks at weights, or at whole tables. */
   readonly tokens?: boolean;
   /** Tensors that are trained with the network, as `weights.added[name]`. Called once, before `init`. */
@@ -309,6 +311,14 @@ export function requireCompatible(strategies: readonly Strategy[], stream: Strea
     if (having.length > 1)
       throw new TypeError(`by: ${having.join(" and ")} cannot be combined, each is ${what}; keep one`);
   }
+  const [clipping, projecting] = [
+    strategies.find((s) => s.hooks.clips === true),
+    strategies.find((s) => s.hooks.role === "projection"),
+  ];
+  if (clipping !== undefined && projecting !== undefined)
+    throw new TypeError(
+      `by: ${clipping.spec.name} and ${projecting.spec.name} cannot be combined, a gradient that is cut no longer has the direction it was projected to; leave one out, or set no clip`,
+    );
 }
 
 /** Throws unless an option is a finite number within bounds. */

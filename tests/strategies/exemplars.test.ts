@@ -3,7 +3,6 @@ import { random, tf } from "../../lib/engine/index.ts";
 import type { Weights } from "../../lib/models/network.ts";
 import { bic, icarl, lucir, wa } from "../../lib/strategies/index.ts";
 import type { Exemplars } from "../../lib/strategies/parts/exemplars.ts";
-import { snapshot } from "../../lib/strategies/parts/snapshot.ts";
 import type { Context, Strategy } from "../../lib/strategies/strategy.ts";
 import {
   close,
@@ -144,23 +143,39 @@ describe("bias correction", () => {
 describe("icarl", () => {
   const strategy = hooksOf(icarl({ capacity: 10 }));
 
-  test("has a binary cross-entropy for each column: labels for new ones, what was said before for old ones", () => {
-    const state = {
-      exemplars,
-      tensors: {
-        teacher: snapshot({ weights: teacher, statistics: {} }),
-        old: tf.tensor2d([[1, 1, 1, 0, 0]]),
-        open: tf.tensor2d([[1, 1, 1, 1, 0]]),
-      },
+  // Class 3 arrives alone: the last of the five columns is of a class not yet met.
+  test.each([
+    ["met", 1, [0, 1, 2, 3]],
+    ["all", 2, [0, 1, 2, 3, 4]],
+  ] as const)(
+    "has a binary cross-entropy for each column %s: labels for new ones, what was said before for old ones",
+    (over, temperature, columns) => {
+      const own = icarl({ over, temperature });
+      const third = { index: 1, task: 1, classes: [3], train } as never;
+      const state = hooksOf(own).beforeExperience({ exemplars, tensors: {} }, third, context(teacher));
+      const [sigmoid, seen] = [(z: number): number => 1 / (1 + Math.exp(-z)), y.map((label) => Math.min(label, 3))];
+      const each = logits.map((z, i) =>
+        columns.reduce<number>((sum, c) => {
+          const [p, t] = [sigmoid(z[c]!), c < 3 ? sigmoid(before[i]![c]! / temperature) : +(seen[i] === c)];
+          return sum - t * Math.log(p) - (1 - t) * Math.log(1 - p);
+        }, 0),
+      );
+      expect(lossOf(own, state, stepOf({ net, weights, x, y: seen }))).toBeCloseTo(mean(each), 4);
+    },
+  );
+
+  test("shares its places among all classes of the stream from the start where that is asked for", () => {
+    const kept = (share: "met" | "all"): number[] => {
+      const all = { ...context(weights), stream: { ...stream, classes: ["a", "b", "c", "d", "e"] } } as never;
+      const own = hooksOf(icarl({ capacity: 10, share }));
+      const of = { index: 1, task: 1, classes: [3, 4], train } as never;
+      const { exemplars: next } = own.afterExperience({ exemplars: null, tensors: {} }, of, all) as {
+        exemplars: Exemplars;
+      };
+      return [...next.classes.values()].map((rows) => rows.length / 2);
     };
-    const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
-    const each = logits.map((z, i) =>
-      [0, 1, 2, 3].reduce((sum, c) => {
-        const [p, t] = [sigmoid(z[c]!), c < 3 ? sigmoid(before[i]![c]!) : +(y[i] === c)];
-        return sum - t * Math.log(p) - (1 - t) * Math.log(1 - p);
-      }, 0),
-    );
-    expect(lossOf(icarl(), state, stepOf({ net, weights, x, y }))).toBeCloseTo(mean(each), 4);
+    expect(kept("met")).toEqual([4, 4]); // there are four examples of each
+    expect(kept("all")).toEqual([2, 2]);
   });
 
   test("keeps the first exemplars of old classes, herds those of new ones, and predicts by the nearest mean", () => {

@@ -74,10 +74,13 @@ describe("terms", () => {
     expect(all.filter((t) => t.experience > 0).some((t) => t.value > 1e-7)).toBe(true);
   });
 
-  test("synaptic intelligence finds −g·Δθ / (Δ² + ε) after one plain step", () => {
+  test.each([
+    ["", 0],
+    [", its gradient cut", 0.01],
+  ])("synaptic intelligence finds −g·Δθ / (Δ² + ε) after one plain step%s", (_, clip) => {
     const lr = 0.05;
     const once = { training: training({ batch: 1000, epochs: 1 }), optimizer: sgd({ lr }) };
-    const session = open(spec(single, [si({ c: 1, epsilon: 0.1 })], once), 0, "test");
+    const session = open(spec(single, [si({ c: 1, epsilon: 0.1, clip })], once), 0, "test");
     const start = numbers(session.learner.weights);
     while (session.cursor.phase !== "after") session.advance();
     const moved = numbers(session.learner.weights).map((w, i) => w - start[i]!);
@@ -86,11 +89,14 @@ describe("terms", () => {
     const importance = numbers(states.si.tensors.importance);
     disposeTree(states);
     session.dispose();
+    const longest = Math.max(...moved.map(Math.abs));
+    if (clip === 0) expect(longest).toBeGreaterThan(lr * 0.01 * 1.5);
+    else expect(longest).toBeCloseTo(lr * clip, 6);
     // Plain descent moves by −lr·g, so −g·Δθ is Δ²/lr.
     importance.forEach((value, i) => {
       expect(value).toBeCloseTo(moved[i]! ** 2 / lr / (moved[i]! ** 2 + 0.1), 4);
     });
-    expect(Math.max(...importance)).toBeGreaterThan(1e-4);
+    expect(Math.max(...importance)).toBeGreaterThan(clip === 0 ? 1e-4 : 1e-5);
   });
 
   test("dark experience holds the network to the logits that it gave, and these are the ones of the pass before the update", () => {
@@ -194,6 +200,7 @@ describe("errors come before any training", () => {
   test("two penalties by importance, two projections, a task that is not told", () => {
     expect(() => requireCompatible([ewc(), si()], single)).toThrow("ewc and si cannot be combined");
     expect(() => requireCompatible([gem(), agem()], single)).toThrow("each is a projection of the gradient");
+    expect(() => requireCompatible([si({ clip: 1 }), agem()], single)).toThrow("si and agem cannot be combined");
     expect(() => requireCompatible([packnet()], single)).toThrow('a stream that tells "task" is required');
   });
 

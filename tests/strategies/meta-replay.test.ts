@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { decode, disposeTree, tf } from "../../lib/engine/index.ts";
 import { net } from "../../lib/models/index.ts";
 import { sgd } from "../../lib/optim/index.ts";
+import { fdr } from "../../lib/strategies/fdr.ts";
 import { hal } from "../../lib/strategies/hal.ts";
 import { mer } from "../../lib/strategies/mer.ts";
 import { open } from "../../lib/train/session.ts";
@@ -89,6 +90,49 @@ describe("meta-experience replay", () => {
     close(numbers(meta.learner.weights), numbers(plain.learner.weights), 6);
     plain.dispose();
     meta.dispose();
+  });
+});
+
+describe("function distance regularisation", () => {
+  test("takes a step of its own for the distance where that is asked for", () => {
+    const [x, y] = [[[1, -1]], [2]];
+    const kept = [
+      [0.2, 0.9, -0.3],
+      [-0.5, 0.4, 1],
+    ];
+    const remembered = [
+      [0.5, 2],
+      [-1, 0.3],
+    ];
+    const [rate, alpha] = [0.3, 0.8];
+    const softmax = (z: readonly number[]): number[] => slopes(z, -1);
+    const distance = (at: Linear): number =>
+      remembered.reduce((sum, row, n) => {
+        const then = softmax(kept[n]!);
+        return sum + (alpha / 2) * Math.hypot(...softmax(logitsOf(at, row)).map((p, c) => p - then[c]!));
+      }, 0);
+    const first = descended(start, x, y, rate);
+    const plain = flat(start).map((w, i) => (w - flat(first)[i]!) / rate);
+    // The gradient of the distance at the end of the first step, by finite differences.
+    const shape = (all: readonly number[]): Linear => ({
+      kernel: [all.slice(0, 3), all.slice(3, 6)],
+      bias: all.slice(6),
+    });
+    const wanted = plain.map((g, i) => {
+      const moved = (by: number): Linear => shape(flat(first).map((w, j) => (i === j ? w + by : w)));
+      return g + (distance(moved(1e-4)) - distance(moved(-1e-4))) / 2e-4;
+    });
+    const extra = {
+      x: tf.tensor2d(remembered),
+      y: tf.tensor1d([0, 1], "int32"),
+      task: tf.zeros([2], "int32"),
+      logits: tf.tensor2d(kept),
+    };
+    const { gradient, loss } = fdr({ alpha, apart: true }).hooks;
+    const step = stepOf(start, x, y, rate, { extra });
+    close(ofWeights(gradient!({}, asWeights(shape(plain)), step)), wanted, 4);
+    expect(Math.max(...wanted.map((w, i) => Math.abs(w - plain[i]!)))).toBeGreaterThan(0.01);
+    expect(loss!({}, step).dataSync()[0]).toBeCloseTo(distance(start), 5);
   });
 });
 

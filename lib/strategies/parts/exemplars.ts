@@ -125,8 +125,8 @@ function herdedRows(features: Float32Array, rows: number, share: number): Uint32
 }
 
 /**
- * The exemplars after an experience: its classes get `capacity` divided by the number of all classes so far, in the order of their
- * choice; the others keep the first so many of theirs.
+ * The exemplars after an experience: its classes get `capacity` divided by the number of all classes so far (or of the whole
+ * stream), in the order of their choice; the others keep the first so many of theirs.
  */
 export function withExperience(
   exemplars: Exemplars | null,
@@ -135,10 +135,14 @@ export function withExperience(
   capacity: number,
   choose: Choice,
   context: Context,
+  among: "met" | "all" = "met",
 ): Exemplars | null {
   const { train } = context.stream.experience(index);
   const known = new Set([...(exemplars?.classes.keys() ?? []), ...classes]);
-  const share = Math.max(1, Math.floor(capacity / known.size));
+  const share = Math.max(
+    1,
+    Math.floor(capacity / (among === "met" ? known.size : Math.max(known.size, context.stream.classes.length))),
+  );
   let next = exemplars;
   for (const label of classes) {
     const rows = Uint32Array.from([...train.labels.keys()].filter((i) => train.labels[i] === label));
