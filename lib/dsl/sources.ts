@@ -204,8 +204,8 @@ export const procedural = fluentSource(sources.procedural);
  * the inputs are bits, some of which stay the same through an experience, and one of these flips before the next. A learner that keeps its
  * plasticity keeps its error. Each experience is a task; targets are one number ("numbers").
  *
- * The paper flips one bit at a time, as here. The authors' program draws all slow bits anew unless it is told otherwise, and their
- * published errors are reached in that way alone: do not compare errors on this stream with them.
+ * The paper flips one bit at a time, as is the default. The authors' program draws all slow bits anew unless it is told otherwise
+ * (`flips: "all"`), and their published errors are reached in that way alone.
  *
  * S. Dohare et al., Loss of plasticity in deep continual learning, Nature 2024, arXiv:2306.13812, section 3; the thresholds are
  * `threshold · (inputs + 1) − (inputs − Σ weights + bias) / 2`, as in the authors' program.

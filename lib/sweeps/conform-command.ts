@@ -5,7 +5,7 @@ import { digits } from "../data/digits.ts";
 import { fashionMnist } from "../data/fashion-mnist.ts";
 import { mnist } from "../data/mnist.ts";
 import type { Progress } from "../runs/progress.ts";
-import { bandOf, type Conformance, conform, type Protocol, type Related, relationsMet } from "./conform.ts";
+import { bandOf, type Conformance, conform, generated, type Protocol, type Related, relationsMet } from "./conform.ts";
 import * as all from "./protocols/index.ts";
 
 /** A cell of a protocol under one of its scenarios. */
@@ -123,7 +123,7 @@ function asJson({ id, protocol, scenario, name, strategies }: Listed): object {
   return {
     cell: id,
     strategies,
-    data: protocol.data,
+    data: protocol.data ?? generated,
     published: mean,
     ...(spread !== undefined && { spread }),
     source: protocol.source,
@@ -139,7 +139,9 @@ function listing(cells: readonly Listed[]): string {
       const band = bandOf(protocol, spread, 3);
       const row = `  ${id.padEnd(width)}  ${mean.toFixed(2).padStart(6)} ${protocol.spread.kind === "floor" ? "−" : "±"} ${band.toFixed(1)}`;
       const head =
-        protocol.source === source ? [] : [`${source === "" ? "" : "\n"}${protocol.source} (${protocol.data})`];
+        protocol.source === source
+          ? []
+          : [`${source === "" ? "" : "\n"}${protocol.source} (${protocol.data ?? generated})`];
       source = protocol.source;
       return [...head, row];
     })

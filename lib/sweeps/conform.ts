@@ -45,8 +45,8 @@ export interface Protocol {
   /** `"DER20/split-mnist"`. */
   readonly id: string;
   readonly source: string;
-  /** The data set of the published numbers, by name. */
-  readonly data: string;
+  /** The data set of the published numbers, by name; null where the stream makes its own. */
+  readonly data: string | null;
   /** The stream over it (or over a data set of the same form), and the scenario whose accuracy is asked for. */
   readonly scenarios: Readonly<
     Record<string, { stream(data: Dataset<Kind>): Stream; readonly told: "taskAware" | "taskAgnostic" }>
@@ -55,8 +55,15 @@ export interface Protocol {
   readonly optimizer: Optimizer;
   readonly training: Partial<Training>;
   readonly evaluation?: Partial<Evaluation>;
-  /** What is published, of the log of a run; default the mean over tasks of the accuracy after the last experience, in percent. */
-  readonly measure?: { readonly name: string; of(events: readonly TrainEvent[]): number };
+  /**
+   * What is published, of the log of a run; default the mean over tasks of the accuracy after the last experience, in percent. With
+   * `keeps`, of the events that it keeps: for runs of so many steps that their logs are neither held nor recorded.
+   */
+  readonly measure?: {
+    readonly name: string;
+    of(events: readonly TrainEvent[]): number;
+    keeps?(event: TrainEvent): boolean;
+  };
   /** What the spread of the published numbers is, over how many runs; `floor`: the numbers are bounds from below, less `points`. */
   readonly spread:
     | { readonly kind: "error" | "deviation"; readonly runs: number }
@@ -66,6 +73,9 @@ export interface Protocol {
   readonly cells: readonly PublishedCell[];
   readonly relations?: readonly Relation[];
 }
+
+/** What stands for the data of streams that make their own. */
+export const generated = "generated";
 
 /** The outcome of a cell. */
 export interface Conformance {
@@ -145,9 +155,11 @@ export async function conform(
       `conform: one of the cells ${protocol.cells.map((c) => c.name).join(", ")} is required, got ${name}`,
     );
   const measured = protocol.measure?.of ?? ((events: readonly TrainEvent[]) => finalAccuracy(events, asked.told));
+  const keep = protocol.measure?.keeps;
   const options = {
     seeds,
-    record: record ?? false,
+    record: (keep === undefined && record) || false,
+    ...(keep && { keep }),
     again: false,
     ...(signal && { signal }),
     ...(progress && { progress }),
@@ -162,17 +174,19 @@ export async function conform(
   const diverged = values.length === 0;
   const mean = diverged ? Number.NaN : meanOf(values);
   const [published, spread] = cell.published[scenario] ?? [null];
-  const known = data.name === protocol.data && published !== null && cell.remembered !== true;
+  const of = protocol.data ?? generated;
+  const on = protocol.data === null ? generated : data.name;
+  const known = on === of && published !== null && cell.remembered !== true;
   const band = known ? bandOf(protocol, spread, seeds, seeds > 1 ? deviation(values) : 0) : null;
   const short = published === null ? 0 : published - mean;
   const inside = (protocol.spread.kind === "floor" ? short : Math.abs(short)) <= (band ?? 0);
   return {
     cell: `${protocol.id}/${scenario}/${name}`,
     strategies: cell.strategies.map((s) => s.spec.name),
-    data: data.name,
+    data: on,
     values,
     mean,
-    published: published === null ? null : { mean: published, of: protocol.data },
+    published: published === null ? null : { mean: published, of },
     band,
     verdict: diverged ? "diverged" : band === null ? "band unknown" : inside ? "in band" : "out of band",
     conventions: cell.differs === undefined ? protocol.conventions : [...protocol.conventions, cell.differs],

@@ -36,6 +36,8 @@ export interface ManyOptions {
   readonly workers?: number;
   /** Where the runs are trained when not on this machine's own: `slurm({ … })`. */
   readonly executor?: Executor;
+  /** Which events are kept in the logs; default all. For runs of a million steps, of which a few numbers are asked for. */
+  readonly keep?: (event: TrainEvent) => boolean;
 }
 
 /** A run that was stopped or failed: what it did until then is in `run`, and `state` is what the seed under way can go on from. */
@@ -60,14 +62,14 @@ export function seedList(seeds: number | readonly number[]): readonly number[] {
  * the seed under way can go on from as `state`.
  */
 export async function runMany(spec: RunSpec, options: ManyOptions = {}): Promise<Run> {
-  const { seeds = 1, signal, progress = silent, workers = 0, executor } = options;
+  const { seeds = 1, signal, progress = silent, workers = 0, executor, keep = () => true } = options;
   const list = seedList(seeds);
   const { cells, source } = recordedCells(spec, list, options);
   const logs: { seed: number; events: TrainEvent[] }[] = list.map((seed) => ({ seed, events: [] }));
   const watch: Watch = {
     begin: (index) => progress.begin(list[index]!, index, list.length),
     event(index, event) {
-      logs[index]!.events.push(event);
+      if (keep(event)) logs[index]!.events.push(event);
       progress.event(event, index);
     },
   };

@@ -42,12 +42,10 @@ function keep(data: string, outcomes: readonly Conformance[], protocol: Protocol
   record("conformance", { ...before, [data]: { cells: sorted, relations } });
 }
 
-const read = files.map((file) => JSON.parse(readFileSync(file, "utf8")) as { data: string; cells: Conformance[] });
-for (const data of new Set(read.map((of) => of.data)))
+const read = files.flatMap((file) => (JSON.parse(readFileSync(file, "utf8")) as { cells: Conformance[] }).cells);
+for (const data of new Set(read.map((outcome) => outcome.data)))
   for (const protocol of all) {
-    const own = read
-      .flatMap((of) => (of.data === data ? of.cells : []))
-      .filter(({ cell }) => cell.startsWith(`${protocol.id}/`));
+    const own = read.filter((outcome) => outcome.data === data && outcome.cell.startsWith(`${protocol.id}/`));
     if (own.length > 0) keep(data, own, protocol);
   }
 if (files.length === 0) {
@@ -58,12 +56,13 @@ if (files.length === 0) {
   );
   for (const data of found.filter(({ name }) => name === (process.env.DATA ?? name)))
     for (const protocol of all) {
+      if (protocol.data === null && data !== found[0]) continue;
       if (wanted === undefined ? protocol.id !== "DER20/split-mnist" : !wanted.includes(protocol.id)) continue;
       const options = { seeds, ...(process.env.RUNS !== undefined && { record: process.env.RUNS }) };
       const outcomes: Conformance[] = [];
       for (const { name, published } of protocol.cells)
         for (const scenario of Object.keys(published))
           outcomes.push(await conform(protocol, scenario, name, data, options));
-      keep(data.name, outcomes, protocol);
+      keep(outcomes[0]!.data, outcomes, protocol);
     }
 }

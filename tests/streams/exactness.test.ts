@@ -274,6 +274,18 @@ test("slowly-changing regression flips one slow bit at a time, and its targets d
   expect(never.facts).toEqual(["boundary"]);
 });
 
+test("slowly-changing regression draws all slow bits anew where that is asked for", () => {
+  const stream = sources.regression({ examples: 1, testExamples: 1, flips: "all" });
+  const changed = Array.from({ length: 400 }, (_, index) => {
+    const [then, now] = [index, index + 1].map((i) => gather(stream.experience(i).train, [0]));
+    return [...Array(15).keys()].filter((j) => then![j] !== now![j]).length;
+  });
+  // Binomial of 15 and ½: mean 7.5, deviation 1.94 of one, 0.1 of the mean of 400.
+  expect(Math.abs(changed.reduce((a, b) => a + b, 0) / 400 - 7.5)).toBeLessThan(0.4);
+  expect(new Set(changed).size).toBeGreaterThan(7);
+  expect(() => sources.regression({ flips: "two" as never })).toThrow('regression: flips must be "one" or "all"');
+});
+
 test("the regression network is the sum of its threshold units, worked out one by one", () => {
   // with one hidden unit and weights that are all the same sign for some seed, the target can be told by counting bits
   const [inputs, beta] = [6, 0.7];

@@ -1,6 +1,6 @@
 /** What published tables come to here, as a part of the catalogue: one table for each protocol. */
 import { deviation } from "../../lib/metrics/parts/summaries.ts";
-import type { Protocol } from "../../lib/sweeps/conform.ts";
+import { generated, type Protocol } from "../../lib/sweeps/conform.ts";
 import * as protocols from "../../lib/sweeps/protocols/index.ts";
 import { type Conformed, reference } from "./reference.ts";
 
@@ -48,7 +48,7 @@ export function published(): string {
   const recorded = (reference().conformance ?? {}) as Record<string, Conformed>;
   const nothing: Conformed = { cells: {}, relations: [] };
   const tables = all.flatMap((protocol) => {
-    const table = rows(protocol, recorded[protocol.data] ?? nothing);
+    const table = rows(protocol, recorded[protocol.data ?? generated] ?? nothing);
     const told = Object.entries(recorded).flatMap(([data, of]) => relations(protocol, data, of));
     if (table.length + told.length === 0) return [];
     const spread = protocol.spread.kind === "floor" ? "bound from below" : `published, ± ${protocol.spread.kind}`;

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
@@ -10,10 +10,12 @@ import { sgd } from "../../lib/optim/index.ts";
 import { naive, nearestMean } from "../../lib/strategies/index.ts";
 import { split } from "../../lib/streams/operators/split.ts";
 import { classes } from "../../lib/streams/sources/classes.ts";
+import { regression } from "../../lib/streams/sources/regression.ts";
 import type { Stream } from "../../lib/streams/stream.ts";
 import { bandOf, type Conformance, conform, type Protocol, relationsMet } from "../../lib/sweeps/conform.ts";
 import { conformCells, conformCommand } from "../../lib/sweeps/conform-command.ts";
 import { der20SplitMnist } from "../../lib/sweeps/protocols/der20.ts";
+import type { Stepped, TrainEvent } from "../../lib/train/events.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "thalweg-conform-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -72,6 +74,45 @@ describe("a cell of a published table", () => {
     const cells = protocol.cells.map((cell) => ({ ...cell, remembered: true }));
     const far = await conform({ ...protocol, cells }, "class", "far", digits(), { seeds: 1, record: folder });
     expect(far).toMatchObject({ verdict: "band unknown", band: null, published: { mean: 60, of: "digits" } });
+  });
+
+  test("of a stream that makes its own data is known on any, and keeps no more of a log than it needs", async () => {
+    const held: number[] = [];
+    const lasts = (event: TrainEvent): boolean => event.type === "step" && event.step > 100;
+    const own = (keeps?: typeof lasts): Protocol => ({
+      ...protocol,
+      id: "TEST/regression",
+      data: null,
+      scenarios: {
+        error: {
+          stream: () => regression({ examples: 40, experiences: 3 }) as unknown as Stream,
+          told: "taskAgnostic",
+        },
+      },
+      training: { batch: 1 },
+      evaluation: { tasks: "seen", examples: 1 },
+      measure: {
+        name: "error of the last steps",
+        of(events) {
+          held.push(events.length);
+          return events.filter(lasts).reduce((sum, e) => sum + (e as Stepped).loss, 0);
+        },
+        ...(keeps && { keeps }),
+      },
+      cells: [{ name: "naive", strategies: [naive()], published: { error: [30] } }],
+    });
+    const record = mkdtempSync(join(folder, "kept-"));
+    const run = (of: Protocol): Promise<Conformance> => conform(of, "error", "naive", digits(), { seeds: 1, record });
+    const few = await run(own(lasts));
+    expect(readdirSync(record)).toEqual([]);
+    const many = await run(own());
+    expect(readdirSync(record)).not.toEqual([]);
+    expect(few.values).toEqual(many.values);
+    expect(few.mean).toBeGreaterThan(0);
+    expect(held[0]).toBe(20);
+    expect(held[1]).toBeGreaterThan(120);
+    expect(few).toMatchObject({ data: "generated", published: { of: "generated" } });
+    expect(few.band).not.toBeNull();
   });
 
   test("has a band of three standard errors, two deviations and a point, or the points of a bound from below", () => {

@@ -2,6 +2,7 @@
 export * from "./avalanche.ts";
 export * from "./capymoa.ts";
 export * from "./der20.ts";
+export * from "./dohare24.ts";
 export * from "./gap23.ts";
 export * from "./gmv19.ts";
 export * from "./hsu18.ts";
