@@ -6,4 +6,5 @@ export * from "./dohare24.ts";
 export * from "./gap23.ts";
 export * from "./gmv19.ts";
 export * from "./hsu18.ts";
+export * from "./mirzadeh22.ts";
 export * from "./nmi22.ts";
