@@ -219,6 +219,24 @@ export const procedural = fluentSource(sources.procedural);
 export const regression = fluentSource(sources.regression);
 
 /**
+ * A stream without boundaries in which classes come back and their looks drift: the classes 0 and 1 mixed, then 1 and 2, and so on around
+ * to the first again, `rounds` times over. The images of each class are cut into `2 · rounds` parts, one for each pair it is in, and are
+ * turned from image to image until, at the end, they have gone through 360°; class c begins at (c − 1) · 60°. Each pair is an experience,
+ * in which the two classes come in turns; it ends when one of its parts is used up. There is one task: its test images are turned likewise
+ * through a full circle from 0°. Train it with `shuffle: false`, so that images come in their order.
+ *
+ * MNIST-360 of P. Buzzega et al., Dark experience for general continual learning, NeurIPS 2020, arXiv:2004.07211, section 4.2, as in
+ * its code, where images may come again within a part (`replace: true`).
+ *
+ * @example
+ * ```ts
+ * import { digits, revolving } from "thalweg";
+ * revolving(digits()).length; // 27
+ * ```
+ */
+export const revolving = fluentSource(sources.revolving);
+
+/**
  * A stream of one task per angle, in degrees counter-clockwise. Labels are those of the data set in every task.
  *
  * Angles are a list, or drawn uniformly: `{ tasks: 20, between: [0, 180] }` is the Rotated MNIST of Lopez-Paz and Ranzato 2017

@@ -31,6 +31,7 @@ const sourceCalls: Record<keyof typeof sources, () => Stream> = {
   permuted: () => sources.permuted(vectors, 3),
   procedural: () => sources.procedural({ sizePixels: 8, examples: 18, testExamples: 12, experiences: 4 }),
   regression: () => sources.regression({ examples: 30, testExamples: 10, experiences: 4 }),
+  revolving: () => sources.revolving(images, { classes: 3, rounds: 1 }),
   rotated: () => sources.rotated(images, [0, 30]),
   sea: () => sources.sea({ examples: 60, testExamples: 20 }),
   sequence: () => sources.sequence(vectors, 3),
@@ -253,6 +254,7 @@ test("another seed makes another stream, wherever a seed can be given", () => {
     ["sea", (seed) => sources.sea({ seed, examples: 30 }) as Stream],
     ["regression", (seed) => sources.regression({ seed, examples: 30 }) as Stream],
     ["procedural", (seed) => sources.procedural({ seed, examples: 6 }) as Stream],
+    ["revolving", (seed) => sources.revolving(images, { seed, classes: 2, rounds: 1 }) as Stream],
     ["edits", (seed) => sources.edits(3, { seed, batch: 9 }) as Stream],
   ];
   for (const [name, make] of cases) {

@@ -14,6 +14,7 @@ export * from "./megabatches.ts";
 export * from "./permuted.ts";
 export * from "./procedural.ts";
 export * from "./regression.ts";
+export * from "./revolving.ts";
 export * from "./rotated.ts";
 export * from "./sea.ts";
 export * from "./sequence.ts";

@@ -6,7 +6,9 @@ import * as s from "../../strategies/index.ts";
 import { split } from "../../streams/operators/split.ts";
 import { classes } from "../../streams/sources/classes.ts";
 import { permuted } from "../../streams/sources/permuted.ts";
+import { revolving } from "../../streams/sources/revolving.ts";
 import { rotated } from "../../streams/sources/rotated.ts";
+import type { Stream } from "../../streams/stream.ts";
 import type { Protocol, PublishedCell } from "../conform.ts";
 
 const source = "Buzzega et al. 2020, arXiv:2004.07211, table 2 and 3, with the settings of its code";
@@ -221,5 +223,58 @@ export const der20PermutedMnist: Protocol = {
     { says: "DER is above ER", scenario: "domain", a: "der-200", b: "er-200", atLeast: 1 },
     { says: "DER++ is about as DER", scenario: "domain", a: "derpp-200", b: "der-200", within: 4 },
     { says: "all data at once is best", scenario: "domain", a: "joint", b: "derpp-200", atLeast: 0 },
+  ],
+};
+
+/** A cell of MNIST-360. */
+const turning = (
+  name: string,
+  lr: number,
+  batch: number,
+  strategies: PublishedCell["strategies"],
+  mean: number,
+): PublishedCell => ({
+  name,
+  strategies,
+  optimizer: sgd({ lr }),
+  training: { batch },
+  published: { general: [mean] },
+});
+
+/** MNIST-360: nine digits, two neighbours at a time and in three rounds, all turning through a full circle; no boundaries. */
+export const der20Mnist360: Protocol = {
+  ...domains,
+  id: "DER20/mnist-360",
+  source: "Buzzega et al. 2020, arXiv:2004.07211, table 3, with the settings of its code",
+  scenarios: {
+    general: {
+      stream: (data) => revolving(data as Dataset<"image">, { replace: true, seed: "run" }) as unknown as Stream,
+      told: "taskAgnostic",
+    },
+  },
+  training: { batch: 16, epochs: 1, shuffle: false },
+  spread: { kind: "deviation", runs: 10 },
+  conventions: [
+    ...conventions,
+    "images are turned to the nearest pixel there, by the mean of four here",
+    "where a batch has more than one example, its two digits are mixed in the ratio of what is left of them there, in turns here",
+  ],
+  cells: [
+    turning("sgd", 0.1, 4, [s.naive()], 19.09),
+    turning("er-200", 0.2, 1, [s.replay({ capacity: 200, draw: 16 })], 49.27),
+    turning("er-500", 0.2, 1, [s.replay({ capacity: 500, draw: 16 })], 65.04),
+    turning("er-1000", 0.2, 4, [s.replay({ capacity: 1000, draw: 16 })], 75.18),
+    turning("der-200", 0.1, 16, [s.der({ capacity: 200, draw: 64, alpha: 0.5 })], 55.22),
+    turning("der-500", 0.2, 16, [s.der({ capacity: 500, draw: 16, alpha: 0.5 })], 69.11),
+    turning("der-1000", 0.1, 8, [s.der({ capacity: 1000, draw: 16, alpha: 0.5 })], 75.97),
+    turning("derpp-200", 0.2, 16, [s.derpp({ capacity: 200, draw: 16, alpha: 0.5, beta: 1 })], 54.16),
+    turning("derpp-500", 0.2, 16, [s.derpp({ capacity: 500, draw: 16, alpha: 0.5, beta: 1 })], 69.62),
+    turning("derpp-1000", 0.2, 16, [s.derpp({ capacity: 1000, draw: 128, alpha: 0.2, beta: 1 })], 76.03),
+  ],
+  relations: [
+    { says: "ER is far above nothing done", scenario: "general", a: "er-500", b: "sgd", atLeast: 20 },
+    { says: "DER is above ER", scenario: "general", a: "der-500", b: "er-500", atLeast: 1 },
+    { says: "DER++ is about as DER", scenario: "general", a: "derpp-500", b: "der-500", within: 4 },
+    { says: "a larger memory is better", scenario: "general", a: "er-1000", b: "er-500", atLeast: 4 },
   ],
 };
