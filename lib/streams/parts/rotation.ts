@@ -9,7 +9,8 @@ import type { Raw, Shape } from "../../data/dataset.ts";
 export function rotation(shape: Shape, degrees: number): (rows: Raw, out: Raw) => void {
   const [height, width, channels] = shape as [number, number, number];
   const { at, weight } = perNumber(sources(height, width, degrees), channels);
-  const whole = Int32Array.from(weight, (w) => Math.round(w * 2 ** bits));
+  const whole = new Int32Array(weight.length);
+  for (let i = 0; i < whole.length; i++) whole[i] = Math.round(weight[i]! * 2 ** bits);
   return (rows, out) => {
     if (rows instanceof Uint8Array && out instanceof Uint8Array) turnedBytes(rows, out, at, whole);
     else turnedFloats(rows, out, at, weight);
@@ -88,9 +89,11 @@ function sources(height: number, width: number, degrees: number): Sources {
       // y points down, so turning the picture counter-clockwise by the angle looks up the point turned back
       const fromX = cos * (x - middleX) - sin * (y - middleY) + middleX;
       const fromY = sin * (x - middleX) + cos * (y - middleY) + middleY;
-      const [left, top] = [Math.floor(fromX), Math.floor(fromY)];
+      const left = Math.floor(fromX);
+      const top = Math.floor(fromY);
       for (let k = 0; k < 4; k++) {
-        const [px, py] = [left + (k & 1), top + (k >> 1)];
+        const px = left + (k & 1);
+        const py = top + (k >> 1);
         if (px < 0 || px >= width || py < 0 || py >= height) continue;
         const place = 4 * (y * width + x) + k;
         at[place] = py * width + px;
