@@ -3,9 +3,11 @@ import { mlp } from "../../models/backbones/mlp.ts";
 import { adam } from "../../optim/optimizers/adam.ts";
 import { sgd } from "../../optim/optimizers/sgd.ts";
 import * as s from "../../strategies/index.ts";
+import { limit } from "../../streams/operators/limit.ts";
 import { permuted } from "../../streams/sources/permuted.ts";
+import type { Stream } from "../../streams/stream.ts";
 import type { Protocol } from "../conform.ts";
-import { pairs } from "../parts/pairs.ts";
+import { pairs, threeScenarios } from "../parts/pairs.ts";
 
 const avalanche = {
   source: "Avalanche 2024, continual-learning-baselines, its table and target results",
@@ -14,11 +16,18 @@ const avalanche = {
   conventions: ["inputs are normalised by mean 0.1307 and deviation 0.3081 there, and in [0, 1] here", "seed 0 there"],
 } as const;
 
-/** What Avalanche's baselines reach online on split MNIST: bounds from below. */
+/** What Avalanche's baselines reach on split MNIST: bounds from below. */
 export const avalancheSplitMnist: Protocol = {
   ...avalanche,
   id: "AVALANCHE/split-mnist",
-  scenarios: { class: { stream: pairs, told: "taskAgnostic" } },
+  scenarios: {
+    class: { stream: pairs, told: "taskAgnostic" },
+    few: {
+      stream: (data) => limit({ train: 1000, seed: "run" })(pairs(data) as never) as unknown as Stream,
+      told: "taskAgnostic",
+    },
+    task: threeScenarios(pairs).task!,
+  },
   model: mlp({ hidden: [400, 400] }),
   optimizer: sgd({ lr: 0.1 }),
   training: { batch: 10, epochs: 1 },
@@ -44,6 +53,47 @@ export const avalancheSplitMnist: Protocol = {
       model: mlp({ hidden: [512] }),
       published: { class: [92] },
     },
+    {
+      name: "generative-replay",
+      strategies: [s.generativeReplay({ draw: 100 })],
+      optimizer: adam({ lr: 1e-3 }),
+      training: { batch: 16, epochs: 10 },
+      published: { class: [75] },
+      differs: "the autoencoder there is smaller and trained by an optimizer of its own",
+    },
+    {
+      name: "gss",
+      strategies: [s.gss({ capacity: 300, draw: 10, compared: 10 })],
+      model: mlp({ hidden: [100, 100] }),
+      optimizer: sgd({ lr: 0.05 }),
+      training: { epochs: 3 },
+      published: { few: [78] },
+      differs: "0.82 in the table and 0.78 in the target results there",
+    },
+    {
+      name: "mir",
+      strategies: [s.mir({ capacity: 500, candidates: 50, draw: 10 })],
+      model: mlp({ hidden: [400] }),
+      optimizer: sgd({ lr: 0.05 }),
+      published: { few: [87] },
+    },
+    {
+      name: "si",
+      strategies: [s.si({ c: 0.5, epsilon: 0.1, most: 0.001 })],
+      model: mlp({ hidden: [256, 256] }),
+      optimizer: adam({ lr: 1e-3 }),
+      training: { batch: 64, epochs: 10 },
+      published: { task: [97] },
+    },
+    {
+      name: "rwalk",
+      strategies: [s.rwalk({ lambda: 0.1, alpha: 0.9, every: 10 })],
+      model: mlp({ hidden: [256, 256] }),
+      optimizer: sgd({ lr: 1e-3 }),
+      training: { batch: 64, epochs: 10 },
+      published: { task: [99] },
+      differs: "which optimizer was used there was not found; plain descent here",
+    },
   ],
   relations: [
     { says: "a balanced memory alone is far above distillation", scenario: "class", a: "gdumb", b: "lwf", atLeast: 30 },
@@ -57,6 +107,7 @@ export const avalanchePermutedMnist: Protocol = {
   scenarios: {
     four: { stream: (data) => permuted(data, 4, { seed: "run" }), told: "taskAgnostic" },
     ten: { stream: (data) => permuted(data, 10, { seed: "run" }), told: "taskAgnostic" },
+    seventeen: { stream: (data) => permuted(data, 17, { seed: "run" }), told: "taskAgnostic" },
   },
   model: mlp({ hidden: [512] }),
   optimizer: sgd({ lr: 0.001 }),
@@ -79,6 +130,23 @@ export const avalanchePermutedMnist: Protocol = {
       optimizer: adam({ lr: 1e-3 }),
       published: { ten: [83] },
       differs: "on a CPU the penalty of that version is zero for good: it keeps views of the weights",
+    },
+    {
+      name: "agem",
+      strategies: [s.agem({ capacity: 17 * 250, draw: 256 })],
+      model: mlp({ hidden: [256, 256] }),
+      optimizer: sgd({ lr: 0.1 }),
+      training: { batch: 10, epochs: 1 },
+      published: { seventeen: [81] },
+    },
+    {
+      name: "gem",
+      strategies: [s.gem({ capacity: 17 * 1000, margin: 0.5 })],
+      model: mlp({ hidden: [100, 100] }),
+      optimizer: sgd({ lr: 0.1 }),
+      training: { batch: 10, epochs: 1 },
+      published: { seventeen: [80] },
+      differs: "0.80 in the table and 0.93 in the target results there",
     },
   ],
 };
