@@ -212,9 +212,12 @@ export interface Related {
 }
 
 /** The relations of a protocol between the cells that were run. */
-export function relationsMet(protocol: Protocol, outcomes: readonly Conformance[]): Related[] {
+export function relationsMet(
+  protocol: Protocol,
+  outcomes: readonly Pick<Conformance, "cell" | "strategies" | "mean">[],
+): Related[] {
   return (protocol.relations ?? []).flatMap(({ says, scenario, a, b, atLeast, within }) => {
-    const of = (name: string): Conformance | undefined =>
+    const of = (name: string): (typeof outcomes)[number] | undefined =>
       outcomes.find(({ cell }) => cell === `${protocol.id}/${scenario}/${name}`);
     const [left, right] = [of(a), typeof b === "number" ? undefined : of(b)];
     if (left === undefined || (typeof b !== "number" && right === undefined)) return [];

@@ -34,10 +34,14 @@ function keep(data: string, outcomes: readonly Conformance[], protocol: Protocol
       published,
     };
   }
-  const found = relationsMet(protocol, outcomes).map((r) => ({ ...r, difference: round(r.difference) }));
+  // Of all cells so far: a relation may be between one that was run now and one that was run before.
+  const known = Object.entries(cells).flatMap(([cell, of]) =>
+    of.mean === null ? [] : [{ ...of, cell, mean: of.mean }],
+  );
+  const found = relationsMet(protocol, known).map((r) => ({ ...r, difference: round(r.difference) }));
   for (const { relation, difference, met } of found) console.log(met ? "met    " : "NOT MET", relation, difference);
-  const asked = new Set(found.map(({ relation }) => relation));
-  const relations = [...(before[data]?.relations ?? []).filter(({ relation }) => !asked.has(relation)), ...found];
+  const others = (before[data]?.relations ?? []).filter(({ relation }) => !relation.startsWith(`${protocol.id}:`));
+  const relations = [...others, ...found];
   const sorted = Object.fromEntries(Object.entries(cells).sort(([a], [b]) => (a < b ? -1 : 1)));
   record("conformance", { ...before, [data]: { cells: sorted, relations } });
 }
