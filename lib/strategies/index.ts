@@ -59,3 +59,4 @@ export * from "./upgd.ts";
 export * from "./wa.ts";
 export * from "./wsn.ts";
 export * from "./xder.ts";
+export * from "./xdg.ts";

@@ -195,7 +195,11 @@ export const der20PermutedMnist: Protocol = {
         "a loop by hand in PyTorch with the settings of the source's code ends at 59 too, and at 73 where squared gradients are not weighted",
     },
     domain("si", 0.1, [s.si({ c: 0.5, epsilon: 1, clip: 1 })], 65.86, 1.57),
-    domain("agem-200", 0.1, [s.agem({ capacity: 200, draw: 128 })], 66.42),
+    {
+      ...domain("agem-200", 0.1, [s.agem({ capacity: 200, draw: 128 })], 66.42),
+      differs:
+        "a loop by hand in PyTorch with the settings of the source's code ends at 63.7 (four seeds: 66.6, 61.0, 63.6, 63.7)",
+    },
     domain("er-200", 0.2, [s.replay({ capacity: 200, draw: 128 })], 72.37, 0.87),
     domain("der-200", 0.2, [s.der({ capacity: 200, draw: 128, alpha: 1 })], 81.74, 1.07),
     domain("derpp-200", 0.1, [s.derpp({ capacity: 200, draw: 128, alpha: 1, beta: 1 })], 83.58, 0.59),

@@ -76,6 +76,7 @@ export const gmv19SplitMnist: Protocol = {
       [65.36, 1.57],
       [19.99, 0.06],
     ]),
+    { ...row("xdg", () => s.xdg({ gate: 0.95 }), [[99.1, 0.08]])[0]!, remembered: true },
     ...row("lwf", soft, [
       [99.57, 0.02],
       [71.5, 1.63],
@@ -118,6 +119,7 @@ export const gmv19PermutedMnist: Protocol = {
   cells: [
     ...row("none", () => s.naive(), [[81.79, 0.48], [78.51, 0.24], null]),
     ...row("ewc", () => s.ewc({ lambda: 500 }), [[94.74, 0.05], [94.31, 0.11], null]),
+    ...row("xdg", () => s.xdg({ gate: 0.55 }), [[91.4, 0.23]]),
     ...row("si", () => s.si({ c: 5, epsilon: 0.1 }), [[94.75, 0.14], [95.33, 0.11], null]),
     ...row("lwf", soft, [[69.84, 0.46], [72.64, 0.52], null]),
     ...row("dgr", () => s.generativeReplay({ draw: 128 }), [null, [95.09, 0.04], null]),

@@ -50,6 +50,7 @@ export const nmi22SplitMnist: Protocol = {
     cell("joint-task", "task", [s.joint()], [99.67, 0.03]),
     cell("joint-domain", "domain", [s.joint()], [98.59, 0.05]),
     { ...cell("separate-task", "task", [s.separateNetworks()], [99.57, 0.03]), model: mlp({ hidden: [100, 100] }) },
+    remembered("xdg-task", "task", [s.xdg({ gate: 0.9 })], [98.93]),
     cell("ewc-task", "task", [s.ewc({ lambda: 1e5 })], [99.06, 0.15]),
     cell("ewc-domain", "domain", [s.ewc({ lambda: 1e10 })], [63.03, 1.58]),
     cell("ewc-class", "class", [s.ewc({ lambda: 1e9 })], [20.64, 0.52]),
@@ -94,6 +95,13 @@ export const nmi22SplitMnist: Protocol = {
     { says: "SI is above nothing done", scenario: "task", a: "si-task", b: "none-task", atLeast: 1 },
     { says: "EWC is near a network for each task", scenario: "task", a: "separate-task", b: "ewc-task", within: 3 },
     { says: "LwF is near a network for each task", scenario: "task", a: "separate-task", b: "lwf-task", within: 3 },
+    {
+      says: "context-dependent gating is near a network for each task",
+      scenario: "task",
+      a: "separate-task",
+      b: "xdg-task",
+      within: 3,
+    },
     { says: "A-GEM is above nothing done", scenario: "task", a: "agem-task", b: "none-task", atLeast: 1 },
   ],
 };
