@@ -1,4 +1,5 @@
 import {
+  adagrad,
   adam,
   applyUpdates,
   cosine,
@@ -73,6 +74,13 @@ describe("optimizers worked by hand", () => {
   test("sgd with momentum: w = 1, 0.9, 0.72 for ½w² at rate .1, momentum .9", () => {
     // v₁ = 1, w₁ = .9 ; v₂ = .9·1 + .9 = 1.8, w₂ = .9 − .18 = .72 ; v₃ = .9·1.8 + .72 = 2.34, w₃ = .486
     expect(descend(sgd({ lr: 0.1, momentum: 0.9 }), [1], [0], 3)[0]).toBeCloseTo(0.486, 6);
+  });
+
+  test("adagrad: the first step is the rate, later ones shrink by the root of the sum of squares", () => {
+    // g₁ = 1, s = 1, w₁ = .9 ; g₂ = .9, s = 1.81, w₂ = .9 − .09/√1.81 = .833104
+    expect(descend(adagrad({ lr: 0.1 }), [1], [0], 1)[0]).toBeCloseTo(0.9, 6);
+    expect(descend(adagrad({ lr: 0.1 }), [1], [0], 2)[0]).toBeCloseTo(0.9 - 0.09 / Math.sqrt(1.81), 6);
+    expect(descend(adagrad({ lr: 0.1, weightDecay: 1 }), [-1], [-1], 1)[0]).toBeCloseTo(-0.9, 6);
   });
 
   test("sgd with Nesterov's momentum: w₂ = .6471 for ½w² at rate .1, momentum .9", () => {

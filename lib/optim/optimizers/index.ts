@@ -1,3 +1,4 @@
 // Written by `npm run gen`.
+export * from "./adagrad.ts";
 export * from "./adam.ts";
 export * from "./sgd.ts";

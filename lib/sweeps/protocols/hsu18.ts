@@ -1,5 +1,6 @@
 /** The split MNIST table of "Re-evaluating continual learning scenarios" and its settings. */
 import { mlp } from "../../models/backbones/mlp.ts";
+import { adagrad } from "../../optim/optimizers/adagrad.ts";
 import { adam } from "../../optim/optimizers/adam.ts";
 import { sgd } from "../../optim/optimizers/sgd.ts";
 import * as s from "../../strategies/index.ts";
@@ -49,6 +50,7 @@ export const hsu18SplitMnist: Protocol = {
   cells: [
     row("adam", [s.naive()], [93.46, 2.01], [55.16, 1.38], [19.71, 0.08]),
     row("sgd", [s.naive()], [97.98, 0.09], [63.2, 0.35], [19.46, 0.04], { optimizer: sgd({ lr: 0.01 }) }),
+    row("adagrad", [s.naive()], [98.06, 0.53], [58.08, 1.06], [19.82, 0.09], { optimizer: adagrad({ lr: 0.01 }) }),
     row("rehearsal-1100", rehearsal(1100), [99.4, 0.08], [95.16, 0.49], [90.78, 0.85]),
     row("rehearsal-4400", rehearsal(4400), [99.57, 0.07], [97.11, 0.34], [95.59, 0.49]),
     row("gem", [s.gem({ capacity: 4400, margin: 0.5 })], [98.42, 0.1], [96.16, 0.35], [92.2, 0.12], {
@@ -63,6 +65,7 @@ export const hsu18SplitMnist: Protocol = {
   ],
   relations: [
     { says: "plain descent forgets less than Adam", scenario: "task", a: "sgd", b: "adam", atLeast: 0 },
+    { says: "AdaGrad forgets less than Adam", scenario: "task", a: "adagrad", b: "adam", atLeast: 0 },
     {
       says: "plain descent forgets less than Adam without a task",
       scenario: "domain",
