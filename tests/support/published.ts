@@ -20,11 +20,13 @@ function rows({ id, cells }: Protocol, recorded: Conformed): string[] {
   return Object.entries(recorded.cells).flatMap(([name, cell]) => {
     if (!name.startsWith(`${id}/`)) return [];
     const [scenario, ...rest] = name.slice(id.length + 1).split("/");
-    const [mean, spread] = cells.find((c) => c.name === rest.join("/"))?.published[scenario!] ?? [];
+    const row = cells.find((c) => c.name === rest.join("/"));
+    const [mean, spread] = row?.published[scenario!] ?? [];
     if (mean === undefined) return [];
+    const known = cell.verdict === "out of band" && row?.differs !== undefined ? `: ${row.differs}` : "";
     const there = spread === undefined ? `${mean}` : `${mean} ± ${spread}`;
     return [
-      `| ${scenario}/${rest.join("/")} | ${there} | ${here(cell)} | ${cell.values.length} | ${cell.band ?? ""} | ${cell.verdict} |`,
+      `| ${scenario}/${rest.join("/")} | ${there} | ${here(cell)} | ${cell.values.length} | ${cell.band ?? ""} | ${cell.verdict}${known} |`,
     ];
   });
 }
