@@ -14,11 +14,10 @@ interface Memory {
  *
  * Adds `lambda · Σ_g mean_x −Σ_{c∈g} p_c log q_c`, with p and q the softmax, over the columns of group g, of the logits of the network
  * before the experience and now, divided by `temperature`. The groups are the heads of the past tasks; where all tasks share one head there is one
- * group, of the columns met so far. There is no factor T². With `weighting: "tasks"` a single group counts as often as there are past
- * experiences.
+ * group, of the columns met so far, which may count more with every experience (`weighting`). There is no factor T².
  *
  * Li and Hoiem 2016, arXiv:1606.09282, eq. 2–3. In van de Ven et al. 2022 `weighting` is "tasks" for
- * domain-incremental streams, and `over` is "all" for class-incremental ones.
+ * domain-incremental streams, and `over` is "all" for class-incremental ones; the strengths of Avalanche's baseline are "ratio".
  * Differs from the paper: no warm-up of the new head, no weight decay of its own. With a head per task each step takes a softmax for every
  * past one.
  *
@@ -35,22 +34,23 @@ export const lwf = strategy(
     lambda: 1,
     /** What logits are divided by. */
     temperature: 2,
-    /** Whether a single group of past columns counts once, or once per past experience. */
-    weighting: "constant" as "constant" | "tasks",
+    /** How often a single group of past columns counts: once, once per past experience, or `(t − 1)²/t` times in the t-th experience. */
+    weighting: "constant" as "constant" | "tasks" | "ratio",
     /** Which columns the network's own softmax is over: the past ones, or all of them, where new ones should then get nothing. */
     over: "old" as "old" | "all",
   },
   ({ lambda, temperature, weighting, over }) => {
     requireNumber("lwf", "lambda", lambda, 0);
     requireNumber("lwf", "temperature", temperature, 1e-6);
-    requireOneOf("lwf", "weighting", weighting, ["constant", "tasks"]);
+    requireOneOf("lwf", "weighting", weighting, ["constant", "tasks", "ratio"]);
     requireOneOf("lwf", "over", over, ["old", "all"]);
     return {
       init: (): Memory => ({ tensors: undefined }),
       beforeExperience(memory, { index }, context) {
         const groups = pastColumns(context, index);
         if (groups === null) return memory;
-        const times = weighting === "tasks" && context.stream.head !== "multi" ? index : 1;
+        const often = { constant: 1, tasks: index, ratio: index ** 2 / (index + 1) }[weighting];
+        const times = context.stream.head === "multi" ? 1 : often;
         const weighted = tf.tidy(() => tf.mul(groups, times));
         groups.dispose();
         return { tensors: { teacher: snapshot(context), groups: weighted } };

@@ -182,10 +182,15 @@ describe("pulls on what the network computes", () => {
     expect(value(loss({}, step))).toBeCloseTo(wanted, 4);
   });
 
-  test.each(["old", "all"] as const)(
-    "learning without forgetting is the softened cross-entropy to what was said before (over %s columns)",
-    (over) => {
-      const { beforeExperience, loss } = hooksOf(lwf({ lambda: 0.5, temperature: 3, over, weighting: "tasks" }));
+  test.each([
+    ["old", "tasks", 2],
+    ["all", "tasks", 2],
+    ["old", "constant", 1],
+    ["old", "ratio", 4 / 3],
+  ] as const)(
+    "learning without forgetting is the softened cross-entropy to what was said before (over %s columns, weighting %s)",
+    (over, weighting, often) => {
+      const { beforeExperience, loss } = hooksOf(lwf({ lambda: 0.5, temperature: 3, over, weighting }));
       // Classes 0 and 1 were met, in two experiences; the third is new.
       const met = { head: "single", taskOf: () => 0, classesOf: () => [0, 1] };
       const state = beforeExperience({}, { index: 2 } as never, contextOf(net, weights, { stream: met as never }));
@@ -197,8 +202,7 @@ describe("pulls on what the network computes", () => {
           return -dot(given, said.slice(0, 2).map(Math.log));
         }),
       );
-      // Twice the past experiences, times lambda.
-      expect(value(loss(state, stepOf({ net, weights: after, x })))).toBeCloseTo(2 * 0.5 * wanted, 4);
+      expect(value(loss(state, stepOf({ net, weights: after, x })))).toBeCloseTo(often * 0.5 * wanted, 4);
     },
   );
 

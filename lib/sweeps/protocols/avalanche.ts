@@ -40,12 +40,11 @@ export const avalancheSplitMnist: Protocol = {
     },
     {
       name: "lwf",
-      strategies: [s.lwf({ lambda: 1.333, temperature: 2 })],
+      strategies: [s.lwf({ weighting: "ratio", temperature: 2 })],
       model: mlp({ hidden: [200] }),
       optimizer: sgd({ lr: 0.001 }),
       training: { batch: 128, epochs: 21 },
       published: { class: [23] },
-      differs: "a strength for each experience there (0, 0.5, 1.333, 2.25, 3.2), one for all here",
     },
     {
       name: "replay",
