@@ -1,5 +1,6 @@
 /** The words of `thalweg conform`: which cells there are, running them, and what came out. */
 import { parseArgs } from "node:util";
+import { cifar100 } from "../data/cifar100.ts";
 import type { Dataset, Kind } from "../data/dataset.ts";
 import { digits } from "../data/digits.ts";
 import { fashionMnist } from "../data/fashion-mnist.ts";
@@ -21,6 +22,7 @@ const sets: Record<string, (folder?: string) => Promise<Dataset<Kind>>> = {
   "fashion-mnist": (folder) => fashionMnist(folder === undefined ? {} : { folder }),
   mnist: (folder) => mnist(folder === undefined ? {} : { folder }),
   digits: async () => digits(),
+  cifar100: (folder) => cifar100(folder === undefined ? { download: false } : { folder }),
 };
 
 /** What most published numbers are of, where it is at hand; else what has its form. */
@@ -73,8 +75,8 @@ export async function conformCommand(argv: readonly string[], { out, note, signa
   const seeds = Number(values.seeds);
   if (!Number.isSafeInteger(seeds) || seeds < 1)
     throw usage(`--seeds: a whole number of at least 1 is required, got ${values.seeds}`);
-  const load = values.data === undefined && values.folder === undefined ? atHand : sets[values.data ?? "mnist"];
-  if (load === undefined) throw usage(`--data: one of ${Object.keys(sets).join(", ")} is required, got ${values.data}`);
+  if (values.data !== undefined && sets[values.data] === undefined)
+    throw usage(`--data: one of ${Object.keys(sets).join(", ")} is required, got ${values.data}`);
   if (positionals.length > 1) throw usage(conformUsage);
   const [wanted] = positionals;
   const chosen = conformCells().filter(
@@ -91,10 +93,13 @@ export async function conformCommand(argv: readonly string[], { out, note, signa
     return 0;
   }
 
-  const data = await load(values.folder);
+  const protocols = [...new Set(chosen.map(({ protocol }) => protocol))];
+  const read = await dataOf(protocols, values.data ?? (values.folder && "mnist"), values.folder, note);
   const outcomes: Conformance[] = [];
   for (const [at, { id, protocol, scenario, name }] of chosen.entries()) {
+    const data = read.get(protocol);
     if (signal.aborted) break;
+    if (data === undefined) continue;
     const progress = following(`${at + 1} of ${chosen.length}: ${id}`, note);
     try {
       outcomes.push(await conform(protocol, scenario, name, data, { seeds, signal, progress, record: values.record }));
@@ -104,14 +109,44 @@ export async function conformCommand(argv: readonly string[], { out, note, signa
     }
     if (!values.json) out(sentence(outcomes.at(-1)!));
   }
-  const relations = [...new Set(chosen.map(({ protocol }) => protocol))].flatMap((p) => relationsMet(p, outcomes));
-  if (values.json) out(JSON.stringify({ data: data.name, seeds, cells: outcomes, relations }, null, 2));
+  const relations = protocols.flatMap((p) => relationsMet(p, outcomes));
+  if (values.json)
+    out(
+      JSON.stringify(
+        { data: [...read.values()].map(({ name: of }) => of).join(), seeds, cells: outcomes, relations },
+        null,
+        2,
+      ),
+    );
   else for (const relation of relations) out(said(relation));
   if (signal.aborted) {
     note("Stopped. The same command goes on from here.");
     return 130;
   }
   return outcomes.some(({ verdict }) => verdict === "out of band") || relations.some(({ met }) => !met) ? 1 : 0;
+}
+
+/** The data for each protocol: what was asked for, else its own. Those whose data is not there are left out, if others are. */
+async function dataOf(
+  protocols: readonly Protocol[],
+  asked: string | undefined,
+  folder: string | undefined,
+  note: (line: string) => void,
+): Promise<Map<Protocol, Dataset<Kind>>> {
+  const read = new Map<string, Promise<Dataset<Kind>>>();
+  const found = new Map<Protocol, Dataset<Kind>>();
+  for (const protocol of protocols) {
+    const set = asked ?? (protocol.data === "mnist" ? "" : (protocol.data ?? ""));
+    if (!read.has(set)) read.set(set, (sets[set] ?? atHand)(folder));
+    try {
+      found.set(protocol, await read.get(set)!);
+    } catch (error) {
+      if (protocols.length === 1) throw error;
+      note(`${protocol.id} is left out: ${(error as Error).message}`);
+    }
+  }
+  if (found.size === 0) throw new Error(`conform: none of the data sets that are required was found`);
+  return found;
 }
 
 function usage(message: string): Error {

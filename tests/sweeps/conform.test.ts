@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { run } from "../../kernel/commands/conform.ts";
 import { digits } from "../../lib/data/digits.ts";
+import { fromArrays } from "../../lib/data/from-arrays.ts";
 import { mnist } from "../../lib/data/mnist.ts";
+import { random } from "../../lib/engine/random.ts";
 import { mlp } from "../../lib/models/index.ts";
 import { sgd } from "../../lib/optim/index.ts";
 import { naive, nearestMean } from "../../lib/strategies/index.ts";
@@ -15,6 +17,7 @@ import type { Stream } from "../../lib/streams/stream.ts";
 import { bandOf, type Conformance, conform, type Protocol, relationsMet } from "../../lib/sweeps/conform.ts";
 import { conformCells, conformCommand } from "../../lib/sweeps/conform-command.ts";
 import { der20SplitMnist } from "../../lib/sweeps/protocols/der20.ts";
+import { onlineSplitCifar100 } from "../../lib/sweeps/protocols/soutif23.ts";
 import type { Stepped, TrainEvent } from "../../lib/train/events.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "thalweg-conform-"));
@@ -134,6 +137,21 @@ describe("a cell of a published table", () => {
   });
 });
 
+test("CIFAR-100's protocol goes through a hundred classes of colour images, ten at a time", async () => {
+  const noise = random(1).at("images");
+  const images = (n: number): Uint8Array => Uint8Array.from({ length: n * 8 * 8 * 3 }, () => noise.int(256));
+  const labels = Array.from({ length: 100 }, (_, c) => c);
+  const small = fromArrays(images(100), labels, {
+    shape: [8, 8, 3],
+    kind: "image",
+    test: { x: images(100), y: labels },
+  });
+  const outcome = await conform(onlineSplitCifar100, "class", "er-2000", small, { seeds: 1 });
+  expect(outcome).toMatchObject({ verdict: "band unknown", published: { mean: 28.15, of: "cifar100" } });
+  expect(outcome.mean).toBeGreaterThanOrEqual(0);
+  expect(outcome.mean).toBeLessThan(20);
+}, 60_000);
+
 const files = await mnist({ download: false }).catch(() => undefined);
 
 /** One seed alone may lie further from the mean of ten than the mean of several. */
@@ -240,9 +258,18 @@ describe("the command", () => {
     expect(notes.at(-1)).toContain("goes on from here");
   });
 
+  test.skipIf(files === undefined)("leaves out what has no data, and goes on with the rest", async () => {
+    vi.stubEnv("THALWEG_CACHE", join(folder, "empty"));
+    const { code, notes } = await told(["--strategy", "replay"], true);
+    vi.unstubAllEnvs();
+    expect(code).toBe(130);
+    expect(notes[0]).toMatch(/^SOUTIF23\/split-cifar100 is left out: cifar100: its files are required, found none/);
+    await expect(told(["SOUTIF23", "--data", "cifar100", "--folder", folder])).rejects.toThrow(/cifar100/);
+  });
+
   test.each([
     [["--seeds", "0"], "--seeds: a whole number of at least 1 is required, got 0"],
-    [["--data", "cifar"], "--data: one of fashion-mnist, mnist, digits is required, got cifar"],
+    [["--data", "cifar"], "--data: one of fashion-mnist, mnist, digits, cifar100 is required, got cifar"],
     [["DER21"], "conform: a cell that exists is required, got DER21"],
   ])("refuses %s", async (argv, message) => {
     await expect(told(argv)).rejects.toThrow(message);

@@ -8,3 +8,4 @@ export * from "./gmv19.ts";
 export * from "./hsu18.ts";
 export * from "./mirzadeh22.ts";
 export * from "./nmi22.ts";
+export * from "./soutif23.ts";
