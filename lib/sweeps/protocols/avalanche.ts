@@ -121,7 +121,12 @@ export const avalanchePermutedMnist: Protocol = {
       published: { four: [88] },
       differs: "λ multiplies the mean over features there, half their sum here",
     },
-    { name: "ewc", strategies: [s.ewc({ lambda: 2, fisher: "batch" })], published: { ten: [83] } },
+    {
+      name: "ewc",
+      strategies: [s.ewc({ lambda: 2, fisher: "batch" })],
+      published: { ten: [83] },
+      differs: "whether plain descent was used there, as here, was not found",
+    },
     {
       name: "si",
       strategies: [s.si({ c: 5, epsilon: 0.1, most: 0.001 })],
