@@ -226,7 +226,7 @@ export const regression = fluentSource(sources.regression);
  * through a full circle from 0°. Train it with `shuffle: false`, so that images come in their order.
  *
  * MNIST-360 of P. Buzzega et al., Dark experience for general continual learning, NeurIPS 2020, arXiv:2004.07211, section 4.2, as in
- * its code, where images may come again within a part (`replace: true`).
+ * its code, where images may come again within a part (`replace: true`) and pixels are the nearest ones (`interpolation: "nearest"`).
  *
  * @example
  * ```ts
@@ -240,8 +240,8 @@ export const revolving = fluentSource(sources.revolving);
  * A stream of one task per angle, in degrees counter-clockwise. Labels are those of the data set in every task.
  *
  * Angles are a list, or drawn uniformly: `{ tasks: 20, between: [0, 180] }` is the Rotated MNIST of Lopez-Paz and Ranzato 2017
- * (arXiv:1706.08840). Pixels are turned about the middle of the image by bilinear interpolation of the raw values; outside the image is 0;
- * bytes are rounded to the nearest. Multiples of 90° of a square image are exact.
+ * (arXiv:1706.08840). Pixels are turned about the middle of the image by bilinear interpolation of the raw values, or become the nearest
+ * one (`{ interpolation: "nearest" }` as the third argument); outside the image is 0; bytes are rounded to the nearest. Multiples of 90° of a square image are exact.
  *
  * @example
  * ```ts

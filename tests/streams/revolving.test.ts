@@ -64,6 +64,9 @@ describe("classes that come two at a time and turn", () => {
   test("need images of every class", () => {
     const few = (options: object) => () => revolving(made(), options);
     expect(few({ classes: 4 })).toThrow("revolving: classes must be a whole number from 2 to 3, got 4");
+    expect(few({ interpolation: "cubic" })).toThrow(
+      'revolving: interpolation must be "bilinear" or "nearest", got "cubic"',
+    );
     expect(few({ rounds: 7 })).toThrow("revolving: 14 images of each class are required for 7 rounds, got 12");
   });
 });

@@ -26,6 +26,15 @@ test("an eighth of a turn mixes the four nearest pixels as worked by hand", () =
   expect(turn(image, [3, 3, 1], 45)[4]).toBe(50);
 });
 
+test("the nearest pixel is one of the image's own", () => {
+  const out = new Uint8Array(9);
+  // the top row comes from (1, 1 − √2), (1 + √½, 1 − √½) and (1 + √2, 1); the rest from zeros, but for the middle
+  rotation([3, 3, 1], 45, "nearest")(Uint8Array.from([0, 100, 200, 0, 50, 150, 0, 0, 0]), out);
+  expect([...out]).toEqual([100, 200, 150, 0, 50, 0, 0, 0, 0]);
+  rotation([3, 3, 1], 90, "nearest")(Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8, 9]), out);
+  expect([...out]).toEqual(turn([1, 2, 3, 4, 5, 6, 7, 8, 9], [3, 3, 1], 90));
+});
+
 test("turning there and back keeps the middle of a smooth image", () => {
   const size = 15;
   const smooth = Array.from({ length: size * size }, (_, i) => 40 + 5 * (i % size) + 3 * Math.floor(i / size));

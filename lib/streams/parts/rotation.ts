@@ -1,14 +1,27 @@
-/** Turns images of raw numbers by bilinear interpolation. */
+/** Turns images of raw numbers. */
 import type { Raw, Shape } from "../../data/dataset.ts";
+
+/** What a pixel of a turned image is: the mean of the four pixels around where it comes from, or the nearest of them. */
+export type Interpolation = "bilinear" | "nearest";
+
+/** @throws TypeError unless it is one of the two. */
+export function needInterpolation(where: string, given: string): void {
+  if (given !== "bilinear" && given !== "nearest")
+    throw new TypeError(`${where}: interpolation must be "bilinear" or "nearest", got ${JSON.stringify(given)}`);
+}
 
 /**
  * A function that turns images of the given shape (height × width × channels), which lie one after the other, about their middles by
  * `degrees` counter-clockwise. Every pixel of the result is the mean of the four nearest pixels of where it comes from, weighted by
- * nearness and, in bytes, rounded to the nearest; outside the image is 0.
+ * nearness and, in bytes, rounded to the nearest; or the nearest of the four. Outside the image is 0.
  */
-export function rotation(shape: Shape, degrees: number): (rows: Raw, out: Raw) => void {
+export function rotation(
+  shape: Shape,
+  degrees: number,
+  interpolation: Interpolation = "bilinear",
+): (rows: Raw, out: Raw) => void {
   const [height, width, channels] = shape as [number, number, number];
-  const { at, weight } = perNumber(sources(height, width, degrees), channels);
+  const { at, weight } = perNumber(sources(height, width, degrees, interpolation), channels);
   const whole = new Int32Array(weight.length);
   for (let i = 0; i < whole.length; i++) whole[i] = Math.round(weight[i]! * 2 ** bits);
   return (rows, out) => {
@@ -79,7 +92,7 @@ function perNumber({ at, weight }: Sources, channels: number): Sources {
 }
 
 /** For each pixel four pixels that it comes from, and their weights. */
-function sources(height: number, width: number, degrees: number): Sources {
+function sources(height: number, width: number, degrees: number, interpolation: Interpolation): Sources {
   const [sin, cos] = [exact(Math.sin, degrees), exact(Math.cos, degrees)];
   const [middleY, middleX] = [(height - 1) / 2, (width - 1) / 2];
   const at = new Int32Array(4 * height * width);
@@ -87,8 +100,12 @@ function sources(height: number, width: number, degrees: number): Sources {
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       // y points down, so turning the picture counter-clockwise by the angle looks up the point turned back
-      const fromX = cos * (x - middleX) - sin * (y - middleY) + middleX;
-      const fromY = sin * (x - middleX) + cos * (y - middleY) + middleY;
+      let fromX = cos * (x - middleX) - sin * (y - middleY) + middleX;
+      let fromY = sin * (x - middleX) + cos * (y - middleY) + middleY;
+      if (interpolation === "nearest") {
+        fromX = Math.round(fromX);
+        fromY = Math.round(fromY);
+      }
       const left = Math.floor(fromX);
       const top = Math.floor(fromY);
       for (let k = 0; k < 4; k++) {

@@ -4,7 +4,7 @@ import { needWhole, withDefaults } from "../../data/options.ts";
 import { byClass } from "../../data/parts/stratified.ts";
 import type { Rng } from "../../engine/random.ts";
 import { part as share } from "../parts/chunks.ts";
-import { rotation } from "../parts/rotation.ts";
+import { type Interpolation, needInterpolation, rotation } from "../parts/rotation.ts";
 import { rngOf, waiting } from "../parts/seed.ts";
 import { dataSpec, makeStream, type Seed, type Stream, source } from "../stream.ts";
 
@@ -16,6 +16,8 @@ export interface RevolvingOptions {
   readonly rounds?: number;
   /** Whether an image may come again within its part; default false: each image comes once. */
   readonly replace?: boolean;
+  /** `"bilinear"` (default) or `"nearest"`: how images are turned. */
+  readonly interpolation?: Interpolation;
   /** Draws which image comes when; default 0. */
   readonly seed?: Seed;
 }
@@ -34,7 +36,7 @@ interface Shown {
  * through a full circle from 0°. Train it with `shuffle: false`, so that images come in their order.
  *
  * MNIST-360 of P. Buzzega et al., Dark experience for general continual learning, NeurIPS 2020, arXiv:2004.07211, section 4.2, as in
- * its code, where images may come again within a part (`replace: true`).
+ * its code, where images may come again within a part (`replace: true`) and pixels are the nearest ones (`interpolation: "nearest"`).
  *
  * @example
  * ```ts
@@ -49,8 +51,10 @@ export const revolving = source("revolving", "one", function revolving<
     classes: Math.min(9, data.classes.length - 1),
     rounds: 3,
     replace: false,
+    interpolation: "bilinear",
     seed: 0,
   });
+  needInterpolation("revolving", o.interpolation);
   if (data.kind !== "image" || data.shape.length !== 3)
     throw new TypeError(`revolving: a data set of images is required, got ${data.kind} of shape [${data.shape}]`);
   needWhole("revolving", "rounds", o.rounds);
@@ -78,7 +82,7 @@ export const revolving = source("revolving", "one", function revolving<
     const [own, out] = [raw(size), raw(shown.length * size)];
     shown.forEach(({ row, degrees }, i) => {
       of.read(Uint32Array.of(row), own);
-      rotation(of.shape, degrees)(own, out.subarray(i * size, (i + 1) * size));
+      rotation(of.shape, degrees, o.interpolation)(own, out.subarray(i * size, (i + 1) * size));
     });
     return table(
       out,

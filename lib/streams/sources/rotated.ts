@@ -2,7 +2,7 @@
 import { type Dataset, mappedTogether } from "../../data/dataset.ts";
 import { needWhole, withDefaults } from "../../data/options.ts";
 import { repeatedTask } from "../parts/domains.ts";
-import { rotation } from "../parts/rotation.ts";
+import { type Interpolation, needInterpolation, rotation } from "../parts/rotation.ts";
 import { rngOf, waiting } from "../parts/seed.ts";
 import { dataSpec, type Seed, type Stream, source } from "../stream.ts";
 
@@ -15,12 +15,18 @@ export interface DrawnAngles {
   readonly seed?: Seed;
 }
 
+/** What else `rotated` can be told. */
+export interface RotatedOptions {
+  /** `"bilinear"` (default) or `"nearest"`, as torchvision turns images unless it is told otherwise. */
+  readonly interpolation?: Interpolation;
+}
+
 /**
  * A stream of one task per angle, in degrees counter-clockwise. Labels are those of the data set in every task.
  *
  * Angles are a list, or drawn uniformly: `{ tasks: 20, between: [0, 180] }` is the Rotated MNIST of Lopez-Paz and Ranzato 2017
- * (arXiv:1706.08840). Pixels are turned about the middle of the image by bilinear interpolation of the raw values; outside the image is 0;
- * bytes are rounded to the nearest. Multiples of 90° of a square image are exact.
+ * (arXiv:1706.08840). Pixels are turned about the middle of the image by bilinear interpolation of the raw values, or become the nearest
+ * one (`{ interpolation: "nearest" }` as the third argument); outside the image is 0; bytes are rounded to the nearest. Multiples of 90° of a square image are exact.
  *
  * @example
  * ```ts
@@ -30,7 +36,12 @@ export interface DrawnAngles {
  */
 export const rotated = source("rotated", "one", function rotated<
   K extends "image",
->(data: Dataset<K>, angles: readonly number[] | DrawnAngles): Stream<"boundary" | "labels" | "length", K> {
+>(data: Dataset<K>, angles: readonly number[] | DrawnAngles, options: RotatedOptions = {}): Stream<
+  "boundary" | "labels" | "length",
+  K
+> {
+  const { interpolation } = withDefaults<Required<RotatedOptions>>("rotated", options, { interpolation: "bilinear" });
+  needInterpolation("rotated", interpolation);
   if (data.kind !== "image" || data.shape.length !== 3)
     throw new TypeError(`rotated: a data set of images is required, got ${data.kind} of shape [${data.shape}]`);
   const drawn = "tasks" in angles ? angles : undefined;
@@ -39,13 +50,17 @@ export const rotated = source("rotated", "one", function rotated<
   if (list.length === 0 || wrong !== undefined)
     throw new RangeError(`rotated: at least one angle in degrees is required, got ${wrong ?? "none"}`);
   return repeatedTask(data, {
-    spec: { name: "rotated", args: [angles as never], data: dataSpec(data) },
+    spec: {
+      name: "rotated",
+      args: [angles as never, ...(options.interpolation ? [options as never] : [])],
+      data: dataSpec(data),
+    },
     length: list.length,
     transform(task) {
-      const turn = rotation(data.shape, list[task]!);
+      const turn = rotation(data.shape, list[task]!, interpolation);
       return (of) => (list[task] === 0 ? of : mappedTogether(of, turn));
     },
-    ...(drawn && waiting(drawn.seed ?? 0, (seed) => rotated(data, { ...drawn, seed }))),
+    ...(drawn && waiting(drawn.seed ?? 0, (seed) => rotated(data, { ...drawn, seed }, options))),
   });
 });
 

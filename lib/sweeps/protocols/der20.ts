@@ -124,6 +124,9 @@ const domain = (
   ...published: [mean: number, deviation?: number]
 ): PublishedCell => ({ name, strategies, optimizer: sgd({ lr }), published: { domain: published } });
 
+/** As torchvision turns images. */
+const nearest = { interpolation: "nearest" } as const;
+
 const domains = {
   model,
   optimizer: sgd({ lr: 0.2 }),
@@ -139,7 +142,7 @@ export const der20RotatedMnist: Protocol = {
   id: "DER20/rotated-mnist",
   scenarios: {
     domain: {
-      stream: (data) => rotated(data as Dataset<"image">, { tasks: 20, between: [0, 180], seed: "run" }),
+      stream: (data) => rotated(data as Dataset<"image">, { tasks: 20, between: [0, 180], seed: "run" }, nearest),
       told: "taskAgnostic",
     },
   },
@@ -252,7 +255,8 @@ export const der20Mnist360: Protocol = {
   source: "Buzzega et al. 2020, arXiv:2004.07211, table 3, with the settings of its code",
   scenarios: {
     general: {
-      stream: (data) => revolving(data as Dataset<"image">, { replace: true, seed: "run" }) as unknown as Stream,
+      stream: (data) =>
+        revolving(data as Dataset<"image">, { ...nearest, replace: true, seed: "run" }) as unknown as Stream,
       told: "taskAgnostic",
     },
   },
@@ -260,7 +264,6 @@ export const der20Mnist360: Protocol = {
   spread: { kind: "deviation", runs: 10 },
   conventions: [
     ...conventions,
-    "images are turned to the nearest pixel there, by the mean of four here",
     "where a batch has more than one example, its two digits are mixed in the ratio of what is left of them there, in turns here",
   ],
   cells: [
