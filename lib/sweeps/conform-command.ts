@@ -183,11 +183,11 @@ function listing(cells: readonly Listed[]): string {
     .join("\n");
 }
 
-function sentence({ cell, data, values, mean, published, band, verdict, conventions }: Conformance): string {
+function sentence({ cell, data, values, diverged, mean, published, band, verdict, conventions }: Conformance): string {
   const here =
     verdict === "diverged"
       ? "the loss became infinite"
-      : `${mean.toFixed(2)} (${values.map((v) => v.toFixed(2)).join(", ")})`;
+      : `${mean.toFixed(2)} (${[...values.map((v) => v.toFixed(2)), ...Array(diverged).fill("infinite")].join(", ")})`;
   const there =
     published === null
       ? ""

@@ -83,8 +83,12 @@ export interface Conformance {
   readonly cell: string;
   readonly strategies: readonly string[];
   readonly data: string;
-  /** What was measured for each seed (by default the mean accuracy over tasks at the end, in percent), and the mean over seeds. */
+  /**
+   * What was measured for each seed (by default the mean accuracy over tasks at the end, in percent), those left out whose loss became
+   * infinite; how many these are; and the mean over the others.
+   */
   readonly values: readonly number[];
+  readonly diverged: number;
   readonly mean: number;
   /** The published mean, and the data it is of. */
   readonly published: { readonly mean: number; readonly of: string } | null;
@@ -134,7 +138,7 @@ export function cellSpec(protocol: Protocol, scenario: string, cell: PublishedCe
 /**
  * Runs one cell of a published table and says whether the outcome is within the published band.
  *
- * On another data set of the same form than the published one, and for a number that is only remembered, the verdict is "band unknown"; "diverged" where the loss became infinite.
+ * On another data set of the same form than the published one, and for a number that is only remembered, the verdict is "band unknown"; "diverged" where every loss became infinite.
  * Throws a RangeError for a scenario or a cell that the protocol does not have.
  */
 export async function conform(
@@ -157,19 +161,21 @@ export async function conform(
   const measured = protocol.measure?.of ?? ((events: readonly TrainEvent[]) => finalAccuracy(events, asked.told));
   const keep = protocol.measure?.keeps;
   const options = {
-    seeds,
     record: (keep === undefined && record) || false,
     ...(keep && { keep }),
     again: false,
     ...(signal && { signal }),
     ...(progress && { progress }),
   };
-  let values: number[] = [];
-  try {
-    const run = await runMany(cellSpec(protocol, scenario, cell, data), options);
-    values = run.logs.map((log) => measured(log.events));
-  } catch (error) {
-    if (!isDivergence(error)) throw error;
+  const spec = cellSpec(protocol, scenario, cell, data);
+  const values: number[] = [];
+  for (let seed = 0; seed < seeds; seed++) {
+    try {
+      const { logs } = await runMany(spec, { ...options, seeds: [seed] });
+      values.push(measured(logs[0]!.events));
+    } catch (error) {
+      if (!isDivergence(error)) throw error;
+    }
   }
   const diverged = values.length === 0;
   const mean = diverged ? Number.NaN : meanOf(values);
@@ -177,7 +183,8 @@ export async function conform(
   const of = protocol.data ?? generated;
   const on = protocol.data === null ? generated : data.name;
   const known = on === of && published !== null && cell.remembered !== true;
-  const band = known ? bandOf(protocol, spread, seeds, seeds > 1 ? deviation(values) : 0) : null;
+  const own = values.length > 1 ? deviation(values) : 0;
+  const band = known && !diverged ? bandOf(protocol, spread, values.length, own) : null;
   const short = published === null ? 0 : published - mean;
   const inside = (protocol.spread.kind === "floor" ? short : Math.abs(short)) <= (band ?? 0);
   return {
@@ -185,6 +192,7 @@ export async function conform(
     strategies: cell.strategies.map((s) => s.spec.name),
     data: on,
     values,
+    diverged: seeds - values.length,
     mean,
     published: published === null ? null : { mean: published, of },
     band,

@@ -22,13 +22,14 @@ const round = (value: number): number => Number(value.toFixed(2));
 function keep(data: string, outcomes: readonly Conformance[], protocol: Protocol): void {
   const before = (reference().conformance ?? {}) as Record<string, Conformed>;
   const cells = { ...before[data]?.cells };
-  for (const { cell, strategies, mean, values, verdict, band, published } of outcomes) {
+  for (const { cell, strategies, mean, values, diverged, verdict, band, published } of outcomes) {
     const known = mean !== null && Number.isFinite(mean);
     console.log(data, cell.padEnd(48), known ? mean.toFixed(2).padStart(6) : "", verdict);
     cells[cell] = {
       strategies,
       mean: known ? round(mean) : null,
       values: values.map(round),
+      ...(diverged > 0 && { diverged }),
       verdict,
       band: band === null ? null : round(band),
       published,

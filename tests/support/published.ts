@@ -26,7 +26,7 @@ function rows({ id, cells }: Protocol, recorded: Conformed): string[] {
     const known = cell.verdict === "out of band" && row?.differs !== undefined ? `: ${row.differs}` : "";
     const there = spread === undefined ? `${mean}` : `${mean} ± ${spread}`;
     return [
-      `| ${scenario}/${rest.join("/")} | ${there} | ${here(cell)} | ${cell.values.length} | ${cell.band ?? ""} | ${cell.verdict}${known} |`,
+      `| ${scenario}/${rest.join("/")} | ${there} | ${here(cell)} | ${cell.values.length}${cell.diverged === undefined ? "" : `, and ${cell.diverged} diverged`} | ${cell.band ?? ""} | ${cell.verdict}${known} |`,
     ];
   });
 }

@@ -11,8 +11,9 @@ export interface Conformed {
         readonly strategies: readonly string[];
         /** Null where the loss became infinite. */
         readonly mean: number | null;
-        /** One for each seed. */
+        /** One for each seed whose loss stayed finite, and how many did not. */
         readonly values: readonly number[];
+        readonly diverged?: number;
         readonly verdict: Conformance["verdict"];
         readonly band: number | null;
         readonly published: Conformance["published"];

@@ -62,7 +62,8 @@ describe("a cell of a published table", () => {
       conventions: ["means of the pixels"],
     });
     expect(far).toMatchObject({ verdict: "out of band", conventions: ["means of the pixels", "a wrong number"] });
-    expect(bursts).toMatchObject({ verdict: "diverged", values: [] });
+    expect(bursts).toMatchObject({ verdict: "diverged", values: [], diverged: 1 });
+    expect(mean.diverged).toBe(0);
   });
 
   test("is unknown on other data", async () => {
