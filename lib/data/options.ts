@@ -54,3 +54,12 @@ export function needShare(where: string, what: string, value: number, ends: "ope
     );
   return value;
 }
+
+/** Throws unless an option is one of a few words. */
+export function needOneOf(where: string, what: string, value: string, words: readonly string[]): void {
+  if (words.includes(value)) return;
+  const quoted = words.map((word) => `"${word}"`);
+  throw new TypeError(
+    `${where}: ${what} must be ${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}, got "${value}"`,
+  );
+}

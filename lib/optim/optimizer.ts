@@ -89,6 +89,12 @@ export function zeros(params: Tree): Tree {
   return mapTensors((leaf: tf.Tensor) => tf.zerosLike(leaf), params);
 }
 
+/** Gradients with the pull of weight decay, `g + weightDecay · w`; the gradients themselves where it is 0. */
+export function decayed(grads: Tree, params: Tree, weightDecay: number): Tree {
+  if (weightDecay === 0) return grads;
+  return mapTensors((g: tf.Tensor, w: tf.Tensor) => tf.add(g, tf.mul(w, weightDecay)), grads, params);
+}
+
 /** Adds updates to parameters, leaf by leaf. */
 export function applyUpdates<P>(params: P, updates: P): P {
   return mapTensors((p: tf.Tensor, u: tf.Tensor) => tf.add(p, u), params, updates);

@@ -1,6 +1,6 @@
 import { type Tree, tf } from "../engine/index.ts";
 import type { Weights } from "../models/network.ts";
-import { type LayerPath, layerAt, layerInputs, requireDense, stepInputs, withLayer } from "./parts/layers.ts";
+import { type LayerPath, layerAt, layerPaths, requireDense, stepInputs, withLayer } from "./parts/layers.ts";
 import { requireNumber, requireWhole, strategy } from "./strategy.ts";
 
 /** What steps change for one hidden layer: utility and age of each unit, `[units]`, and the share of a unit that is due. */
@@ -69,20 +69,12 @@ export const continualBackprop = strategy(
     return {
       init(context): Memory {
         requireDense("continualBackprop", context);
-        const { network, weights, statistics } = context;
-        const carried: Record<LayerPath, Layer> = {};
-        tf.tidy(() => {
-          const paths = Object.keys(layerInputs(network, weights, statistics, tf.zeros([1, ...network.input])));
-          for (const path of paths.slice(0, -1)) {
-            const units = layerAt(weights, path).kernel.shape[1];
-            carried[path] = {
-              utility: tf.keep(tf.zeros([units])),
-              age: tf.keep(tf.zeros([units])),
-              due: tf.keep(tf.scalar(0)),
-            };
-          }
-        });
-        return { carried };
+        const fresh = (path: LayerPath): Layer => {
+          const units = layerAt(context.weights, path).kernel.shape[1];
+          return { utility: tf.zeros([units]), age: tf.zeros([units]), due: tf.scalar(0) };
+        };
+        const hidden = layerPaths(context).slice(0, -1);
+        return { carried: Object.fromEntries(hidden.map((path) => [path, fresh(path)])) };
       },
       weights({ carried }, { before, after }, step) {
         let next = after;

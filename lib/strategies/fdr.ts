@@ -1,4 +1,4 @@
-import { mapTensors, tf } from "../engine/index.ts";
+import { tf } from "../engine/index.ts";
 import type { Weights } from "../models/network.ts";
 import { draw, recall, withExtra, withRows } from "./parts/buffer.ts";
 import { type Episodes, requireShares, withEpisode } from "./parts/episodes.ts";
@@ -87,13 +87,13 @@ export const fdr = strategy(
       },
       ...(apart && {
         gradient(_state: Memory, gradient: Weights, step: Step): Weights {
-          const { logits, ...rows } = step.extra;
+          const { logits } = step.extra;
           if (logits === undefined) return gradient;
-          const { x, task } = rows as Reference;
-          const way = mapTensors((g: tf.Tensor) => tf.neg(tf.mul(g, step.rate)), gradient);
-          const second = step.gradient((weights) =>
-            distance(step.forward(x, { weights: plus(weights, way, 1), task }).logits, logits),
-          );
+          const { x, task } = step.extra as Reference;
+          const second = step.gradient((weights) => {
+            const moved = plus(weights, gradient, tf.neg(step.rate));
+            return distance(step.forward(x, { weights: moved, task }).logits, logits);
+          });
           return plus(gradient, second, 1);
         },
       }),

@@ -1,7 +1,7 @@
 import { mapTensors, type Tree, tf } from "../engine/index.ts";
 import type { Params } from "../models/model.ts";
 import type { Weights } from "../models/network.ts";
-import { type LayerPath, layerAt, layerInputs, requireDense, withLayer } from "./parts/layers.ts";
+import { type LayerPath, layerAt, layerPaths, requireDense, withLayer } from "./parts/layers.ts";
 import { movedColumns, ownColumns } from "./parts/own-head.ts";
 import { requireNumber, strategy } from "./strategy.ts";
 
@@ -72,14 +72,10 @@ export const hat = strategy(
     return {
       parameters(context): Params {
         requireDense("hat", context);
-        const { network, weights, statistics, stream, rng } = context;
-        const widths = tf.tidy(() => {
-          const found = layerInputs(network, weights, statistics, tf.zeros([1, ...network.input]));
-          return Object.keys(found)
-            .slice(0, -1)
-            .map((path) => [path, layerAt(weights, path).kernel.shape[1]] as const);
-        });
-        return Object.fromEntries(widths.map(([path, n]) => [path, rng.at(path).normals([stream.tasks, n])]));
+        const { weights, stream, rng } = context;
+        const units = (path: LayerPath): number => layerAt(weights, path).kernel.shape[1];
+        const hidden = layerPaths(context).slice(0, -1);
+        return Object.fromEntries(hidden.map((path) => [path, rng.at(path).normals([stream.tasks, units(path)])]));
       },
       init: ({ weights, columns }): Memory => ({
         tensors: {

@@ -1,7 +1,7 @@
 import { mapTensors, type Rng, tf } from "../engine/index.ts";
 import type { Params } from "../models/model.ts";
 import type { Weights } from "../models/network.ts";
-import { type LayerPath, layerAt, layerInputs, requireDense } from "./parts/layers.ts";
+import { type LayerPath, layerAt, layerPaths, requireDense } from "./parts/layers.ts";
 import { movedColumns, ownColumns } from "./parts/own-head.ts";
 import type { Context, Pass, Passed } from "./strategy.ts";
 import { strategy } from "./strategy.ts";
@@ -42,10 +42,8 @@ export const pnn = strategy(
   () => ({
     parameters(context: Context): Params {
       requireDense("pnn", context);
-      const { network, weights, statistics, stream, rng } = context;
-      const paths = tf.tidy(() =>
-        Object.keys(layerInputs(network, weights, statistics, tf.zeros([1, ...network.input]))).slice(1, -1),
-      );
+      const { weights, stream, rng } = context;
+      const paths = layerPaths(context).slice(1, -1);
       return Object.fromEntries(
         Array.from({ length: stream.tasks }, (_, k) => [
           String(k),

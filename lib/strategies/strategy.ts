@@ -6,6 +6,8 @@ import type { Params, Tap } from "../models/model.ts";
 import type { Network, Weights } from "../models/network.ts";
 import type { Experience, Fact, Stream } from "../streams/stream.ts";
 
+export { needOneOf as requireOneOf } from "../data/options.ts";
+
 /** Numbers for a tensor that is made when the step runs. */
 export interface HostTensor {
   readonly data: Float32Array | Int32Array;
@@ -339,13 +341,4 @@ export function requireNumber(
 export function requireWhole(where: string, what: string, value: number, least: number): void {
   if (!Number.isSafeInteger(value) || value < least)
     throw new RangeError(`${where}: ${what} must be a whole number of at least ${least}, got ${value}`);
-}
-
-/** Throws unless an option is one of a few words. */
-export function requireOneOf(where: string, what: string, value: string, words: readonly string[]): void {
-  if (words.includes(value)) return;
-  const quoted = words.map((word) => `"${word}"`);
-  throw new TypeError(
-    `${where}: ${what} must be ${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}, got "${value}"`,
-  );
 }

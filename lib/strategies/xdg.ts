@@ -1,5 +1,5 @@
 import { tf } from "../engine/index.ts";
-import { type LayerPath, layerAt, layerInputs, requireDense } from "./parts/layers.ts";
+import { type LayerPath, layerAt, layerPaths, requireDense } from "./parts/layers.ts";
 import { requireNumber, strategy } from "./strategy.ts";
 
 interface Memory {
@@ -34,10 +34,8 @@ export const xdg = strategy(
     return {
       init(context): Memory {
         requireDense("xdg", context);
-        const { network, weights, statistics, stream, rng } = context;
-        const paths = tf.tidy(() =>
-          Object.keys(layerInputs(network, weights, statistics, tf.zeros([1, ...network.input]))).slice(0, -1),
-        );
+        const { weights, stream, rng } = context;
+        const hidden = layerPaths(context).slice(0, -1);
         const gates = (path: LayerPath): tf.Tensor => {
           const units = layerAt(weights, path).kernel.shape[1];
           const open = new Float32Array(stream.tasks * units).fill(1);
@@ -49,7 +47,7 @@ export const xdg = strategy(
               open[task * units + unit] = 0;
           return tf.tensor2d(open, [stream.tasks, units]);
         };
-        return { tensors: Object.fromEntries(paths.map((path) => [path, gates(path)])) };
+        return { tensors: Object.fromEntries(hidden.map((path) => [path, gates(path)])) };
       },
       forward({ tensors }: Memory, { plain, weights, task }) {
         if (task === null) return plain();

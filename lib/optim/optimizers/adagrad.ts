@@ -1,5 +1,5 @@
 import { mapTensors, type Tree, tf } from "../../engine/index.ts";
-import { optimizer, zeros } from "../optimizer.ts";
+import { decayed, optimizer, zeros } from "../optimizer.ts";
 
 /**
  * AdaGrad: each weight's step is divided by the root of the sum of its squared gradients so far, so that steps only get smaller.
@@ -29,10 +29,7 @@ export const adagrad = optimizer(
     init: (params) => zeros(params),
     update(grads, state, params, rate) {
       const down = tf.neg(rate);
-      const g =
-        weightDecay === 0
-          ? grads
-          : (mapTensors((a: tf.Tensor, w: tf.Tensor) => tf.add(a, tf.mul(w, weightDecay)), grads, params) as Tree);
+      const g = decayed(grads, params, weightDecay);
       const sums = mapTensors((s: tf.Tensor, a: tf.Tensor) => tf.add(s, tf.square(a)), state, g) as Tree;
       const updates = mapTensors(
         (a: tf.Tensor, s: tf.Tensor) => tf.mul(tf.div(a, tf.add(tf.sqrt(s), epsilon)), down),

@@ -1,5 +1,5 @@
 import { mapTensors, type Tree, tf } from "../../engine/index.ts";
-import { optimizer, zeros } from "../optimizer.ts";
+import { decayed, optimizer, zeros } from "../optimizer.ts";
 
 /**
  * Adam: steps scaled by running first and second moments of the gradient.
@@ -36,10 +36,7 @@ export const adam = optimizer(
         power1: tf.Tensor;
         power2: tf.Tensor;
       };
-      const g =
-        weightDecay === 0
-          ? grads
-          : (mapTensors((a: tf.Tensor, w: tf.Tensor) => tf.add(a, tf.mul(w, weightDecay)), grads, params) as Tree);
+      const g = decayed(grads, params, weightDecay);
       const nextMean = mapTensors(
         (m: tf.Tensor, a: tf.Tensor) => tf.add(tf.mul(m, beta1), tf.mul(a, 1 - beta1)),
         mean,

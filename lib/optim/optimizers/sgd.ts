@@ -1,5 +1,5 @@
 import { mapTensors, type Tree, tf } from "../../engine/index.ts";
-import { optimizer, zeros } from "../optimizer.ts";
+import { decayed, optimizer, zeros } from "../optimizer.ts";
 
 /**
  * Stochastic gradient descent, with momentum if asked for.
@@ -29,7 +29,7 @@ export const sgd = optimizer(
     init: (params) => (momentum === 0 ? [] : zeros(params)),
     update(grads, state, params, rate) {
       const down = tf.neg(rate);
-      const pulled = weightDecay === 0 ? grads : add(grads, params, weightDecay);
+      const pulled = decayed(grads, params, weightDecay);
       if (momentum === 0) return [mapTensors((g: tf.Tensor) => tf.mul(g, down), pulled), state];
       const velocity = add(pulled, state, momentum);
       const direction = nesterov ? add(pulled, velocity, momentum) : velocity;

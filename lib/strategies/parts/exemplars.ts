@@ -139,10 +139,8 @@ export function withExperience(
 ): Exemplars | null {
   const { train } = context.stream.experience(index);
   const known = new Set([...(exemplars?.classes.keys() ?? []), ...classes]);
-  const share = Math.max(
-    1,
-    Math.floor(capacity / (among === "met" ? known.size : Math.max(known.size, context.stream.classes.length))),
-  );
+  const sharers = among === "met" ? known.size : Math.max(known.size, context.stream.classes.length);
+  const share = Math.max(1, Math.floor(capacity / sharers));
   let next = exemplars;
   for (const label of classes) {
     const rows = Uint32Array.from([...train.labels.keys()].filter((i) => train.labels[i] === label));

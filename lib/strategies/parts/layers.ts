@@ -32,6 +32,11 @@ export function layerInputs(network: Network, weights: Weights, statistics: Para
   return inputs;
 }
 
+/** The paths of all layers in order; the head is the last. */
+export function layerPaths({ network, weights, statistics }: Context): LayerPath[] {
+  return tf.tidy(() => Object.keys(layerInputs(network, weights, statistics, tf.zeros([1, ...network.input]))));
+}
+
 /** *Traced.* The inputs of all layers in a step's own pass. */
 export function stepInputs(step: Step, weights: Weights): LayerInputs {
   return layerInputs(step.network, weights, step.statistics, step.x);

@@ -4,11 +4,8 @@ import type { Raw, Shape } from "../../data/dataset.ts";
 /** What a pixel of a turned image is: the mean of the four pixels around where it comes from, or the nearest of them. */
 export type Interpolation = "bilinear" | "nearest";
 
-/** @throws TypeError unless it is one of the two. */
-export function needInterpolation(where: string, given: string): void {
-  if (given !== "bilinear" && given !== "nearest")
-    throw new TypeError(`${where}: interpolation must be "bilinear" or "nearest", got ${JSON.stringify(given)}`);
-}
+/** The words for it. */
+export const interpolations: readonly Interpolation[] = ["bilinear", "nearest"];
 
 /**
  * A function that turns images of the given shape (height × width × channels), which lie one after the other, about their middles by

@@ -1,6 +1,6 @@
 /** A slowly changing regression problem that never ends. */
 import { table, targetTable } from "../../data/dataset.ts";
-import { needWhole, withDefaults } from "../../data/options.ts";
+import { needOneOf, needWhole, withDefaults } from "../../data/options.ts";
 import type { Rng } from "../../engine/random.ts";
 import { needLength } from "../parts/domains.ts";
 import { rngOf, waiting } from "../parts/seed.ts";
@@ -64,8 +64,7 @@ export const regression = source("regression", "none", function regression(optio
   needLength("regression", o.experiences);
   if (!(o.flipping >= 1 && o.flipping <= o.inputs))
     throw new RangeError(`regression: flipping must be from 1 to ${o.inputs}, got ${o.flipping}`);
-  if (o.flips !== "one" && o.flips !== "all")
-    throw new TypeError(`regression: flips must be "one" or "all", got ${JSON.stringify(o.flips)}`);
+  needOneOf("regression", "flips", o.flips, ["one", "all"]);
   const rng = rngOf(o.seed, "regression");
   const target = network(o, rng.at("network"));
   const first = Uint8Array.from(

@@ -1,10 +1,10 @@
 /** Two neighbouring classes at a time, in rounds, while the images of every class turn through a full circle. */
 import { type Dataset, type Examples, type Raw, sizeOf, table } from "../../data/dataset.ts";
-import { needWhole, withDefaults } from "../../data/options.ts";
+import { needOneOf, needWhole, withDefaults } from "../../data/options.ts";
 import { byClass } from "../../data/parts/stratified.ts";
 import type { Rng } from "../../engine/random.ts";
 import { part as share } from "../parts/chunks.ts";
-import { type Interpolation, needInterpolation, rotation } from "../parts/rotation.ts";
+import { type Interpolation, interpolations, rotation } from "../parts/rotation.ts";
 import { rngOf, waiting } from "../parts/seed.ts";
 import { dataSpec, makeStream, type Seed, type Stream, source } from "../stream.ts";
 
@@ -54,7 +54,7 @@ export const revolving = source("revolving", "one", function revolving<
     interpolation: "bilinear",
     seed: 0,
   });
-  needInterpolation("revolving", o.interpolation);
+  needOneOf("revolving", "interpolation", o.interpolation, interpolations);
   if (data.kind !== "image" || data.shape.length !== 3)
     throw new TypeError(`revolving: a data set of images is required, got ${data.kind} of shape [${data.shape}]`);
   needWhole("revolving", "rounds", o.rounds);

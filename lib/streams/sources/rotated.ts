@@ -1,8 +1,8 @@
 /** The same images again and again, each time turned by another angle. */
 import { type Dataset, mappedTogether } from "../../data/dataset.ts";
-import { needWhole, withDefaults } from "../../data/options.ts";
+import { needOneOf, needWhole, withDefaults } from "../../data/options.ts";
 import { repeatedTask } from "../parts/domains.ts";
-import { type Interpolation, needInterpolation, rotation } from "../parts/rotation.ts";
+import { type Interpolation, interpolations, rotation } from "../parts/rotation.ts";
 import { rngOf, waiting } from "../parts/seed.ts";
 import { dataSpec, type Seed, type Stream, source } from "../stream.ts";
 
@@ -41,7 +41,7 @@ export const rotated = source("rotated", "one", function rotated<
   K
 > {
   const { interpolation } = withDefaults<Required<RotatedOptions>>("rotated", options, { interpolation: "bilinear" });
-  needInterpolation("rotated", interpolation);
+  needOneOf("rotated", "interpolation", interpolation, interpolations);
   if (data.kind !== "image" || data.shape.length !== 3)
     throw new TypeError(`rotated: a data set of images is required, got ${data.kind} of shape [${data.shape}]`);
   const drawn = "tasks" in angles ? angles : undefined;

@@ -8,6 +8,11 @@ import type { Stream } from "../../streams/stream.ts";
 import type { TrainEvent } from "../../train/events.ts";
 import type { Protocol, PublishedCell } from "../conform.ts";
 
+/** Every example is learnt once, alone; what is asked for is in the steps, not in looks at the tasks. */
+const oneByOne = { training: { batch: 1, epochs: 1 }, evaluation: { examples: 1, tasks: "seen" } } as const;
+
+const initial = "weights begin uniform there and normal here, of the same variance, with biases of 0";
+
 const examples = 10_000;
 const experiences = 100;
 const last = 20_000;
@@ -41,8 +46,7 @@ export const slowlyChangingRegression: Protocol = {
   },
   model: mlp({ hidden: [5], initial: "he" }),
   optimizer: sgd({ lr: 0.01 }),
-  training: { batch: 1, epochs: 1 },
-  evaluation: { examples: 1, tasks: "seen" },
+  ...oneByOne,
   measure: {
     name: "mean squared error of the last 20,000 of a million examples, hundredths",
     of: error,
@@ -52,7 +56,7 @@ export const slowlyChangingRegression: Protocol = {
   conventions: [
     "read off a figure: 1.25 to 1.3, about 1.1 and about 0.87 for steps of 0.01, 0.003 and 0.001",
     "all slow bits are drawn anew, as in the authors' program, where the text flips one",
-    "weights begin uniform there and normal here, of the same variance, with biases of 0",
+    initial,
   ],
   cells: [
     cell("step-0.01", 0.01, [s.naive()], 127.5),
@@ -96,8 +100,7 @@ export const onlinePermutedMnist: Protocol = {
   scenarios: { lost: { stream: (data) => permuted(data, permutations, { seed: "run" }), told: "taskAgnostic" } },
   model: mlp({ hidden: [100, 100, 100], initial: "he" }),
   optimizer: sgd({ lr: 0.003 }),
-  training: { batch: 1, epochs: 1 },
-  evaluation: { examples: 1, tasks: "seen" },
+  ...oneByOne,
   measure: {
     name: "online accuracy of ten tasks in a row, the best of the first thirty less the last of 150, points",
     of: lost,
@@ -107,7 +110,7 @@ export const onlinePermutedMnist: Protocol = {
   conventions: [
     "read off a figure: from 93.3 % at its best to below 88 % at the 150th task, for layers of 100 units",
     "every tenth example is counted here",
-    "weights begin uniform there and normal here, of the same variance, with biases of 0",
+    initial,
   ],
   cells: [{ name: "width-100", strategies: [s.naive()], published: { lost: [5.3] } }],
   relations: [
