@@ -1,7 +1,7 @@
 import { type Examples, gather, sizeOf } from "../data/dataset.ts";
 import { tf } from "../engine/index.ts";
 import { excluded } from "../models/network.ts";
-import { type Context, strategy } from "./strategy.ts";
+import { type Context, requireOneOf, strategy } from "./strategy.ts";
 
 interface Means {
   /** Sums of the vectors of each column, row after row, and how many there were. */
@@ -34,8 +34,7 @@ export const nearestMean = strategy(
     of: "inputs" as "inputs" | "features",
   },
   ({ of }) => {
-    if (of !== "inputs" && of !== "features")
-      throw new TypeError(`nearestMean: of must be "inputs" or "features", got "${of}"`);
+    requireOneOf("nearestMean", "of", of, ["inputs", "features"]);
     const learn = (state: Means, train: Examples, context: Context): Means => {
       const vectors = of === "features" ? context.outputs(train).features : null;
       return withExamples(state, train, vectors, context.columns);

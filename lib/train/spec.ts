@@ -1,7 +1,7 @@
 /** The whole of an experiment as one plain value, checked before anything is trained. */
 import { createHash } from "node:crypto";
 import type { Json } from "../data/dataset.ts";
-import { checked, needShare } from "../data/options.ts";
+import { checked, needOneOf, needShare, needWhole } from "../data/options.ts";
 import type { Model } from "../models/model.ts";
 import { network } from "../models/network.ts";
 import type { Optimizer, Schedule } from "../optim/optimizer.ts";
@@ -67,30 +67,20 @@ export interface RunSpec {
 /** Fills in and checks how an experience is trained on. */
 export function training(given: Partial<Training>): Training {
   const all = checked("train", trainingDefaults, given);
-  for (const [name, least] of [
-    ["batch", 1],
-    ["epochs", 1],
-    ["steps", 0],
-  ] as const) {
-    if (!Number.isInteger(all[name]) || all[name] < least) {
-      throw new RangeError(`train: ${name} must be a whole number of at least ${least}, got ${all[name]}`);
-    }
-  }
+  needWhole("train", "batch", all.batch);
+  needWhole("train", "epochs", all.epochs);
+  needWhole("train", "steps", all.steps, 0);
   return all;
 }
 
 /** Fills in and checks when tasks are evaluated. */
 export function evaluation(given: Partial<Evaluation>): Evaluation {
   const all = checked("evaluate", evaluationDefaults, given);
-  if (all.every !== "experience" && all.every !== "end")
-    throw new TypeError(`evaluate: every must be "experience" or "end", got "${all.every}"`);
-  if (all.tasks !== "all" && all.tasks !== "seen")
-    throw new TypeError(`evaluate: tasks must be "all" or "seen", got "${all.tasks}"`);
+  needOneOf("evaluate", "every", all.every, ["experience", "end"]);
+  needOneOf("evaluate", "tasks", all.tasks, ["all", "seen"]);
   needShare("evaluate", "share", all.share);
-  for (const name of ["everySteps", "examples"] as const) {
-    if (!Number.isInteger(all[name]) || all[name] < 0)
-      throw new RangeError(`evaluate: ${name} must be a whole number of at least 0, got ${all[name]}`);
-  }
+  needWhole("evaluate", "everySteps", all.everySteps, 0);
+  needWhole("evaluate", "examples", all.examples, 0);
   return all;
 }
 
