@@ -5,7 +5,7 @@ import { softCrossEntropies } from "./parts/distillation.ts";
 import { currentRows } from "./parts/rows.ts";
 import { recalled, type Snapshot, snapshot } from "./parts/snapshot.ts";
 import { decoded, freshVae, type Vae, vaeLoss } from "./parts/vae.ts";
-import { requireOneOf, requireWhole, strategy } from "./strategy.ts";
+import { requireNumber, requireOneOf, requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
   readonly tensors:
@@ -17,7 +17,7 @@ interface Memory {
  * Deep generative replay: a generator trained beside the network dreams up past examples, which the network before the experience labels.
  *
  * The generator is a variational autoencoder with two hidden layers. In the t-th experience each step draws `draw` examples from the
- * generator as it was before the experience; the network has the loss `1/t · CE(batch) + (1 − 1/t) · CE(drawn, labels)` and the generator
+ * generator as it was before the experience; the network has the loss `1/t · CE(batch) + (1 − 1/t) · strength · CE(drawn, labels)` and the generator
  * `1/t · ELBO(batch) + (1 − 1/t) · ELBO(drawn)`, with labels those that the network before the experience finds likeliest, or, with `labels:
  * "soft"`, its probabilities at temperature 2. Inputs must lie in [0, 1]; a note says when they do not.
  *
@@ -42,8 +42,11 @@ export const generativeReplay = strategy(
     units: 400,
     /** What the network before the experience says of a generated example: its likeliest class, or all its probabilities. */
     labels: "hard" as "hard" | "soft",
+    /** How many times the loss on drawn examples counts for the network; 4, the square of the temperature, in van de Ven and Tolias 2019. */
+    strength: 1,
   },
-  ({ draw, latent, units, labels }) => {
+  ({ draw, latent, units, labels, strength }) => {
+    requireNumber("generativeReplay", "strength", strength, 0);
     requireWhole("generativeReplay", "draw", draw, 0);
     requireWhole("generativeReplay", "latent", latent, 1);
     requireWhole("generativeReplay", "units", units, 1);
@@ -91,7 +94,7 @@ export const generativeReplay = strategy(
             ? tf.mean(softCrossEntropies(said, known, 2))
             : step.crossEntropy(said, tf.argMax(known, -1), all);
         const own = step.weights.added!.generativeReplay as Vae;
-        const old = tf.add(past, vaeLoss(own, dreamt, normals(rng, "old code", [n, latent])));
+        const old = tf.add(tf.mul(past, strength), vaeLoss(own, dreamt, normals(rng, "old code", [n, latent])));
         return tf.mul(old, tf.div(tensors.past, tf.add(tensors.past, 1))) as tf.Scalar;
       },
       afterExperience(memory: Memory, { train }) {

@@ -66,10 +66,13 @@ describe("generative replay", () => {
   });
   const noise = (name: string, n: number): number[][] => matrix(random(9).at(name).normals([n, latent]));
 
-  test.each(["hard", "soft"] as const)(
-    "weighs new and dreamt examples as 1 to the past, with %s labels of the network before",
-    (labels) => {
-      const strategy = generativeReplay({ latent, units: 5, draw: 4, labels });
+  test.each([
+    ["hard", 1],
+    ["soft", 4],
+  ] as const)(
+    "weighs new and dreamt examples as 1 to the past, with %s labels of the network before, %i times",
+    (labels, strength) => {
+      const strategy = generativeReplay({ latent, units: 5, draw: 4, labels, strength });
       const state = hooksOf(strategy).beforeExperience({}, { index: 2 } as never, context);
       const now = { ...weights, ...added(after) } as unknown as Weights;
       const step = stepOf({ net, weights: now, x, y, rng: random(9) });
@@ -83,7 +86,7 @@ describe("generative replay", () => {
         const given = [...softmax([z[0]! / 2, z[1]! / 2]), 0, 0];
         return -given.reduce((s, p, c) => s + p * Math.log(softmax(said[i]!.map((v) => v / 2))[c]!), 0);
       });
-      const wanted = mean(past) + bound(after, dreamt, noise("old code", 4));
+      const wanted = strength * mean(past) + bound(after, dreamt, noise("old code", 4));
       expect(hooksOf(strategy).taskLoss(state, step).dataSync()[0]).toBeCloseTo(fresh / 3, 3);
       expect(hooksOf(strategy).loss(state, step).dataSync()[0]).toBeCloseTo((wanted * 2) / 3, 3);
       expect(hooksOf(strategy).taskLoss({ tensors: undefined }, step).dataSync()[0]).toBeCloseTo(fresh, 3);
