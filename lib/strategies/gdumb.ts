@@ -36,7 +36,7 @@ export const gdumb = strategy(
       init: (): Memory => ({ buffer: null }),
       beforeExperience({ buffer: held }: Memory, { train, task, index }, context) {
         const buffer = held ?? emptyBuffer(capacity, train);
-        offerTable(buffer, train, task, "classBalanced", context.rng.at("keep", index), context.stream.classes.length);
+        offerTable(buffer, train, task, "classBalanced", context.rng.at("keep", index));
         return { buffer, ...fresh(context) };
       },
       batch: tasksByColumn,

@@ -10,14 +10,18 @@ import {
   recall,
   withRows,
 } from "./parts/buffer.ts";
-import { offerTable } from "./parts/episodes.ts";
-import { dropped } from "./parts/forgetting.ts";
+import { type Episodes, offerTable, requireShares, withEpisode } from "./parts/episodes.ts";
+import { withoutClasses } from "./parts/forgetting.ts";
 import { requireOneOf, requireWhole, strategy } from "./strategy.ts";
 
 interface Memory {
   buffer: Buffer | null;
+  /** The memory in place of `buffer` where each experience has its share. */
+  episodes: Episodes | null;
   deck: Deck;
 }
+
+const emptyDeck = (): Deck => ({ left: new Uint32Array(0) });
 
 /**
  * Experience replay: every batch is joined by examples drawn from a memory of the past.
@@ -45,9 +49,9 @@ export const replay = strategy(
     draw: 0,
     /**
      * Which examples stay when the memory is full: `reservoir` (uniform over all that was seen), `classBalanced` (the largest class makes
-     * room) or `perClass` (every class of the stream has the same share from the start).
+     * room) or `perExperience` (every experience of the stream has the same share from the start; goes with `fill: "boundary"`).
      */
-    keep: "reservoir" as Keep,
+    keep: "reservoir" as Keep | "perExperience",
     /** When examples are offered to the memory: after each batch or after each experience. */
     fill: "stream" as "stream" | "boundary",
     /** How examples are drawn: independently for each batch, or each once before any comes again. */
@@ -58,21 +62,27 @@ export const replay = strategy(
   ({ capacity, draw: drawn, keep, fill, sampling, weighting }) => {
     requireWhole("replay", "capacity", capacity, 1);
     requireWhole("replay", "draw", drawn, 0);
-    requireOneOf("replay", "keep", keep, keeps);
+    requireOneOf("replay", "keep", keep, [...keeps, "perExperience"]);
     requireOneOf("replay", "fill", fill, ["stream", "boundary"]);
     requireOneOf("replay", "sampling", sampling, ["random", "reshuffled"]);
     requireOneOf("replay", "weighting", weighting, ["equal", "tasks"]);
+    if (keep === "perExperience" && fill !== "boundary")
+      throw new TypeError(`replay: keep "perExperience" goes with fill "boundary", got fill "${fill}"`);
     const shareOf = (rows: number, joined: number, experience: number): number =>
       weighting === "equal" || joined === 0 ? 1 : (experience * rows) / joined;
     return {
-      init: (): Memory => ({ buffer: null, deck: { left: new Uint32Array(0) } }),
-      forget({ buffer }: Memory, columns): Memory {
-        if (buffer !== null) dropped(buffer, columns);
-        return { buffer, deck: { left: new Uint32Array(0) } };
+      init({ stream }): Memory {
+        if (keep === "perExperience") requireShares("replay", capacity, stream);
+        return { buffer: null, episodes: null, deck: emptyDeck() };
       },
-      batch(memory: Memory, batch, { rng, step, stream, experience }) {
-        memory.buffer ??= emptyBuffer(capacity, batch.from);
-        const buffer = memory.buffer;
+      forget: (memory: Memory, columns): Memory => ({
+        ...(withoutClasses(memory, columns) as Memory),
+        deck: emptyDeck(),
+      }),
+      batch(memory: Memory, batch, { rng, step, experience }) {
+        if (fill === "stream") memory.buffer ??= emptyBuffer(capacity, batch.from);
+        const buffer = memory.episodes?.buffer ?? memory.buffer;
+        if (buffer === null) return batch;
         const count = drawn || batch.current;
         const places =
           sampling === "random"
@@ -80,13 +90,16 @@ export const replay = strategy(
             : deal(memory.deck, buffer, count, rng.at("draw", step));
         const weight = shareOf(batch.current, places.length, experience);
         const joined = places.length === 0 ? batch : withRows(batch, recall(buffer, places), { weight });
-        if (fill === "stream") offer(buffer, batch, keep, rng.at("keep", step), stream.classes.length);
+        if (fill === "stream") offer(buffer, batch, keep as Keep, rng.at("keep", step));
         return joined;
       },
       ...(fill === "boundary" && {
-        afterExperience(memory: Memory, { train, task, index }, { rng, stream }) {
+        afterExperience(memory: Memory, { train, task, index }, context): Memory {
+          if (train.length === 0) return memory;
+          if (keep === "perExperience")
+            return { ...memory, episodes: withEpisode(memory.episodes, capacity, train, task, context).episodes };
           const buffer = memory.buffer ?? emptyBuffer(capacity, train);
-          offerTable(buffer, train, task, keep, rng.at("keep", index), stream.classes.length);
+          offerTable(buffer, train, task, keep, context.rng.at("keep", index));
           return { ...memory, buffer };
         },
       }),

@@ -197,11 +197,11 @@ export const xder = strategy(
       afterExperience(memory: Memory, { train, task, index, classes }, context): Memory {
         if (train.length === 0) return memory;
         const buffer = memory.buffer ?? emptyBuffer(capacity, train);
-        const { columns, rng, stream } = context;
+        const { columns, rng } = context;
         const ages = agesOf(classes, context);
         const newer = tf.tidy(() => tf.sub(1, ages.met));
         const older = renewed({ ...memory, buffer }, newer, context);
-        const places = offerTable(buffer, train, task, "classBalanced", rng.at("keep", index), stream.classes.length);
+        const places = offerTable(buffer, train, task, "classBalanced", rng.at("keep", index));
         const kept = Uint32Array.from([...places.keys()].filter((row) => places[row]! >= 0));
         const said = context.outputs(select(train, kept)).logits;
         const carried = scoped(() => {

@@ -172,7 +172,7 @@ describe("projections", () => {
 });
 
 describe("memories", () => {
-  const fill = (keep: Keep, labels: number[], capacity: number, seed: number, classes = 1): Buffer => {
+  const fill = (keep: Keep, labels: number[], capacity: number, seed: number): Buffer => {
     const from = table(
       Float32Array.from(labels, (_, i) => i),
       Int32Array.from(labels),
@@ -189,7 +189,7 @@ describe("memories", () => {
         from,
         targets: null,
       };
-      offer(buffer, batch as unknown as Batch, keep, random(seed).at(i), classes);
+      offer(buffer, batch as unknown as Batch, keep, random(seed).at(i));
     });
     return buffer;
   };
@@ -208,12 +208,6 @@ describe("memories", () => {
     const labels = [...Array(60).fill(0), ...Array(6).fill(1), ...Array(30).fill(2)];
     const kept = [...fill("classBalanced", labels, 18, 5).labels];
     expect([0, 1, 2].map((label) => kept.filter((l) => l === label).length)).toEqual([6, 6, 6]);
-  });
-
-  test("a memory with a share for each class never holds more of one", () => {
-    const buffer = fill("perClass", [...Array(50).fill(0), ...Array(50).fill(1)], 12, 5, 4);
-    expect(buffer.size).toBe(6);
-    expect([...buffer.labels.slice(0, 6)].filter((l) => l === 0)).toHaveLength(3);
   });
 
   test("a deck deals every place once before any again", () => {

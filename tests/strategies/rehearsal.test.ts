@@ -346,3 +346,18 @@ test("examples that replay joins are learnt under er-ace, not only drawn", () =>
   const both = run(spec(over, [erAce({ capacity: 6, draw: 3 }), replay({ capacity: 6, draw: 3 })])).weights;
   expect(both).not.toEqual(alone);
 });
+
+test("replay with a share for each experience keeps as much of the first as of the last, and nothing more before they come", () => {
+  const strategy = hooksOf(replay({ capacity: 6, fill: "boundary", keep: "perExperience" }));
+  const context = (experience: number) =>
+    contextOf(net, weights, { experience, stream: { facts: ["length"], length: 3 } as never });
+  let state = strategy.init(context(0));
+  for (const index of [0, 1, 2]) {
+    const train = examplesOf(normal(10, 2, index), Array(10).fill(index % 2));
+    expect(strategy.batch(state, batchOf(train, [0, 1, 2]), context(index)).y).toHaveLength(3 + Math.min(3, 2 * index));
+    state = strategy.afterExperience(state, { train, task: index, index } as never, context(index));
+    const { tasks, size } = (state as { episodes: { buffer: { tasks: Int32Array; size: number } } }).episodes.buffer;
+    expect([...tasks.subarray(0, size)]).toEqual([0, 0, 1, 1, 2, 2].slice(0, 2 * index + 2));
+  }
+  expect(() => replay({ keep: "perExperience" })).toThrow('goes with fill "boundary"');
+});

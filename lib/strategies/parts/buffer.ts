@@ -4,8 +4,8 @@ import type { Rng } from "../../engine/index.ts";
 import type { Batch, HostTensor } from "../strategy.ts";
 
 /** Which examples stay when a memory is full. */
-export type Keep = "reservoir" | "classBalanced" | "perClass";
-export const keeps: readonly Keep[] = ["reservoir", "classBalanced", "perClass"];
+export type Keep = "reservoir" | "classBalanced";
+export const keeps: readonly Keep[] = ["reservoir", "classBalanced"];
 
 /** A memory: `size` of `capacity` rows are filled. */
 export interface Buffer {
@@ -43,22 +43,12 @@ export function emptyBuffer(capacity: number, like: Pick<Examples, "shape" | "sc
  *
  * `reservoir`: every example seen so far is in the memory with the same probability (Vitter 1985, algorithm R). `classBalanced`: the
  * largest class makes room for smaller ones; within a full-sized class a reservoir decides (Chrysakis and Moens 2020, algorithm 1).
- * `perClass`: a reservoir for each of `classes` classes, all of one size.
  */
-export function placeFor(buffer: Buffer, label: number, keep: Keep, rng: Rng, classes = 1): number {
+export function placeFor(buffer: Buffer, label: number, keep: Keep, rng: Rng): number {
   buffer.seen++;
   const offered = (buffer.offered.get(label) ?? 0) + 1;
   buffer.offered.set(label, offered);
-  const full = buffer.size === buffer.capacity;
-  if (keep === "perClass") {
-    const share = Math.max(1, Math.floor(buffer.capacity / Math.max(1, classes)));
-    if (offered <= share) return full ? -1 : buffer.size++;
-    const wanted = rng.int(offered);
-    if (wanted >= share) return -1;
-    for (let i = 0, met = 0; i < buffer.size; i++) if (buffer.labels[i] === label && met++ === wanted) return i;
-    return -1;
-  }
-  if (!full) return buffer.size++;
+  if (buffer.size < buffer.capacity) return buffer.size++;
   if (keep === "reservoir") {
     const at = rng.int(buffer.seen);
     return at < buffer.capacity ? at : -1;
@@ -79,7 +69,7 @@ export function placeFor(buffer: Buffer, label: number, keep: Keep, rng: Rng, cl
  * Offers the current rows of a batch to the memory; gives the place each one went to, or −1 for those that were not kept or were
  * replaced by a later row.
  */
-export function offer(buffer: Buffer, batch: Batch, keep: Keep, rng: Rng, classes = 1): Int32Array {
+export function offer(buffer: Buffer, batch: Batch, keep: Keep, rng: Rng): Int32Array {
   requireClasses(batch);
   const places = new Int32Array(batch.current);
   const size = sizeOf(buffer.shape);
@@ -90,7 +80,7 @@ export function offer(buffer: Buffer, batch: Batch, keep: Keep, rng: Rng, classe
       places[i] = -1;
       continue;
     }
-    const place = placeFor(buffer, batch.y[i]!, keep, rng, classes);
+    const place = placeFor(buffer, batch.y[i]!, keep, rng);
     places[i] = place;
     if (place < 0) continue;
     const before = places.indexOf(place);

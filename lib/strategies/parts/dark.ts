@@ -42,7 +42,7 @@ export function darkHooks({ name, capacity, draw: drawn, alpha, beta }: DarkOpti
       buffer: memory.buffer ?? emptyBuffer(capacity, train),
       carried: widenedRecords(memory.carried, columns),
     }),
-    batch({ buffer, known }, batch: Batch, { rng, step, columns, stream }: Context) {
+    batch({ buffer, known }, batch: Batch, { rng, step, columns }: Context) {
       const memory = buffer!;
       const first = draw(memory, drawn || batch.current, rng.at("draw", step));
       const second = beta === 0 ? first : draw(memory, drawn || batch.current, rng.at("second draw", step));
@@ -53,7 +53,7 @@ export function darkHooks({ name, capacity, draw: drawn, alpha, beta }: DarkOpti
           ? joined
           : withRows(joined, recall(memory, second), { name: `${name} labels`, weight: 0 });
       const widths = Float32Array.from(first, (place) => known[place]!);
-      const places = offer(memory, batch, "reservoir", rng.at("keep", step), stream.classes.length);
+      const places = offer(memory, batch, "reservoir", rng.at("keep", step));
       for (const place of places) if (place >= 0) known[place] = columns;
       return withExtra(both, name, {
         written: placesInput(places, capacity),

@@ -6,20 +6,13 @@ import type { Context } from "../strategy.ts";
 import { type Buffer, emptyBuffer, type Keep, placeFor } from "./buffer.ts";
 
 /** Offers every example of a table to a memory, in random order; gives the place each row of the table went to, or −1. */
-export function offerTable(
-  buffer: Buffer,
-  examples: Examples,
-  task: number,
-  keep: Keep,
-  rng: Rng,
-  classes: number,
-): Int32Array {
+export function offerTable(buffer: Buffer, examples: Examples, task: number, keep: Keep, rng: Rng): Int32Array {
   const places = new Int32Array(examples.length).fill(-1);
   const size = sizeOf(buffer.shape);
   const holder = new Map<number, number>();
   for (const row of rng.permutation(examples.length)) {
     if (examples.labels[row]! < 0) continue; // an example without a label has nothing to be replayed with
-    const place = placeFor(buffer, examples.labels[row]!, keep, rng, classes);
+    const place = placeFor(buffer, examples.labels[row]!, keep, rng);
     if (place < 0) continue;
     const before = holder.get(place);
     if (before !== undefined) places[before] = -1;

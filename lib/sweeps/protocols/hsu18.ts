@@ -29,7 +29,7 @@ const inClass = (name: string, strategies: PublishedCell["strategies"], publishe
 });
 
 const rehearsal = (capacity: number): PublishedCell["strategies"] => [
-  s.replay({ capacity, draw: 128, fill: "boundary", keep: "perClass" }),
+  s.replay({ capacity, draw: 128, fill: "boundary" }),
 ];
 
 /** Split MNIST in five pairs, four epochs each, batches of 128. */
@@ -44,7 +44,7 @@ export const hsu18SplitMnist: Protocol = {
   spread: { kind: "deviation", runs: 10 },
   conventions: [
     "inputs there are padded to 32×32 and normalised; here they are 28×28 in [0, 1]",
-    "rehearsal there fills half of a batch from the memory, the same share for each task",
+    "rehearsal there keeps the same number of examples of each task so far; here a reservoir over all of them",
     "the softmax is over all ten classes from the start in the class-incremental scenario",
   ],
   cells: [

@@ -64,7 +64,7 @@ export const nmi22SplitMnist: Protocol = {
       (word === "task" ? remembered : cell)(
         `er-${word}`,
         word,
-        [s.replay({ capacity: 1000, draw: 128, fill: "boundary", keep: "perClass", weighting: "tasks" })],
+        [s.replay({ capacity: 1000, draw: 128, fill: "boundary", keep: "perExperience", weighting: "tasks" })],
         ([[98.98], [93.75], [88.79]] as const)[i]!,
       ),
     ),
