@@ -151,6 +151,17 @@ describe("a network", () => {
     expect(y.dataSync()[0]).toBeCloseTo((1 - 7 / 3) / Math.sqrt(14 / 9 + 1e-5), 4);
   });
 
+  test("normalises by known means and deviations, one for all or one for each channel", () => {
+    const x = tf.tensor3d([1, 2, 3, 4], [1, 2, 2]);
+    const by = (model: Model): number[] => [...model.apply({}, x, tape(false, null, {}).mode).dataSync()];
+    expect(by(net().normalise(1, 2))).toEqual([0, 0.5, 1, 1.5]);
+    expect(by(net().normalise([1, 2], [1, 4]))).toEqual([0, 0, 2, 0.5]);
+    expect(() => net().normalise([0, 0, 0], 1).features([4, 4, 2])).toThrow(
+      "one for each of the 2 channels is required, got 3",
+    );
+    expect(() => net().normalise(0, [1, 0])).toThrow("deviations above 0 are required, got 1,0");
+  });
+
   test("drops a share of numbers in training only, from the run's own noise", () => {
     const model = net().dropout(0.25);
     const x = tf.ones([1, 10_000]);

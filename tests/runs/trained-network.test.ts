@@ -93,8 +93,10 @@ const studies: [string, () => Study][] = [
     () =>
       images().learn(
         net()
+          .normalise(0.3, 0.4)
           .conv(4, 3, { stride: 2, pad: "valid", bias: false })
           .layerNorm()
+          .normalise([0, 0.1, -0.1, 0.2], 0.7)
           .tanh()
           .pool(2, { stride: 1, keep: "mean" })
           .dropout(0.1)

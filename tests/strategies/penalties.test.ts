@@ -11,6 +11,7 @@ import {
   close,
   contextOf,
   dot,
+  entropy,
   examplesOf,
   hooksOf,
   inOrder,
@@ -190,7 +191,7 @@ describe("pulls on what the network computes", () => {
   ] as const)(
     "learning without forgetting is the softened cross-entropy to what was said before (over %s columns, weighting %s)",
     (over, weighting, often) => {
-      const { beforeExperience, loss } = hooksOf(lwf({ lambda: 0.5, temperature: 3, over, weighting }));
+      const { beforeExperience, loss, taskLoss } = hooksOf(lwf({ lambda: 0.5, temperature: 3, over, weighting }));
       // Classes 0 and 1 were met, in two experiences; the third is new.
       const met = { head: "single", taskOf: () => 0, classesOf: () => [0, 1] };
       const state = beforeExperience({}, { index: 2 } as never, contextOf(net, weights, { stream: met as never }));
@@ -202,7 +203,14 @@ describe("pulls on what the network computes", () => {
           return -dot(given, said.slice(0, 2).map(Math.log));
         }),
       );
-      expect(value(loss(state, stepOf({ net, weights: after, x })))).toBeCloseTo(often * 0.5 * wanted, 4);
+      const y = [2, 2, 0, 1, 2, 2];
+      const step = stepOf({ net, weights: after, x, y });
+      expect(value(loss(state, step))).toBeCloseTo(often * 0.5 * wanted, 4);
+      if (weighting === "ratio") {
+        const fresh = mean(now.map((z, i) => entropy(z, y[i]!)));
+        expect(value(taskLoss(state, step))).toBeCloseTo(fresh / 3, 4);
+        expect(value(taskLoss({ tensors: undefined }, step))).toBeCloseTo(fresh, 4);
+      }
     },
   );
 

@@ -8,6 +8,7 @@ export * from "./flatten.ts";
 export * from "./gru.ts";
 export * from "./last.ts";
 export * from "./layer-norm.ts";
+export * from "./normalise.ts";
 export * from "./pool.ts";
 export * from "./relu.ts";
 export * from "./tanh.ts";
