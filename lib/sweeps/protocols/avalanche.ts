@@ -6,6 +6,9 @@ import { adam } from "../../optim/optimizers/adam.ts";
 import { sgd } from "../../optim/optimizers/sgd.ts";
 import * as s from "../../strategies/index.ts";
 import { limit } from "../../streams/operators/limit.ts";
+import { order } from "../../streams/operators/order.ts";
+import { split } from "../../streams/operators/split.ts";
+import { classes } from "../../streams/sources/classes.ts";
 import { permuted } from "../../streams/sources/permuted.ts";
 import type { Stream } from "../../streams/stream.ts";
 import type { Protocol } from "../conform.ts";
@@ -25,16 +28,23 @@ function perceptron(hidden: readonly number[], activation: "relu" | "tanh" = "re
   return model;
 }
 
+/** A thousand examples of each of five pairs of classes, in the order that a seed gives there. */
+const few = (classesInOrder: readonly number[]): Protocol["scenarios"][string] => ({
+  stream: (data) => {
+    const whole = split(5)(order(classesInOrder)(classes(data)));
+    return limit({ train: 1000, seed: "run" })(whole) as unknown as Stream;
+  },
+  told: "taskAgnostic",
+});
+
 /** What Avalanche's baselines reach on split MNIST: bounds from below. */
 export const avalancheSplitMnist: Protocol = {
   ...avalanche,
   id: "AVALANCHE/split-mnist",
   scenarios: {
     class: { stream: pairs, told: "taskAgnostic" },
-    few: {
-      stream: (data) => limit({ train: 1000, seed: "run" })(pairs(data) as never) as unknown as Stream,
-      told: "taskAgnostic",
-    },
+    "few-seed-0": few([4, 1, 7, 5, 3, 9, 0, 8, 6, 2]),
+    "few-seed-1": few([5, 6, 1, 2, 0, 8, 9, 3, 7, 4]),
     task: threeScenarios(pairs).task!,
   },
   model: perceptron([400, 400]),
@@ -75,7 +85,7 @@ export const avalancheSplitMnist: Protocol = {
       model: perceptron([100, 100]),
       optimizer: sgd({ lr: 0.05 }),
       training: { epochs: 3 },
-      published: { few: [78] },
+      published: { "few-seed-1": [78] },
       differs: "0.82 in the table and 0.78 in the target results there",
     },
     {
@@ -83,7 +93,7 @@ export const avalancheSplitMnist: Protocol = {
       strategies: [s.mir({ capacity: 500, candidates: 50, draw: 10 })],
       model: net().flatten().dense(400).relu().dropout(0.5),
       optimizer: sgd({ lr: 0.05 }),
-      published: { few: [87] },
+      published: { "few-seed-0": [87] },
     },
     {
       name: "si",
