@@ -15,6 +15,12 @@ export const pairs: Made = (data) => split(5)(classes(data)) as unknown as Strea
 /** Five pairs of classes in an order drawn from the run's seed. */
 export const drawnPairs: Made = (data) => split(5)(order("run")(classes(data))) as unknown as Stream;
 
+/** A class-incremental stream in which the columns of the classes seen so far compete, not all from the start. */
+export const growing =
+  (stream: Made): Made =>
+  (data) =>
+    scenario("class", { head: "growing" })(stream(data) as never) as unknown as Stream;
+
 /** A stream as a task-, a domain- and a class-incremental one; `inClass` is the last where it is not the stream itself. */
 export function threeScenarios(stream: Made, inClass: Made = stream): Protocol["scenarios"] {
   const as =

@@ -1,7 +1,5 @@
 /** What the regression tests of Avalanche's baselines expect on MNIST. */
-import type { Kind } from "../../data/dataset.ts";
-import type { Model } from "../../models/model.ts";
-import { type Net, net } from "../../models/net.ts";
+import { net } from "../../models/net.ts";
 import { adam } from "../../optim/optimizers/adam.ts";
 import { sgd } from "../../optim/optimizers/sgd.ts";
 import * as s from "../../strategies/index.ts";
@@ -13,6 +11,7 @@ import { permuted } from "../../streams/sources/permuted.ts";
 import type { Stream } from "../../streams/stream.ts";
 import type { Protocol } from "../conform.ts";
 import { pairs, threeScenarios } from "../parts/pairs.ts";
+import { normalised, perceptron } from "../parts/perceptron.ts";
 
 const avalanche = {
   source: "Avalanche 2024, continual-learning-baselines, its table and target results",
@@ -20,13 +19,6 @@ const avalanche = {
   spread: { kind: "floor", points: 3 },
   conventions: ["inputs are normalised by mean 0.1307 and deviation 0.3081, but for MIR"],
 } as const;
-
-/** A perceptron whose inputs are normalised as torchvision's examples do it. */
-function perceptron(hidden: readonly number[], activation: "relu" | "tanh" = "relu"): Model {
-  let model: Net<Kind, "vector"> = net().normalise(0.1307, 0.3081).flatten();
-  for (const units of hidden) model = model.dense(units)[activation]();
-  return model;
-}
 
 /** A thousand examples of each of five pairs of classes, in the order that a seed gives there. */
 const few = (classesInOrder: readonly number[]): Protocol["scenarios"][string] => ({
@@ -68,7 +60,7 @@ export const avalancheSplitMnist: Protocol = {
     {
       name: "replay",
       strategies: [s.replay({ capacity: 1000, draw: 10, keep: "classBalanced" })],
-      model: net().normalise(0.1307, 0.3081).flatten().dense(512).relu().dropout(0.5),
+      model: normalised().dense(512).relu().dropout(0.5),
       published: { class: [92] },
     },
     {
