@@ -32,8 +32,7 @@ interface Memory {
  * ones. After the experience each new class gets `capacity / classes` exemplars in herding order of their normalised features, older
  * classes keep the first so many of theirs, and an example is given the class whose mean of normalised exemplar features is nearest.
  *
- * Rebuffi et al. 2017, arXiv:1611.07725, algorithms 1–5; `over: "all"`, `share: "all"` and `temperature: 2` are the conventions of van de
- * Ven et al. 2022.
+ * Rebuffi et al. 2017, arXiv:1611.07725, algorithms 1–5; `share: "all"` and `temperature: 2` are the conventions of van de Ven et al. 2022.
  * Differs from the paper: features come from exemplars as they are, not also from mirrored ones; the loss is the mean over rows of the sum
  * over columns.
  *
@@ -52,16 +51,13 @@ export const icarl = strategy(
     choose: "herding" as Choice,
     /** How an example is classified: by the nearest mean of exemplars, or by the largest logit. */
     predict: "means" as "means" | "head",
-    /** Which columns have a loss: those of the classes met so far, or all; a class not yet met has the target 0. */
-    over: "met" as "met" | "all",
     /** Among which classes the capacity is shared: those met so far, or all of the stream from the start. */
     share: "met" as "met" | "all",
     /** By which the logits of old classes are divided before the sigmoid that makes their targets. */
     temperature: 1,
   },
-  ({ capacity, choose, predict, over, share, temperature }) => {
+  ({ capacity, choose, predict, share, temperature }) => {
     requireWhole("icarl", "capacity", capacity, 1);
-    requireOneOf("icarl", "over", over, ["met", "all"]);
     requireOneOf("icarl", "share", share, ["met", "all"]);
     requireNumber("icarl", "temperature", temperature, 1e-3);
     requireOneOf("icarl", "choose", choose, ["herding", "random"]);
@@ -81,7 +77,7 @@ export const icarl = strategy(
           tensors: {
             ...tensors,
             ...(met.length > 0 && { teacher: snapshot(context), old: mark(met) }),
-            open: over === "met" ? mark([...met, ...classes]) : tf.ones([1, columns]),
+            open: mark([...met, ...classes]),
           },
         };
       },

@@ -144,18 +144,15 @@ describe("icarl", () => {
   const strategy = hooksOf(icarl({ capacity: 10 }));
 
   // Class 3 arrives alone: the last of the five columns is of a class not yet met.
-  test.each([
-    ["met", 1, [0, 1, 2, 3]],
-    ["all", 2, [0, 1, 2, 3, 4]],
-  ] as const)(
-    "has a binary cross-entropy for each column %s: labels for new ones, what was said before for old ones",
-    (over, temperature, columns) => {
-      const own = icarl({ over, temperature });
+  test.each([1, 2])(
+    "has a binary cross-entropy for each column met: labels for new ones, what was said before at temperature %i for old ones",
+    (temperature) => {
+      const own = icarl({ temperature });
       const third = { index: 1, task: 1, classes: [3], train } as never;
       const state = hooksOf(own).beforeExperience({ exemplars, tensors: {} }, third, context(teacher));
       const [sigmoid, seen] = [(z: number): number => 1 / (1 + Math.exp(-z)), y.map((label) => Math.min(label, 3))];
       const each = logits.map((z, i) =>
-        columns.reduce<number>((sum, c) => {
+        [0, 1, 2, 3].reduce((sum, c) => {
           const [p, t] = [sigmoid(z[c]!), c < 3 ? sigmoid(before[i]![c]! / temperature) : +(seen[i] === c)];
           return sum - t * Math.log(p) - (1 - t) * Math.log(1 - p);
         }, 0),
