@@ -17,9 +17,9 @@ interface Memory {
  * Deep generative replay: a generator trained beside the network dreams up past examples, which the network before the experience labels.
  *
  * The generator is a variational autoencoder with two hidden layers. In the t-th experience each step draws `draw` examples from the
- * generator as it was before the experience; the network has the loss `1/t · CE(batch) + (1 − 1/t) · strength · CE(drawn, labels)` and the generator
- * `1/t · ELBO(batch) + (1 − 1/t) · ELBO(drawn)`, with labels those that the network before the experience finds likeliest, or, with `labels:
- * "soft"`, its probabilities at temperature 2. Inputs must lie in [0, 1]; a note says when they do not.
+ * generator as it was before the experience; the network has the loss `1/t · CE(batch) + (1 − 1/t) · strength · CE(drawn, labels)` and the
+ * generator `1/t · ELBO(batch) + (1 − 1/t) · ELBO(drawn)`, with labels those that the network before the experience finds likeliest, or,
+ * with `labels: "soft"`, its probabilities at temperature 2. Inputs must lie in [0, 1]; a note says when they do not.
  *
  * Shin et al. 2017, arXiv:1705.08690, eq. 1–2; the autoencoder and the weights are those of van de Ven et al. 2022.
  * Differs from the paper: a variational autoencoder in place of a generative adversarial network; network and generator share the run's
