@@ -80,6 +80,8 @@ export const der20SplitMnist: Protocol = {
     {
       ...large("fdr-200", [s.fdr({ capacity: 200, draw: 128, alpha: 1, apart: true })], 79.43, 97.66),
       optimizer: sgd({ lr: 0.03 }),
+      differs:
+        "nothing known: memory, second step and rates are those of the source's code; larger memories are in band",
     },
     large("fdr-500", [s.fdr({ capacity: 500, draw: 128, alpha: 1, apart: true })], 85.87, 97.54),
     cell("der-200", 0.03, [s.der({ capacity: 200, draw: 10, alpha: 0.2 })], 84.55, 98.8),
