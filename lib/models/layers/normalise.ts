@@ -22,8 +22,6 @@ export const normalise = sameLayer("normalise", (mean: PerChannel, deviation: Pe
   if (!means.every(Number.isFinite)) throw new RangeError(`normalise: finite means are required, got ${means}`);
   if (!deviations.every((one) => one > 0 && Number.isFinite(one)))
     throw new RangeError(`normalise: deviations above 0 are required, got ${deviations}`);
-  const spread = (numbers: readonly number[], channels: number): tf.Tensor1D =>
-    tf.tensor1d(numbers.length === 1 ? Array(channels).fill(numbers[0]) : (numbers as number[]));
   return {
     options: { mean, deviation },
     shape(input) {
@@ -34,13 +32,8 @@ export const normalise = sameLayer("normalise", (mean: PerChannel, deviation: Pe
           );
       return input;
     },
-    apply(x) {
-      const at = (numbers: readonly number[]): number | tf.Tensor =>
-        numbers.length === 1 ? numbers[0]! : spread(numbers, numbers.length);
-      return tf.div(tf.sub(x, at(means)), at(deviations));
-    },
+    apply: (x) => tf.div(tf.sub(x, tf.tensor1d(means)), tf.tensor1d(deviations)),
     counterpart(x, name) {
-      const channels = x.shape.at(-1)!;
       const layer = tfLayers.layers.batchNormalization({
         name,
         center: false,
@@ -48,7 +41,10 @@ export const normalise = sameLayer("normalise", (mean: PerChannel, deviation: Pe
         epsilon: 0,
         trainable: false,
       });
-      const given = tf.tidy(() => [spread(means, channels), tf.square(spread(deviations, channels))]);
+      const given = tf.tidy(() => {
+        const channels = tf.ones([x.shape.at(-1)!]);
+        return [tf.mul(channels, tf.tensor1d(means)), tf.mul(channels, tf.square(tf.tensor1d(deviations)))];
+      });
       const y = put(layer, x, given);
       tf.dispose(given);
       return y;

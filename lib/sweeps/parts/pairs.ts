@@ -12,24 +12,24 @@ type Made = (data: Dataset<Kind>) => Stream;
 /** Five pairs of classes in the order of their labels. */
 export const pairs: Made = (data) => split(5)(classes(data)) as unknown as Stream;
 
-/** Five pairs of classes in an order drawn from the run's seed. */
-export const drawnPairs: Made = (data) => split(5)(order("run")(classes(data))) as unknown as Stream;
-
-/** A class-incremental stream in which the columns of the classes seen so far compete, not all from the start. */
-export const growing =
-  (stream: Made): Made =>
+/** Five pairs of classes in another order. */
+export const orderedPairs =
+  (by: Parameters<typeof order>[0]): Made =>
   (data) =>
-    scenario("class", { head: "growing" })(stream(data) as never) as unknown as Stream;
+    split(5)(order(by)(classes(data))) as unknown as Stream;
 
-/** A stream as a task-, a domain- and a class-incremental one; `inClass` is the last where it is not the stream itself. */
-export function threeScenarios(stream: Made, inClass: Made = stream): Protocol["scenarios"] {
+/** Five pairs of classes in an order drawn from the run's seed. */
+export const drawnPairs = orderedPairs("run");
+
+/** A stream as a task-, a domain- and a class-incremental one; in the last all columns compete from the start, or those seen so far. */
+export function threeScenarios(stream: Made, head: "single" | "growing" = "single"): Protocol["scenarios"] {
   const as =
-    (word: "task" | "domain"): Made =>
+    (operator: (stream: never) => unknown): Made =>
     (data) =>
-      scenario(word)(stream(data) as never) as unknown as Stream;
+      operator(stream(data) as never) as Stream;
   return {
-    task: { stream: as("task"), told: "taskAware" },
-    domain: { stream: as("domain"), told: "taskAgnostic" },
-    class: { stream: inClass, told: "taskAgnostic" },
+    task: { stream: as(scenario("task")), told: "taskAware" },
+    domain: { stream: as(scenario("domain")), told: "taskAgnostic" },
+    class: { stream: head === "single" ? stream : as(scenario("class", { head })), told: "taskAgnostic" },
   };
 }

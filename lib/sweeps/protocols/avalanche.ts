@@ -4,13 +4,10 @@ import { adam } from "../../optim/optimizers/adam.ts";
 import { sgd } from "../../optim/optimizers/sgd.ts";
 import * as s from "../../strategies/index.ts";
 import { limit } from "../../streams/operators/limit.ts";
-import { order } from "../../streams/operators/order.ts";
-import { split } from "../../streams/operators/split.ts";
-import { classes } from "../../streams/sources/classes.ts";
 import { permuted } from "../../streams/sources/permuted.ts";
 import type { Stream } from "../../streams/stream.ts";
 import type { Protocol } from "../conform.ts";
-import { pairs, threeScenarios } from "../parts/pairs.ts";
+import { orderedPairs, pairs, threeScenarios } from "../parts/pairs.ts";
 import { normalised, perceptron } from "../parts/perceptron.ts";
 
 const avalanche = {
@@ -22,10 +19,8 @@ const avalanche = {
 
 /** A thousand examples of each of five pairs of classes, in the order that a seed gives there. */
 const few = (classesInOrder: readonly number[]): Protocol["scenarios"][string] => ({
-  stream: (data) => {
-    const whole = split(5)(order(classesInOrder)(classes(data)));
-    return limit({ train: 1000, seed: "run" })(whole) as unknown as Stream;
-  },
+  stream: (data) =>
+    limit({ train: 1000, seed: "run" })(orderedPairs(classesInOrder)(data) as never) as unknown as Stream,
   told: "taskAgnostic",
 });
 

@@ -7,7 +7,7 @@ import { scenario } from "../../streams/operators/scenario.ts";
 import { permuted } from "../../streams/sources/permuted.ts";
 import type { Stream } from "../../streams/stream.ts";
 import type { Protocol, PublishedCell } from "../conform.ts";
-import { drawnPairs, growing, threeScenarios } from "../parts/pairs.ts";
+import { drawnPairs, threeScenarios } from "../parts/pairs.ts";
 
 type Numbers = readonly [mean: number, error?: number];
 const words = ["task", "domain", "class"] as const;
@@ -49,7 +49,7 @@ const lwf = (i: 0 | 1 | 2): Strategy =>
 export const gmv19SplitMnist: Protocol = {
   ...shared,
   id: "GMV19/split-mnist",
-  scenarios: threeScenarios(drawnPairs, growing(drawnPairs)),
+  scenarios: threeScenarios(drawnPairs, "growing"),
   model: mlp({ hidden: [400, 400] }),
   optimizer: adam({ lr: 1e-3 }),
   training: { batch: 128, steps: 2000, dropLast: true },

@@ -4,7 +4,7 @@ import { adam } from "../../optim/optimizers/adam.ts";
 import { sgd } from "../../optim/optimizers/sgd.ts";
 import * as s from "../../strategies/index.ts";
 import type { Protocol, PublishedCell } from "../conform.ts";
-import { growing, pairs, threeScenarios } from "../parts/pairs.ts";
+import { pairs, threeScenarios } from "../parts/pairs.ts";
 import { perceptron } from "../parts/perceptron.ts";
 
 type Numbers = readonly [mean: number, deviation: number];
@@ -37,7 +37,7 @@ export const hsu18SplitMnist: Protocol = {
   id: "HSU18/split-mnist",
   source: "Hsu, Liu, Ramasamy and Kira 2018, arXiv:1810.12488, table 2, with the settings of its scripts",
   data: "mnist",
-  scenarios: threeScenarios(pairs, growing(pairs)),
+  scenarios: threeScenarios(pairs, "growing"),
   model: perceptron([400, 400]),
   optimizer: adam({ lr: 1e-3 }),
   training: { batch: 128, epochs: 4 },
