@@ -3,6 +3,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { stale } from "./support/barrels.ts";
 import { catalogueIsTrue } from "./support/catalogue.ts";
+import { camel, filesOf } from "./support/members.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 const order = [
@@ -19,6 +20,15 @@ const order = [
   "sweeps",
   "dsl",
 ];
+
+/** The rooms of the folders that have many files: of strategies by what is kept, of layers by what they do. */
+const rooms = {
+  strategies:
+    "regularisation projection replay prototypes architecture adapters plasticity baselines testtime acquisition".split(
+      " ",
+    ),
+  "models/layers": "basic conv norm attention recurrent ssm moe memory graph".split(" "),
+};
 
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true })
@@ -66,15 +76,19 @@ describe("the layout", () => {
   });
 
   test("strategies do not import one another", () => {
-    const methods = library.filter(
-      (file) => /^lib\/strategies\/[^/]+\.ts$/.test(file) && !/(strategy|index)\.ts$/.test(file),
-    );
+    const methods = filesOf("strategies", ["strategy.ts"]).map((file) => `lib/strategies/${file}`);
     const among = methods.flatMap((file) =>
       imports(file, readFileSync(join(root, file), "utf8"))
         .filter((target) => methods.includes(target))
         .map((target) => `${file} imports ${target}`),
     );
     expect(among).toEqual([]);
+  });
+
+  test.each(Object.entries(rooms))("each file of lib/%s is in one of its rooms", (folder, allowed) => {
+    const files = filesOf(folder, ["strategy.ts"]);
+    expect(files.filter((file) => file.split("/").length !== 2 || !allowed.includes(dirname(file)))).toEqual([]);
+    expect(new Set(files.map(camel)).size, "names are flat: no two rooms have the same").toBe(files.length);
   });
 
   test("no file has more than 400 lines", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { flopsDone, tf } from "../../lib/engine/index.ts";
 import { sgd } from "../../lib/optim/index.ts";
-import { replay } from "../../lib/strategies/replay.ts";
+import { replay } from "../../lib/strategies/replay/replay.ts";
 import { limit } from "../../lib/streams/operators/limit.ts";
 import type { Stream } from "../../lib/streams/stream.ts";
 import { lints } from "../../lib/train/lints.ts";

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { decode, tf } from "../../lib/engine/index.ts";
 import { net } from "../../lib/models/index.ts";
-import { derExpand } from "../../lib/strategies/der-expand.ts";
+import { derExpand } from "../../lib/strategies/architecture/der-expand.ts";
 import type { Strategy } from "../../lib/strategies/strategy.ts";
 import { open, type Session } from "../../lib/train/session.ts";
 import { advance, numbers, run, spec, stream } from "./support.ts";

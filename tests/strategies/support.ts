@@ -1,5 +1,5 @@
 /** Small experiments that every strategy can be put through. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { blobs } from "../../lib/data/blobs.ts";
 import { tf } from "../../lib/engine/index.ts";
 import { mlp } from "../../lib/models/index.ts";
@@ -13,21 +13,17 @@ import type { Stream } from "../../lib/streams/stream.ts";
 import type { TrainEvent } from "../../lib/train/events.ts";
 import { open, type Session } from "../../lib/train/session.ts";
 import { evaluation, type RunSpec, training } from "../../lib/train/spec.ts";
+import { camel, filesOf } from "../support/members.ts";
 
 type Factory = StrategyFactory<never, never>;
 
 const folder = new URL("../../lib/strategies/", import.meta.url).pathname;
 
 /** Every strategy by its file, with the text of the file. */
-export const found: readonly { readonly file: string; readonly name: string; readonly text: string }[] = readdirSync(
-  folder,
-)
-  .filter((file) => file.endsWith(".ts") && file !== "strategy.ts" && file !== "index.ts")
-  .map((file) => ({
-    file,
-    name: file.slice(0, -3).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase()),
-    text: readFileSync(folder + file, "utf8"),
-  }));
+export const found: readonly { readonly file: string; readonly name: string; readonly text: string }[] = filesOf(
+  "strategies",
+  ["strategy.ts"],
+).map((file) => ({ file, name: camel(file), text: readFileSync(folder + file, "utf8") }));
 
 /** The factory that a file exports under its own name. */
 export async function load({ file, name }: { file: string; name: string }): Promise<Factory> {

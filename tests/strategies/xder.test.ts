@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { decode, tf } from "../../lib/engine/index.ts";
 import { agesOf, implanted } from "../../lib/strategies/parts/prepared.ts";
+import { xder } from "../../lib/strategies/replay/xder.ts";
 import type { Step } from "../../lib/strategies/strategy.ts";
-import { xder } from "../../lib/strategies/xder.ts";
 import { open } from "../../lib/train/session.ts";
 import { stepOf } from "./linear.ts";
 import { advance, spec, stream } from "./support.ts";

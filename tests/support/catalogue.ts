@@ -1,6 +1,7 @@
 /** Writes CATALOGUE.md from the doc comments of everything that is one file each; `--check` only says whether it is true. */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { camel, filesOf } from "./members.ts";
 import { proofs } from "./proofs.ts";
 import { published } from "./published.ts";
 
@@ -35,7 +36,7 @@ interface Entry {
 function entry(folder: string, name: string): Entry | undefined {
   const path = `lib/${folder}/${name}`;
   const text = readFileSync(join(root, path), "utf8");
-  const main = name.slice(0, -3).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+  const main = camel(name);
   const doc = new RegExp(`/\\*\\*((?:(?!\\*/)[\\s\\S])*)\\*/\\s*export (?:const|(?:async )?function) ${main}\\b`).exec(
     text,
   )?.[1];
@@ -59,15 +60,12 @@ const cell = (text: string): string => text.replace(/\|/g, "\\|");
 /** The text of the catalogue. */
 export function catalogue(): string {
   const sections = parts.flatMap(([folder, heading, contracts]) => {
-    let names: string[];
-    try {
-      names = readdirSync(join(root, "lib", folder)).filter(
-        (n) => n.endsWith(".ts") && n !== "index.ts" && !contracts.includes(n.slice(0, -3)),
-      );
-    } catch {
-      return [];
-    }
-    const entries = names.sort().flatMap((name) => entry(folder, name) ?? []);
+    if (!existsSync(join(root, "lib", folder))) return [];
+    const names = filesOf(
+      folder,
+      contracts.map((contract) => `${contract}.ts`),
+    );
+    const entries = names.flatMap((name) => entry(folder, name) ?? []);
     if (entries.length === 0) return [];
     const known = folder === "strategies" ? proofs() : undefined;
     const rows = entries.map(

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { mapTensors, tf } from "../../lib/engine/index.ts";
 import { sgd } from "../../lib/optim/index.ts";
-import { ewc } from "../../lib/strategies/ewc.ts";
-import { gpm } from "../../lib/strategies/gpm.ts";
-import { hpcr } from "../../lib/strategies/hpcr.ts";
-import { si } from "../../lib/strategies/si.ts";
+import { gpm } from "../../lib/strategies/projection/gpm.ts";
+import { ewc } from "../../lib/strategies/regularisation/ewc.ts";
+import { si } from "../../lib/strategies/regularisation/si.ts";
+import { hpcr } from "../../lib/strategies/replay/hpcr.ts";
 import { strategy } from "../../lib/strategies/strategy.ts";
 import { lints } from "../../lib/train/lints.ts";
 import { run, spec, stream } from "../strategies/support.ts";

@@ -1,0 +1,56 @@
+import { tf, tfLayers } from "../../../engine/index.ts";
+import { layer, put, requireCount } from "../../layer.ts";
+import type { Params } from "../../model.ts";
+import { product } from "../../parts/product.ts";
+
+/** Options of `embedding`. */
+export interface EmbeddingOptions {
+  /** Whether each place has a vector of its own that is added: layers that look at all places at once need it. Default true. */
+  readonly positions?: boolean;
+}
+
+/**
+ * Gives every token of a sequence a trained vector: `[length]` whole numbers from 0 to `tokens` − 1 become `[length, units]`.
+ *
+ * Weights begin normal with deviation 0.02, as in GPT-2. Of data from a text, `tokens` is `data.classes.length`.
+ *
+ * @example
+ * ```ts
+ * import { net } from "thalweg";
+ * net().embedding(26, 32).transformer(4).features([16]); // [16, 32]
+ * ```
+ */
+export const embedding = layer(
+  "embedding",
+  { accepts: ["sequence"], gives: "sequence" },
+  (tokens: number, units: number, { positions = true }: EmbeddingOptions = {}) => {
+    requireCount("embedding", "tokens", tokens);
+    requireCount("embedding", "units", units);
+    return {
+      options: { tokens, units, positions },
+      shape(input) {
+        if (input.length !== 1)
+          throw new RangeError(`embedding: a sequence of tokens is required, got shape [${input}]; put it first`);
+        return [input[0]!, units];
+      },
+      init: (rng, [length]) => ({
+        tokens: { kernel: rng.at("kernel").normals([tokens, units], 0, 0.02) },
+        ...(positions && { places: { kernel: rng.at("places").normals([length!, units], 0, 0.02) } }),
+      }),
+      apply(x, params, mode) {
+        // a product with ones and zeros: its gradient is another, and no rows have to be added up one by one
+        const chosen = tf.cast(tf.oneHot(tf.cast(x, "int32"), tokens), "float32");
+        const given = product(chosen, params, "tokens", mode);
+        return positions ? tf.add(given, (params.places as { kernel: tf.Tensor }).kernel) : given;
+      },
+      counterpart(x, name, params) {
+        if (positions)
+          throw new TypeError(
+            "layersModel: layers that tf.layers has too are required, got embedding with positions; save the network as ONNX, or make it with { positions: false }",
+          );
+        const options = { name, inputDim: tokens, outputDim: units, embeddingsInitializer: "zeros" } as const;
+        return put(tfLayers.layers.embedding(options), x, [(params.tokens as Params).kernel]);
+      },
+    };
+  },
+);

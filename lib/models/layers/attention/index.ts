@@ -1,0 +1,3 @@
+// Written by `npm run gen`.
+export * from "./embedding.ts";
+export * from "./transformer.ts";

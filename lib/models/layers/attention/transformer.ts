@@ -1,0 +1,77 @@
+import { nn, tf } from "../../../engine/index.ts";
+import { requireCount, sameLayer } from "../../layer.ts";
+import type { Params } from "../../model.ts";
+import { normParams, product, productParams } from "../../parts/product.ts";
+
+/** Options of `transformer`. */
+export interface TransformerOptions {
+  /** Width of the inner layer, in widths of the sequence. Default 4. */
+  readonly widen?: number;
+  /** Whether a place sees those before it and itself alone, as predicting the next token needs. Default true. */
+  readonly causal?: boolean;
+}
+
+/**
+ * One block of a transformer: attention of `heads` heads and two dense layers, each normalised before and added to what came in.
+ *
+ * `x + A(norm(x))`, then `x + W₂ gelu(W₁ norm(x))`. Vaswani et al. 2017, section 3; normalised before as in GPT-2 (Radford et al. 2019).
+ *
+ * @example
+ * ```ts
+ * import { net } from "thalweg";
+ * net().embedding(65, 48).transformer(4).transformer(4).layerNorm().features([32]); // [32, 48]
+ * ```
+ */
+export const transformer = sameLayer(
+  "transformer",
+  (heads: number, { widen = 4, causal = true }: TransformerOptions = {}) => {
+    requireCount("transformer", "heads", heads);
+    requireCount("transformer", "widen", widen);
+    return {
+      options: { heads, widen, causal },
+      shape(input) {
+        if (input.length !== 2 || input[1]! % heads !== 0)
+          throw new RangeError(
+            `transformer: a sequence whose width is a multiple of ${heads} heads is required, got shape [${input}]; put embedding(tokens, units) before it`,
+          );
+        return input;
+      },
+      init(rng, [, units]): Params {
+        const drawn = (part: string, inputs: number, outputs: number): Params =>
+          productParams(rng.at(part), inputs, outputs);
+        return {
+          before: normParams(units!),
+          ...Object.fromEntries(["query", "key", "value", "out"].map((part) => [part, drawn(part, units!, units!)])),
+          between: normParams(units!),
+          up: drawn("up", units!, widen * units!),
+          down: drawn("down", widen * units!, units!),
+        };
+      },
+      apply(x, params, mode) {
+        const [n, length, units] = x.shape as [number, number, number];
+        const norm = (of: tf.Tensor, part: string): tf.Tensor => {
+          const { scale, shift } = params[part] as { readonly scale: tf.Tensor; readonly shift: tf.Tensor };
+          return nn.layerNormalise(of, scale, shift);
+        };
+        const split = (of: tf.Tensor): tf.Tensor =>
+          tf.transpose(tf.reshape(of, [n, length, heads, units / heads]), [0, 2, 1, 3]);
+        const first = norm(x, "before");
+        const [query, key, value] = ["query", "key", "value"].map((part) => split(product(first, params, part, mode)));
+        const seen = nn.attention(query!, key!, value!, causal ? before(length) : undefined);
+        const joined = tf.reshape(tf.transpose(seen, [0, 2, 1, 3]), [n, length, units]);
+        const attended = tf.add(x, product(joined, params, "out", mode));
+        const inner = nn.gelu(product(norm(attended, "between"), params, "up", mode));
+        return tf.add(attended, product(inner, params, "down", mode));
+      },
+    };
+  },
+  ["sequence"],
+);
+
+/** `[length, length]`: what is added to the score of a place that comes later. */
+function before(length: number): tf.Tensor {
+  const hidden = Float32Array.from({ length: length * length }, (_, i) =>
+    i % length > Math.floor(i / length) ? -1e9 : 0,
+  );
+  return tf.tensor2d(hidden, [length, length]);
+}

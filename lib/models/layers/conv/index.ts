@@ -1,0 +1,3 @@
+// Written by `npm run gen`.
+export * from "./conv.ts";
+export * from "./pool.ts";

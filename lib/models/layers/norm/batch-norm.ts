@@ -1,0 +1,49 @@
+import { nn, tf, tfLayers } from "../../../engine/index.ts";
+import { put, sameLayer } from "../../layer.ts";
+
+/** Options of `batchNorm`. */
+export interface BatchNormOptions {
+  /** Share of a batch's statistics that goes into the running ones. Default 0.1. */
+  readonly momentum?: number;
+  /** Added to the variance. Default 1e-5. */
+  readonly epsilon?: number;
+}
+
+/**
+ * Normalises each channel by the batch's mean and variance in training, by running ones at test time (Ioffe and Szegedy 2015).
+ *
+ * The running variance is the unbiased one, as PyTorch keeps it.
+ *
+ * @example
+ * ```ts
+ * import { net } from "thalweg";
+ * net().conv(8, 3).batchNorm().relu();
+ * ```
+ */
+export const batchNorm = sameLayer("batchNorm", ({ momentum = 0.1, epsilon = 1e-5 }: BatchNormOptions = {}) => ({
+  options: { momentum, epsilon },
+  shape: (input) => input,
+  init: (_rng, input) => ({ scale: tf.ones([input.at(-1)!]), shift: tf.zeros([input.at(-1)!]) }),
+  statistics: (input) => ({ mean: tf.zeros([input.at(-1)!]), variance: tf.ones([input.at(-1)!]) }),
+  apply(x, params, mode) {
+    const [scale, shift] = [params.scale as tf.Tensor, params.shift as tf.Tensor];
+    if (!mode.training) {
+      const inverse = tf.mul(tf.rsqrt(tf.add(mode.read("variance"), epsilon)), scale);
+      return tf.add(tf.mul(tf.sub(x, mode.read("mean")), inverse), shift);
+    }
+    const { y, mean, variance } = nn.batchNormalise(x, scale, shift, epsilon);
+    const blend = (old: tf.Tensor, now: tf.Tensor): tf.Tensor =>
+      tf.add(tf.mul(old, 1 - momentum), tf.mul(now, momentum));
+    mode.write("mean", blend(mode.read("mean"), mean));
+    const count = x.size / x.shape.at(-1)!;
+    mode.write("variance", blend(mode.read("variance"), tf.mul(variance, count / Math.max(1, count - 1))));
+    return y;
+  },
+  counterpart: (x, name, { scale, shift }, { mean, variance }) =>
+    put(tfLayers.layers.batchNormalization({ name, momentum: 1 - momentum, epsilon }), x, [
+      scale,
+      shift,
+      mean,
+      variance,
+    ]),
+}));

@@ -1,0 +1,4 @@
+// Written by `npm run gen`.
+export * from "./batch-norm.ts";
+export * from "./layer-norm.ts";
+export * from "./normalise.ts";

@@ -1,0 +1,2 @@
+// Written by `npm run gen`.
+export * from "./acquire.ts";

@@ -1,0 +1,8 @@
+// Written by `npm run gen`.
+export * from "./der-expand.ts";
+export * from "./hat.ts";
+export * from "./packnet.ts";
+export * from "./pnn.ts";
+export * from "./separate-networks.ts";
+export * from "./wsn.ts";
+export * from "./xdg.ts";

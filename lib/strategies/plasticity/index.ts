@@ -1,0 +1,5 @@
+// Written by `npm run gen`.
+export * from "./continual-backprop.ts";
+export * from "./l2-init.ts";
+export * from "./shrink-and-perturb.ts";
+export * from "./upgd.ts";

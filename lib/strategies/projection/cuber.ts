@@ -1,0 +1,168 @@
+import type { Examples } from "../../data/dataset.ts";
+import { gather } from "../../data/dataset.ts";
+import { disposeTree, jit, tf, valueAndGrad } from "../../engine/index.ts";
+import { crossEntropies, masked, type Weights } from "../../models/network.ts";
+import { inputsOf, type LayerPath, layerAt, requireDense, withLayers } from "../parts/layers.ts";
+import { evaluated } from "../parts/per-example.ts";
+import { type Bases, basisTensors, outside, withRows } from "../parts/subspace.ts";
+import { type Context, requireNumber, requireWhole, strategy } from "../strategy.ts";
+
+/** What a past task has left: the directions of its inputs and its gradient at its end, `[d + 1, units]`, layer by layer. */
+interface Past {
+  readonly bases: Bases;
+  readonly gradients: ReadonlyMap<LayerPath, Float32Array>;
+}
+
+interface Memory {
+  readonly past: readonly Past[];
+  readonly tensors: { readonly bases: { readonly [path: LayerPath]: tf.Tensor } };
+}
+
+/**
+ * CUBER: gradient projection that lets go of past tasks which the new one helps.
+ *
+ * Before an experience its gradient g is compared, layer by layer, with the gradient each past task had at its end: where the part of g in
+ * that task's input subspace is at least `sufficient` of g and its cosine with the task's gradient at least `positive`, the task's
+ * directions are free; all others are projected out as in `gpm`. Where all are free the layer's weights are as plain training moves them.
+ *
+ * Lin et al. 2022, arXiv:2211.00789, definitions 1–3 and algorithm 1. Dense layers only. Memory grows with the number of tasks; a step's
+ * projection takes at most a square matrix for each layer.
+ * Differs from the paper: the choice is made once, at the start of an experience; free directions have no penalty of their own.
+ *
+ * @example
+ * ```ts
+ * import { cuber } from "thalweg";
+ * cuber({ sufficient: 0.5, positive: 0 });
+ * ```
+ */
+export const cuber = strategy(
+  "cuber",
+  {
+    /** Share of the squared length of inputs that a task's basis holds, in (0, 1]. */
+    share: 0.95,
+    /** Examples that bases and gradients are made of. */
+    samples: 125,
+    /** How much of the new gradient must lie in a past task's subspace for the two to be related, in [0, 1]. */
+    sufficient: 0.5,
+    /** The least cosine of gradients for a past task to be helped, in [−1, 1]. */
+    positive: 0,
+  },
+  ({ share, samples, sufficient, positive }) => {
+    requireNumber("cuber", "share", share, 1e-6, 1);
+    requireWhole("cuber", "samples", samples, 1);
+    requireNumber("cuber", "sufficient", sufficient, 0, 1);
+    requireNumber("cuber", "positive", positive, -1, 1);
+    return {
+      role: "projection",
+      init(context): Memory {
+        requireDense("cuber", context);
+        return { past: [], tensors: { bases: {} } };
+      },
+      beforeExperience({ past }: Memory, { train, task, index }, context): Memory {
+        if (index === 0 || past.length === 0) return { past, tensors: { bases: {} } };
+        const fresh = gradients(train, task, samples, context);
+        const held = new Map<LayerPath, Float64Array[]>();
+        for (const { bases, gradients: old } of past) {
+          for (const [path, basis] of bases) {
+            const g = fresh.get(path)!;
+            const inside = projected(g, basis);
+            const related = length(inside) >= sufficient * length(g);
+            const helped = cosine(inside, padded(old.get(path)!, g, basis)) >= positive;
+            if (related && helped) continue;
+            const width = basis[0]?.length ?? 0;
+            const all = held.get(path) ?? [];
+            held.set(path, withRows(all, Float32Array.from(basis.flatMap((d) => [...d])), width, 1 - 1e-6));
+          }
+        }
+        return { past, tensors: { bases: basisTensors(held) } };
+      },
+      gradient: ({ tensors }, gradient) =>
+        withLayers(gradient, Object.keys(tensors.bases), (g, path) => outside(g, tensors.bases[path]!)),
+      afterExperience({ past, tensors }: Memory, { train, task }, context): Memory {
+        if (train.length === 0) return { past, tensors };
+        const bases = new Map<LayerPath, Float64Array[]>();
+        for (const { path, rows, width } of inputsOf(train, samples, context))
+          if (path !== "head" || context.stream.head !== "multi") bases.set(path, withRows([], rows, width, share));
+        return { past: [...past, { bases, gradients: gradients(train, task, samples, context) }], tensors };
+      },
+    };
+  },
+  ["boundary"],
+);
+
+/** The gradient of the mean loss of some examples of a task, `[d + 1, units]` for each layer. */
+function gradients(
+  examples: Examples,
+  task: number,
+  samples: number,
+  { network, weights, statistics, mask, rng, experience }: Context,
+): Map<LayerPath, Float32Array> {
+  const at = rng.at("gradient", experience).sample(examples.length, Math.min(samples, examples.length));
+  const x = tf.tensor(gather(examples, at), [at.length, ...examples.shape]);
+  const y = tf.tensor1d(
+    Int32Array.from(at, (i) => examples.labels[i]!),
+    "int32",
+  );
+  const row = mask(Int32Array.of(task));
+  const open = row === null ? null : tf.tensor(row.data, row.shape as number[], "float32");
+  const found = jit(
+    (w: Weights, inputs: tf.Tensor, labels: tf.Tensor, columns: tf.Tensor | null) =>
+      valueAndGrad(
+        (now: Weights) => tf.mean(crossEntropies(masked(evaluated(network, now, statistics, inputs), columns), labels)),
+        w,
+      ).grads,
+    { name: "gradient" },
+  )(weights, x, y, open);
+  const out = new Map<LayerPath, Float32Array>();
+  const visit = (node: object, path: string): void => {
+    for (const [name, child] of Object.entries(node)) {
+      const inner = path === "" ? name : `${path}/${name}`;
+      if (!("dataId" in (child as object)) && !("kernel" in (child as object))) visit(child as object, inner);
+      else if ("kernel" in (child as object)) {
+        const { kernel, bias } = layerAt(found, inner);
+        const data = new Float32Array(kernel.size + kernel.shape[1]);
+        data.set(kernel.dataSync());
+        if (bias !== undefined) data.set(bias.dataSync(), kernel.size);
+        out.set(inner, data);
+      }
+    }
+  };
+  visit({ model: found.model, head: found.head }, "");
+  disposeTree([found, x, y]);
+  open?.dispose();
+  return out;
+}
+
+/** The part of a matrix with a row for each input that lies in the span of a basis. */
+function projected(matrix: Float32Array, basis: readonly Float64Array[]): Float32Array {
+  const out = new Float32Array(matrix.length);
+  for (const direction of basis) {
+    const units = matrix.length / direction.length;
+    for (let u = 0; u < units; u++) {
+      let along = 0;
+      for (let i = 0; i < direction.length; i++) along += direction[i]! * matrix[i * units + u]!;
+      for (let i = 0; i < direction.length; i++) out[i * units + u]! += along * direction[i]!;
+    }
+  }
+  return out;
+}
+
+/** An older gradient in the shape of a newer one whose layer has more units. */
+function padded(old: Float32Array, like: Float32Array, basis: readonly Float64Array[]): Float32Array {
+  if (old.length === like.length) return old;
+  const inputs = basis[0]!.length;
+  const [from, to] = [old.length / inputs, like.length / inputs];
+  const out = new Float32Array(like.length);
+  for (let i = 0; i < inputs; i++) out.set(old.subarray(i * from, (i + 1) * from), i * to);
+  return out;
+}
+
+function length(a: Float32Array): number {
+  return Math.sqrt(a.reduce((sum, v) => sum + v * v, 0));
+}
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  let along = 0;
+  for (let i = 0; i < a.length; i++) along += a[i]! * b[i]!;
+  return along / (length(a) * length(b) + 1e-30);
+}

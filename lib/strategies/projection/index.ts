@@ -1,0 +1,7 @@
+// Written by `npm run gen`.
+export * from "./agem.ts";
+export * from "./cuber.ts";
+export * from "./gem.ts";
+export * from "./gpm.ts";
+export * from "./ogd.ts";
+export * from "./owm.ts";

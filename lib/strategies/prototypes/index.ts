@@ -1,0 +1,8 @@
+// Written by `npm run gen`.
+export * from "./acil.ts";
+export * from "./fecam.ts";
+export * from "./fetril.ts";
+export * from "./kalman.ts";
+export * from "./nearest-mean.ts";
+export * from "./ranpac.ts";
+export * from "./slda.ts";

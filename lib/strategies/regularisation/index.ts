@@ -1,0 +1,10 @@
+// Written by `npm run gen`.
+export * from "./center-loss.ts";
+export * from "./ewc.ts";
+export * from "./l2-anchor.ts";
+export * from "./lfl.ts";
+export * from "./lwf.ts";
+export * from "./mas.ts";
+export * from "./momentum-interpolation.ts";
+export * from "./rwalk.ts";
+export * from "./si.ts";
