@@ -172,7 +172,8 @@ function listing(cells: readonly Listed[]): string {
     .flatMap(({ id, protocol, scenario, name }) => {
       const [mean, spread] = protocol.cells.find((cell) => cell.name === name)!.published[scenario]!;
       const band = bandOf(protocol, spread, 3);
-      const row = `  ${id.padEnd(width)}  ${mean.toFixed(2).padStart(6)} ${protocol.spread.kind === "floor" ? "−" : "±"} ${band.toFixed(1)}`;
+      const room = protocol.spread.kind === "floor" ? "at least" : `± ${band.toFixed(1)}`;
+      const row = `  ${id.padEnd(width)}  ${mean.toFixed(2).padStart(6)} ${room}`;
       const head =
         protocol.source === source
           ? []

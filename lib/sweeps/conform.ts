@@ -1,5 +1,6 @@
 /** Published protocols as data, and runs of them against their published numbers. */
 import type { Dataset, Kind } from "../data/dataset.ts";
+import { studentQuantile } from "../metrics/parts/distributions.ts";
 import { deviation, mean as meanOf } from "../metrics/parts/summaries.ts";
 import type { Model } from "../models/model.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
@@ -64,10 +65,8 @@ export interface Protocol {
     of(events: readonly TrainEvent[]): number;
     keeps?(event: TrainEvent): boolean;
   };
-  /** What the spread of the published numbers is, over how many runs; `floor`: the numbers are bounds from below, less `points`. */
-  readonly spread:
-    | { readonly kind: "error" | "deviation"; readonly runs: number }
-    | { readonly kind: "floor"; readonly points: number };
+  /** What the spread of the published numbers is, over how many runs; `floor`: the numbers are bounds from below. */
+  readonly spread: { readonly kind: "error" | "deviation"; readonly runs: number } | { readonly kind: "floor" };
   /** Conventions of the source that differ between libraries. */
   readonly conventions: readonly string[];
   readonly cells: readonly PublishedCell[];
@@ -100,11 +99,12 @@ export interface Conformance {
 
 /**
  * How far from a published mean an independent mean may lie: for standard errors three of them, widened by the root of the ratio of seeds;
- * for deviations two of them over the root of the seeds plus one point; two points at the least. For a bound from below, its points.
- * Where the source gives no spread, the deviation `own` of the runs here takes its place.
+ * for deviations two of them over the root of the seeds plus one point; two points at the least. Where the source gives no spread, the
+ * deviation `own` of the runs here takes its place. A bound from below is met by what is above it, or whose 95 % interval over the seeds
+ * here has it inside: half of that interval, which one seed does not have.
  */
 export function bandOf({ spread: how }: Protocol, spread: number | undefined, seeds: number, own = 0): number {
-  if (how.kind === "floor") return how.points;
+  if (how.kind === "floor") return seeds < 2 ? 0 : (studentQuantile(0.975, seeds - 1) * own) / Math.sqrt(seeds);
   if (how.kind === "error") {
     const error = spread ?? own / Math.sqrt(how.runs);
     return Math.max(2, 3 * error * Math.sqrt(how.runs / seeds));
@@ -177,26 +177,44 @@ export async function conform(
       if (!isDivergence(error)) throw error;
     }
   }
-  const diverged = values.length === 0;
-  const mean = diverged ? Number.NaN : meanOf(values);
+  return judged(
+    protocol,
+    scenario,
+    cell,
+    protocol.data === null ? generated : data.name,
+    values,
+    seeds - values.length,
+  );
+}
+
+/** What the values of a cell's seeds on some data say, `diverged` seeds left out. */
+export function judged(
+  protocol: Protocol,
+  scenario: string,
+  cell: PublishedCell,
+  on: string,
+  values: readonly number[],
+  diverged: number,
+): Conformance {
+  const mean = values.length === 0 ? Number.NaN : meanOf(values);
   const [published, spread] = cell.published[scenario] ?? [null];
   const of = protocol.data ?? generated;
-  const on = protocol.data === null ? generated : data.name;
-  const known = on === of && published !== null && cell.remembered !== true;
+  const known = on === of && published !== null && cell.remembered !== true && values.length > 0;
   const own = values.length > 1 ? deviation(values) : 0;
-  const band = known && !diverged ? bandOf(protocol, spread, values.length, own) : null;
+  const band = known ? bandOf(protocol, spread, values.length, own) : null;
   const short = published === null ? 0 : published - mean;
   const inside = (protocol.spread.kind === "floor" ? short : Math.abs(short)) <= (band ?? 0);
+  const verdict = inside ? "in band" : "out of band";
   return {
-    cell: `${protocol.id}/${scenario}/${name}`,
+    cell: `${protocol.id}/${scenario}/${cell.name}`,
     strategies: cell.strategies.map((s) => s.spec.name),
     data: on,
     values,
-    diverged: seeds - values.length,
+    diverged,
     mean,
     published: published === null ? null : { mean: published, of },
     band,
-    verdict: diverged ? "diverged" : band === null ? "band unknown" : inside ? "in band" : "out of band",
+    verdict: values.length === 0 ? "diverged" : band === null ? "band unknown" : verdict,
     conventions: cell.differs === undefined ? protocol.conventions : [...protocol.conventions, cell.differs],
   };
 }

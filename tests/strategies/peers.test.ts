@@ -189,6 +189,7 @@ describe("scikit-learn and NumPy say the same", () => {
     slda: s.slda({ of: "inputs", shrinkage: 0.01 }),
     fecam: s.fecam({ of: "inputs" }),
     acil: s.acil({ of: "inputs", units: 16, ridge: 0.5 }),
+    ridge: s.ridge(),
     kalman: s.kalman({ of: "inputs", drift: "fixed", keep: 1, prior: 2, noise: 0.3 }),
   };
 

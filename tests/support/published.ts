@@ -59,15 +59,13 @@ export function published(): string {
       `### ${protocol.id}\n\n${protocol.source}.${table.length === 0 ? "" : `\n\n${head}\n${table.join("\n")}`}${told.length === 0 ? "" : `\n\n${told.join(" ")}`}\n`,
     ];
   });
-  // Only numbers of the source's own data have a band.
-  const banded = Object.values(recorded)
-    .flatMap(({ cells }) => Object.values(cells))
-    .filter(({ band }) => band !== null);
-  const met = (cells: readonly Cell[]): string =>
-    `${cells.filter(({ verdict }) => verdict === "in band").length} of ${cells.length}`;
-  const [one, several] = [
-    banded.filter(({ values }) => values.length === 1),
-    banded.filter(({ values }) => values.length > 1),
-  ];
-  return `## Published numbers\n\nOf several seeds ${met(several)} are in band; of one seed, whose bands are wide and which count for no method, ${met(one)}. Percent, or what the protocol says; \`npx thalweg conform\` runs them.\n\n${tables.join("\n")}`;
+  const cells = Object.values(recorded).flatMap(({ cells }) => Object.values(cells));
+  const own = cells.filter(({ published, verdict }) => published !== null && verdict !== "band unknown");
+  const unknown = Object.entries(recorded).flatMap(([data, { cells }]) =>
+    Object.values(cells).filter(({ published, verdict }) => verdict === "band unknown" && published?.of === data),
+  );
+  const met = (of: readonly Cell[]): string =>
+    `${of.filter(({ verdict }) => verdict === "in band").length} of ${of.length}`;
+  const seeds = (from: number, to = from): Cell[] => own.filter(({ values: v }) => v.length >= from && v.length <= to);
+  return `## Published numbers\n\nOf three seeds and more ${met(seeds(3, Infinity))} are in band, of two ${met(seeds(2))}; of one seed, whose bands are wide and which count for no method, ${met(seeds(1))}. Of ${unknown.length} more the band is unknown: their numbers were never read in the source, or their settings were not found. A bound from below is met from above, or where the 95 % interval of the seeds reaches it. Percent, or what the protocol says; \`npx thalweg conform\` runs them.\n\n${tables.join("\n")}`;
 }

@@ -14,7 +14,7 @@ import { split } from "../../lib/streams/operators/split.ts";
 import { classes } from "../../lib/streams/sources/classes.ts";
 import { regression } from "../../lib/streams/sources/regression.ts";
 import type { Stream } from "../../lib/streams/stream.ts";
-import { bandOf, type Conformance, conform, type Protocol, relationsMet } from "../../lib/sweeps/conform.ts";
+import { bandOf, type Conformance, conform, judged, type Protocol, relationsMet } from "../../lib/sweeps/conform.ts";
 import { conformCells, conformCommand } from "../../lib/sweeps/conform-command.ts";
 import { der20SplitMnist } from "../../lib/sweeps/protocols/der20.ts";
 import { onlineSplitCifar100 } from "../../lib/sweeps/protocols/soutif23.ts";
@@ -119,14 +119,26 @@ describe("a cell of a published table", () => {
     expect(few.band).not.toBeNull();
   });
 
-  test("has a band of three standard errors, two deviations and a point, or the points of a bound from below", () => {
+  test("has a band of three standard errors, two deviations and a point, or the interval of the seeds below a bound", () => {
     const of = (spread: Protocol["spread"]): Protocol => ({ ...protocol, spread });
     expect(bandOf(of({ kind: "error", runs: 20 }), 0.5, 5)).toBeCloseTo(3 * 0.5 * 2);
     expect(bandOf(of({ kind: "deviation", runs: 10 }), 3, 4)).toBeCloseTo(4);
     expect(bandOf(of({ kind: "deviation", runs: 10 }), undefined, 4)).toBe(2);
     expect(bandOf(of({ kind: "deviation", runs: 10 }), undefined, 4, 3)).toBeCloseTo(4);
     expect(bandOf(of({ kind: "error", runs: 20 }), undefined, 4, 3)).toBeCloseTo(4.5);
-    expect(bandOf(of({ kind: "floor", points: 3 }), undefined, 4)).toBe(3);
+    // t(3) at 97.5 % is 3.1824
+    expect(bandOf(of({ kind: "floor" }), undefined, 4, 2)).toBeCloseTo(3.1824, 4);
+    expect(bandOf(of({ kind: "floor" }), undefined, 1)).toBe(0);
+  });
+
+  test("a bound from below is met from above, or from within the interval of the seeds, and by no tolerance", () => {
+    const bound: Protocol = { ...protocol, spread: { kind: "floor" } };
+    const cell = { ...protocol.cells[0]!, published: { class: [80] as const } };
+    const verdict = (...values: number[]) => judged(bound, "class", cell, bound.data!, values, 0).verdict;
+    expect(verdict(80.1)).toBe("in band");
+    expect(verdict(79.9)).toBe("out of band");
+    expect(verdict(79.5, 79.5, 79.5)).toBe("out of band");
+    expect(verdict(78, 81, 80.5)).toBe("in band");
   });
 
   test("stands in relations to others that were run", async () => {

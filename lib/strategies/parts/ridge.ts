@@ -1,4 +1,4 @@
-/** Ridge regression onto classes over random features: exact, and the same whatever the order in which examples come. */
+/** Ridge regression onto classes over vectors or random features of them: exact, and the same whatever the order in which examples come. */
 
 import type { Examples } from "../../data/dataset.ts";
 import { type Rng, tf } from "../../engine/index.ts";
@@ -16,11 +16,11 @@ export interface RidgeSums {
   readonly counts: Float64Array;
 }
 
-/** The state of a ridge learner. */
+/** The state of a ridge learner; `projection` is there where the vectors go through a random layer. */
 export interface RidgeMemory {
   readonly sums: RidgeSums | null;
   readonly tensors:
-    | { readonly projection: tf.Tensor; readonly kernel?: tf.Tensor; readonly seen?: tf.Tensor }
+    | { readonly projection?: tf.Tensor; readonly kernel?: tf.Tensor; readonly seen?: tf.Tensor }
     | undefined;
 }
 
@@ -44,50 +44,55 @@ export function withRidgeRows(
   return { width, gram: gramOf(rows, width, sums?.gram.slice()), cross, counts };
 }
 
-/** The weights `(Σ h hᵀ + ridge · I)⁻¹ Σ h yᵀ`, `width × classes`. */
-export function ridgeWeights({ width, gram, cross, counts }: RidgeSums, ridge: number): Float64Array {
+/** The weights `(Σ h hᵀ + ridge · I)⁻¹ Σ h yᵀ`, `width × classes`; the ridge is on the first `pulled` of them. */
+export function ridgeWeights(
+  { width, gram, cross, counts }: RidgeSums,
+  ridge: number,
+  pulled: number = width,
+): Float64Array {
   const classes = counts.length;
   const a = gram.slice();
-  for (let i = 0; i < width; i++) a[i * width + i]! += ridge;
+  for (let i = 0; i < pulled; i++) a[i * width + i]! += ridge;
   const b = new Float64Array(width * classes);
   for (let c = 0; c < classes; c++) for (let i = 0; i < width; i++) b[i * classes + c] = cross[c * width + i]!;
   return solveSymmetric(a, b, width, classes);
 }
 
-/** `relu(vectors · projection)`. */
-function expanded(rows: Float32Array, width: number, projection: tf.Tensor): Float32Array {
-  const n = rows.length / width;
-  return tf.tidy(() =>
-    tf.relu(tf.matMul(tf.tensor2d(rows, [n, width]), projection as tf.Tensor2D)).dataSync(),
-  ) as Float32Array;
+/** *Traced.* `relu(vectors · projection)`, or without a random layer the vectors with a 1 behind each. */
+function expanded(vectors: tf.Tensor2D, projection: tf.Tensor | undefined): tf.Tensor2D {
+  if (projection === undefined) return tf.concat([vectors, tf.ones([vectors.shape[0], 1])], 1);
+  return tf.relu(tf.matMul(vectors, projection as tf.Tensor2D));
 }
 
-/** Settings of a ridge learner. */
-export interface RidgeOptions {
-  readonly of: Vectors;
-  /** Random features. */
+/** A random layer before the regression: how many units, and how its weights are drawn. */
+export interface RandomLayer {
   readonly units: number;
-  readonly ridge: number;
-  /** How the random projection is drawn. */
   readonly draw: (rng: Rng, inputs: number, units: number) => tf.Tensor;
 }
 
-/** The hooks of a learner that solves a ridge regression over random rectified features of the vectors after each experience. */
-export function ridgeHooks({ of, units, ridge, draw }: RidgeOptions): Hooks<RidgeMemory> {
+/**
+ * The hooks of a learner that solves a ridge regression after each experience: over random rectified features of the vectors, or over the
+ * vectors themselves with an intercept that is not pulled.
+ */
+export function ridgeHooks(of: Vectors, ridge: number, layer?: RandomLayer): Hooks<RidgeMemory> {
   const learn = ({ sums, tensors }: RidgeMemory, examples: Examples, context: Context): RidgeMemory => {
     if (examples.length === 0) return { sums, tensors };
     const { rows, width } = vectorsOf(of, examples, context);
-    const projection = tensors?.projection ?? draw(context.rng.at("projection"), width, units);
-    const next = withRidgeRows(sums, expanded(rows, width, projection), units, examples.labels, context.columns);
-    const kernel = tf.tensor2d(Float32Array.from(ridgeWeights(next, ridge)), [units, context.columns]);
-    return { sums: next, tensors: { projection, kernel, seen: tf.tensor1d(Float32Array.from(next.counts)) } };
+    const projection = tensors?.projection ?? layer?.draw(context.rng.at("projection"), width, layer.units);
+    const units = layer?.units ?? width + 1;
+    const whole = tf.tidy(() => expanded(tf.tensor2d(rows, [examples.length, width]), projection).dataSync());
+    const next = withRidgeRows(sums, whole as Float32Array, units, examples.labels, context.columns);
+    const weights = ridgeWeights(next, ridge, layer === undefined ? width : units);
+    const kernel = tf.tensor2d(Float32Array.from(weights), [units, context.columns]);
+    const seen = tf.tensor1d(Float32Array.from(next.counts));
+    return { sums: next, tensors: { kernel, seen, ...(projection !== undefined && { projection }) } };
   };
   return {
     init: (): RidgeMemory => ({ sums: null, tensors: undefined }),
     ...closedForm<RidgeMemory>(of, learn),
     predict({ tensors }, given) {
       if (tensors?.kernel === undefined) return given.logits;
-      const vectors = tf.relu(tf.matMul(predictedVectors(of, given), tensors.projection as tf.Tensor2D));
+      const vectors = expanded(predictedVectors(of, given), tensors.projection);
       const scores = tf.matMul(vectors, tensors.kernel as tf.Tensor2D);
       return amongSeen(scores, tensors.seen!, given.logits.shape[1]!);
     },

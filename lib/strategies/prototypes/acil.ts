@@ -33,10 +33,8 @@ export const acil = strategy(
     requireOneOf("acil", "of", of, vectorKinds);
     requireWhole("acil", "units", units, 1);
     requireNumber("acil", "ridge", ridge, 1e-12);
-    return ridgeHooks({
-      of,
+    return ridgeHooks(of, ridge, {
       units,
-      ridge,
       draw: (rng, inputs, width) => rng.uniforms([inputs, width], -1 / Math.sqrt(inputs), 1 / Math.sqrt(inputs)),
     });
   },

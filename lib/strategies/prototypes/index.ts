@@ -5,4 +5,5 @@ export * from "./fetril.ts";
 export * from "./kalman.ts";
 export * from "./nearest-mean.ts";
 export * from "./ranpac.ts";
+export * from "./ridge.ts";
 export * from "./slda.ts";

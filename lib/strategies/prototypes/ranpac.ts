@@ -32,6 +32,6 @@ export const ranpac = strategy(
     requireOneOf("ranpac", "of", of, vectorKinds);
     requireWhole("ranpac", "units", units, 1);
     requireNumber("ranpac", "ridge", ridge, 1e-12);
-    return ridgeHooks({ of, units, ridge, draw: (rng, inputs, width) => rng.normals([inputs, width]) });
+    return ridgeHooks(of, ridge, { units, draw: (rng, inputs, width) => rng.normals([inputs, width]) });
   },
 );

@@ -13,7 +13,7 @@ import { normalised, perceptron } from "../parts/perceptron.ts";
 const avalanche = {
   source: "Avalanche 2024, continual-learning-baselines, its table and target results",
   data: "mnist",
-  spread: { kind: "floor", points: 3 },
+  spread: { kind: "floor" },
   conventions: ["inputs are normalised by mean 0.1307 and deviation 0.3081, but for MIR"],
 } as const;
 

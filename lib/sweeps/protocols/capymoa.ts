@@ -26,7 +26,7 @@ export const capymoaTiny: Protocol = {
   model: mlp({ hidden: [64] }),
   optimizer: adam({ lr: 0.01 }),
   training: { batch: 64, epochs: 1 },
-  spread: { kind: "floor", points: 1.5 },
+  spread: { kind: "floor" },
   conventions: [
     "100 examples of each class to train and 20 to test, 16×16: a sampling of MNIST that is downloaded with that library and cannot be made from MNIST's files, so that the band is always unknown here",
   ],

@@ -106,7 +106,7 @@ export const onlinePermutedMnist: Protocol = {
     of: lost,
     keeps: isLooked,
   },
-  spread: { kind: "floor", points: 0.5 },
+  spread: { kind: "floor" },
   conventions: [
     "read off a figure: from 93.3 % at its best to below 88 % at the 150th task, for layers of 100 units",
     "every tenth example is counted here",
