@@ -184,6 +184,11 @@ export interface Hooks<S extends object> {
   readonly clips?: boolean;
   /** Whether it also serves streams that ask for a class at each place of a sequence: it looks at weights, or at whole tables. */
   readonly tokens?: boolean;
+  /**
+   * Whether `forward` and `predict` treat every row by itself. Then the last rows of a table may be evaluated with rows of zeros beside them,
+   * so that few programs are compiled. Without it they only ever see examples, and the last batch of a table is smaller.
+   */
+  readonly rowwise?: boolean;
   /** Tensors that are trained with the network, as `weights.added[name]`. Called once, before `init`. */
   parameters?(context: Context): Params;
   /** State at the start of the run. */

@@ -46,13 +46,17 @@ export interface Evaluator {
   outputs(frozen: Frozen, examples: Examples, task: number | null): { features: Float32Array; logits: Float32Array };
 }
 
-/** Rows per run: few sizes, so that few programs are compiled; a table's last rows are filled up with zeros. */
+/** Rows per run: few sizes, so that few programs are compiled. */
 const sizes = [32, 64, 128, 256];
 
 /** Compiles the evaluation of a network under the strategies of an experiment. */
 export function evaluator(network: Network, strategies: readonly Strategy[]): Evaluator {
   const predicting = strategies.find((s) => s.hooks.predict !== undefined);
   const passing = strategies.find((s) => s.hooks.forward !== undefined);
+  const filled = {
+    score: [predicting, passing].every((s) => s === undefined || s.hooks.rowwise === true),
+    outputs: passing === undefined || passing.hooks.rowwise === true,
+  };
   const through =
     ({ weights, statistics, states }: Frozen, task: tf.Tensor | null) =>
     (x: tf.Tensor, options: PassOptions = {}): Passed =>
@@ -108,7 +112,7 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
         throw new RangeError("evaluate: at least one test example is required, got an empty table");
       const masks = [toTensor(aware), agnostic === null ? null : toTensor(agnostic)] as const;
       let [right, free, loss] = [0, 0, 0];
-      for (const { x, y, labels } of chunks(examples)) {
+      for (const { x, y, labels } of chunks(examples, filled.score)) {
         const told = rowsOf(task, x.shape[0]!);
         const out = scores(frozen, x, y, masks[0], masks[1], ruled, told);
         const [known, open, losses] = [out.aware.dataSync(), out.agnostic.dataSync(), out.loss.dataSync()];
@@ -127,7 +131,7 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
     outputs(frozen, examples, task) {
       const features: Float32Array[] = [];
       const logits: Float32Array[] = [];
-      for (const { x, y, labels } of chunks(examples)) {
+      for (const { x, y, labels } of chunks(examples, filled.outputs)) {
         const told = rowsOf(task, x.shape[0]!);
         const out = outputs(frozen, x, told);
         const rows = x.shape[0]!;
@@ -140,12 +144,24 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
   };
 }
 
-function* chunks(examples: Examples): Generator<{ x: tf.Tensor; y: tf.Tensor; labels: Int32Array }> {
+/** Rows of a table as tensors, and a label for each that is an example. */
+export interface Chunk {
+  readonly x: tf.Tensor;
+  readonly y: tf.Tensor;
+  readonly labels: Int32Array;
+}
+
+/**
+ * A table in chunks of up to 256 rows; the tensors are the caller's. With `filled` the last chunk is filled up with zeros to one of four
+ * sizes, so that few programs are compiled; without, it has as many rows as there are examples left: for what looks at a batch as a whole.
+ */
+export function* chunks(examples: Examples, filled: boolean): Generator<Chunk> {
   const size = sizeOf(examples.shape);
   for (let start = 0; start < examples.length; ) {
     const left = examples.length - start;
-    const rows = sizes.find((n) => n >= left) ?? sizes.at(-1)!;
-    const count = Math.min(rows, left);
+    const most = sizes.find((n) => n >= left) ?? sizes.at(-1)!;
+    const count = Math.min(most, left);
+    const rows = filled ? most : count;
     const at = Uint32Array.from({ length: count }, (_, i) => start + i);
     const x = new Float32Array(rows * size);
     gather(examples, at, x.subarray(0, count * size));

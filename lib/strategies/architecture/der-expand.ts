@@ -97,6 +97,7 @@ export const derExpand = strategy(
       batch: tasksByColumn,
       data: ({ exemplars }: Memory, { train }) =>
         exemplars === null ? train : joined([train, exemplarTable(exemplars)]),
+      rowwise: true,
       forward({ tensors }: Partial<Memory>, pass): Passed {
         const count = tensors?.used.length ?? 0;
         return count === 0 ? pass.plain() : through(pass, count);

@@ -100,6 +100,7 @@ export const hat = strategy(
         const s = 1 / sharpest + ((sharpest - 1 / sharpest) * at) / Math.max(1, perEpoch - 1);
         return { ...batch, extra: { ...batch.extra, hat: { next: { data: Float32Array.of(s), shape: [] } } } };
       },
+      rowwise: true,
       forward({ carried }: Memory, { plain, weights, task, training }) {
         if (task === null) return plain();
         const s = training ? carried.sharpness : sharpest;

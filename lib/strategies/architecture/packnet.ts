@@ -97,6 +97,7 @@ export const packnet = strategy(
           numbers: next,
         };
       },
+      rowwise: true,
       forward({ carried, tensors }: Memory, { plain, weights, task, training }) {
         if (training || task === null || carried === undefined) return plain();
         const number = tf.gather(tensors.numbers, tf.slice(task, [0], [1]));

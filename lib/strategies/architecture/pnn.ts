@@ -57,6 +57,7 @@ export const pnn = strategy(
       const next = [...tasks, task];
       return { tasks: next, tensors: { tasks: next.map((t) => tf.scalar(t)), open: ownColumns(task, context) } };
     },
+    rowwise: true,
     forward({ tensors }: Memory, pass): Passed {
       const used = tensors?.tasks ?? [];
       if (used.length === 0) return pass.plain();

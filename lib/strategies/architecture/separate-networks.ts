@@ -28,6 +28,7 @@ export const separateNetworks = strategy(
   () => ({
     init: (): Memory => ({ tasks: [], tensors: {} }),
     beforeExperience: (memory: Memory, { index }, context) => (index === 0 ? memory : { ...memory, ...fresh(context) }),
+    rowwise: true,
     forward({ tensors }: Memory, pass) {
       if (pass.training || tensors.networks === undefined || pass.task === null) return pass.plain();
       const own = tf.cast(tf.equal(tensors.tasks!, tf.cast(tf.slice(pass.task, [0], [1]), "float32")), "float32");

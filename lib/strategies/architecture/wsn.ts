@@ -68,6 +68,7 @@ export const wsn = strategy(
       beforeExperience: ({ tensors }: Memory, { task }, context): Memory => ({
         tensors: { ...tensors, open: ownColumns(task, context) },
       }),
+      rowwise: true,
       forward({ tensors }: Memory, { plain, weights, task, training }) {
         if (tensors === undefined || task === null) return plain();
         const at = tf.slice(tf.cast(task, "int32"), [0], [1]);

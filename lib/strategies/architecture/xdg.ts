@@ -49,6 +49,7 @@ export const xdg = strategy(
         };
         return { tensors: Object.fromEntries(hidden.map((path) => [path, gates(path)])) };
       },
+      rowwise: true,
       forward({ tensors }: Memory, { plain, weights, task }) {
         if (task === null) return plain();
         const row = tf.cast(task, "int32");

@@ -90,6 +90,7 @@ export function ridgeHooks(of: Vectors, ridge: number, layer?: RandomLayer): Hoo
   return {
     init: (): RidgeMemory => ({ sums: null, tensors: undefined }),
     ...closedForm<RidgeMemory>(of, learn),
+    rowwise: true,
     predict({ tensors }, given) {
       if (tensors?.kernel === undefined) return given.logits;
       const vectors = expanded(predictedVectors(of, given), tensors.projection);

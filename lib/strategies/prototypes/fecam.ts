@@ -58,6 +58,7 @@ export const fecam = strategy(
         const known = withClasses(memory.known, examples, rows, width, { gamma1, gamma2, power, unit });
         return { known, tensors: asTensors(known, width, context.columns) };
       }),
+      rowwise: true,
       predict({ tensors }, given) {
         if (tensors === undefined) return given.logits;
         const raw = predictedVectors(of, given);

@@ -77,6 +77,7 @@ export const fetril = strategy(
           tensors: { ...softmaxRegression(parts, width, columns, { rounds, decay }), seen: tf.tensor1d(seen) },
         };
       },
+      rowwise: true,
       predict({ tensors }: Partial<Memory>, { features, logits }) {
         if (tensors === undefined) return logits;
         const scores = tf.add(tf.matMul(features as tf.Tensor2D, tensors.kernel as tf.Tensor2D), tensors.bias);

@@ -87,6 +87,7 @@ export const kalman = strategy(
     return {
       init: (): Memory => ({ belief: null, memory: start, counts: new Float32Array(0), tensors: undefined }),
       ...closedForm<Memory>(of, learn),
+      rowwise: true,
       predict({ tensors }: Partial<Memory>, given) {
         if (tensors === undefined) return given.logits;
         const vectors = predictedVectors(of, given);

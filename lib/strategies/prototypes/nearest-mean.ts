@@ -44,6 +44,7 @@ export const nearestMean = strategy(
       ...(of === "inputs"
         ? { learn: (state: Means, { train }, context) => learn(state, train, context) }
         : { afterExperience: (state: Means, { train }, context) => learn(state, train, context) }),
+      rowwise: true,
       predict({ tensors }, { x, features, logits }) {
         if (tensors === undefined) return logits;
         const vectors = of === "inputs" ? tf.reshape(x, [x.shape[0]!, -1]) : features;

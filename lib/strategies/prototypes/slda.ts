@@ -53,6 +53,7 @@ export const slda = strategy(
         const next = withVectors(moments, rows, width, examples.labels, context.columns);
         return { moments: next, tensors: discriminant(next, shrinkage) };
       }),
+      rowwise: true,
       predict({ tensors }, given) {
         if (tensors === undefined) return given.logits;
         const scores = tf.add(tf.matMul(predictedVectors(of, given), tensors.kernel as tf.Tensor2D), tensors.bias);

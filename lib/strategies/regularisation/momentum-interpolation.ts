@@ -38,6 +38,7 @@ export const momentumInterpolation = strategy(
       }),
       update: ({ carried }, { after }) =>
         mapTensors((slow, now) => tf.add(tf.mul(slow, tau), tf.mul(now!, 1 - tau)), carried, after),
+      rowwise: true,
       predict: ({ carried }: Partial<Memory>, given) =>
         carried === undefined ? given.logits : given.forward(given.x, { weights: carried }).logits,
     };

@@ -109,6 +109,7 @@ export const bic = strategy(
           notes: blanks(next),
         };
       },
+      rowwise: true,
       predict: ({ tensors }: Partial<Memory>, { logits }) =>
         tensors === undefined || tensors.scale.shape[0] !== logits.shape[1]
           ? logits

@@ -109,6 +109,7 @@ export const clsEr = strategy(
               ],
             };
       },
+      rowwise: true,
       predict: ({ carried }: Partial<Memory>, given) =>
         carried === undefined ? given.logits : given.forward(given.x, { weights: carried.stable }).logits,
     };

@@ -59,6 +59,7 @@ export const hpcr = strategy(
       }),
       batch: (memory: Memory, batch, context) =>
         replayed(memory, batch, { name: "hpcr", capacity, draw, weight: 1 }, context),
+      rowwise: true,
       forward(_state, { plain, weights }) {
         const { features } = plain();
         const kernel = normalised(tf.transpose(headKernel("hpcr", weights)));

@@ -107,6 +107,7 @@ export const icarl = strategy(
         };
       },
       ...(predict === "means" && {
+        rowwise: true,
         predict: ({ tensors }: Partial<Memory>, { features, logits }: Prediction) =>
           tensors?.means === undefined
             ? logits

@@ -59,6 +59,7 @@ export const lucir = strategy(
         return { exemplars, tensors: { teacher: snapshot(context), old, strength } };
       },
       ...rehearsal,
+      rowwise: true,
       forward(_state, { plain, weights }) {
         const { features } = plain();
         const kernel = normalised(tf.transpose(headKernel("lucir", weights)));

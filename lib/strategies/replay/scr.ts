@@ -67,6 +67,7 @@ export const scr = strategy(
         const vectors = unitRows(context.outputs(all).features, all.length);
         return { ...memory, tensors: unitMeans(vectors, all.labels, context.columns) };
       },
+      rowwise: true,
       predict: ({ tensors }: Partial<Memory>, { features, logits }) =>
         tensors === undefined ? logits : nearness(features, tensors, logits.shape[1]!),
     };
