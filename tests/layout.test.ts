@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { stale } from "./support/barrels.ts";
 import { catalogueIsTrue } from "./support/catalogue.ts";
 import { camel, filesOf } from "./support/members.ts";
+import { implemented, marksIn, systems } from "./support/systems.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 const order = [
@@ -89,6 +90,24 @@ describe("the layout", () => {
     const files = filesOf(folder, ["strategy.ts"]);
     expect(files.filter((file) => file.split("/").length !== 2 || !allowed.includes(dirname(file)))).toEqual([]);
     expect(new Set(files.map(camel)).size, "names are flat: no two rooms have the same").toBe(files.length);
+  });
+
+  test("lines that say which published system a file implements name a row as it is called, and a test knows it", () => {
+    expect(implemented().wrong).toEqual([]);
+    expect(new Set(systems.map(({ id }) => id)).size).toBe(459);
+  });
+
+  test("a line that names no row, or another than it says, is found", () => {
+    const found = (line: string) => marksIn("lib/x.ts", `/**\n * X.\n *\n * ${line}\n */\nexport const y = 1;\n`);
+    const marked = [{ id: "P130", file: "lib/x.ts", line: 4, member: "y" }];
+    expect(found("Implements: P130 SoftNet").marks).toEqual(marked);
+    expect(found("Implements: P130 WSN / SoftNet (Kang et al. 2022), section 3").marks).toEqual(marked);
+    expect(found("Implements: P999 WSN").wrong).toHaveLength(1);
+    expect(found("Implements: P130 WSNs").wrong).toHaveLength(1);
+    expect(found("Implements: P130 EWC").wrong).toHaveLength(1);
+    expect(found("Implements: WSN").wrong).toHaveLength(1);
+    expect(found("Implements: P130 WSN, P071 EWC").wrong).toHaveLength(1);
+    expect(marksIn("lib/x.ts", "// Implements: P130 WSN\nexport const x = 1;\n").wrong).toHaveLength(1);
   });
 
   test("no file has more than 400 lines", () => {

@@ -190,6 +190,8 @@ export const permuted = fluentSource(sources.permuted);
  * After T. Hess et al., A procedural world generation framework for systematic evaluation of continual learning, arXiv:2106.02585, in two
  * dimensions.
  *
+ * Implements: P176 Procedural world generator
+ *
  * @example
  * ```ts
  * import { procedural } from "thalweg";

@@ -55,6 +55,8 @@ export interface Persistence {
  * Gourgoulias et al. 2023, "Estimating class separability of text embeddings with persistent homology", arXiv:2305.15016.
  * Differs from the paper: the score is the plain mean of the normalised times.
  *
+ * Implements: P311 Topological class separability
+ *
  * @example
  * ```ts
  * import { persistence } from "thalweg";

@@ -20,6 +20,8 @@ export interface LearningCurve {
  * Needs three different sizes. After Vilares Ferro, Darriba Bilbao and Ribadas Pena 2017, "Modeling of learning curves with
  * applications to POS tagging", arXiv:2402.02515.
  *
+ * Implements: P288 Learning-curve modelling (POS)
+ *
  * @example
  * ```ts
  * import { learningCurve } from "thalweg";

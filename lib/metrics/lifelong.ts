@@ -16,6 +16,8 @@ export type Experts = Readonly<Record<number, readonly TrainEvent[]>>;
  * of lifelong learning systems", Neural Networks 160. Differs from the paper: performance is accuracy and is not smoothed, and
  * values are means over tasks (over pairs of tasks for transfer) where the paper reports each.
  *
+ * Implements: P292 L2 lifelong-learning metrics suite
+ *
  * @example
  * ```ts
  * import { lifelong } from "thalweg";

@@ -13,6 +13,8 @@ const sparse =
  * All need evaluations within experiences, the more often the truer: the gap of a sparse evaluation is too small.
  * De Lange, van de Ven and Tuytelaars 2023, arXiv:2205.13452, section 3.
  *
+ * Implements: P409 Stability Gap / continual evaluation
+ *
  * @example
  * ```ts
  * import { stabilityGap } from "thalweg";

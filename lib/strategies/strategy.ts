@@ -255,6 +255,8 @@ export interface StrategyFactory<O extends Options, Needs extends Fact> {
 /**
  * Declares a strategy: its name, its options with their defaults, its hooks, and what a stream must tell it.
  *
+ * Implements: P092 SequeL
+ *
  * @example
  * ```ts
  * import { strategy, tf } from "thalweg";

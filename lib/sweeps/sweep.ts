@@ -190,6 +190,8 @@ export interface Tuned<A extends Axes> {
  * The protocol of S. Cha and K. Cho, Hyperparameters in continual learning: a reality check, arXiv:2403.09066: the other stream should be
  * of other data.
  *
+ * Implements: P352 Hyperparameters in CL reality check
+ *
  * @example
  * ```ts
  * import { blobs, classes, mlp, replay, tune } from "thalweg";

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { camel, filesOf } from "./members.ts";
 import { proofs } from "./proofs.ts";
 import { published } from "./published.ts";
+import { systemsTable } from "./systems.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const file = join(root, "CATALOGUE.md");
@@ -45,6 +46,7 @@ function entry(folder: string, name: string): Entry | undefined {
     .replace(/^[ \t]*\* ?/gm, "")
     .replace(/```[\s\S]*?```/g, "")
     .replace(/^@\w+.*$/gm, "")
+    .replace(/^Implements: .*$/gm, "")
     .trim();
   const sentences = lines.split(/\n\s*\n/).map((part) => part.replace(/\s+/g, " ").trim());
   const differs = /Differs from the paper: (.*)/s.exec(lines)?.[1]?.replace(/\s+/g, " ").trim() ?? "";
@@ -77,7 +79,7 @@ export function catalogue(): string {
       `## ${heading} (${entries.length})\n\n| name | what it is | source | differs from the source |${titles}\n|---|---|---|---|${rule}\n${rows.join("\n")}\n`,
     ];
   });
-  return `# Catalogue\n\nEverything that is one file each, from its own doc comment. Written by \`npm run gen\`.\n\n${sections.join("\n")}\n${published()}`;
+  return `# Catalogue\n\nEverything that is one file each, from its own doc comment. Written by \`npm run gen\`.\n\n${sections.join("\n")}\n${published()}\n${systemsTable()}`;
 }
 
 /** Whether the catalogue is what it should be. */

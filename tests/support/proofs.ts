@@ -1,9 +1,39 @@
 /** How each strategy is known to be right: a published number, relations between methods, another library, a test of its mechanism. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Conformed, reference } from "./reference.ts";
 
-const tests = new URL("../strategies/", import.meta.url).pathname;
+const root = new URL("../../", import.meta.url).pathname;
+const tests = join(root, "tests/strategies");
+
+/** Suites that see every member of a folder by its being there, and so prove no mechanism. */
+const general = new Set(["contract.test.ts", "peers.test.ts", "layout.test.ts", "examples.test.ts"]);
+
+/** The text of every test but the general ones, by its path from the root. */
+const suites: ReadonlyMap<string, string> = new Map(
+  readdirSync(join(root, "tests"), { recursive: true })
+    .map((name) => `tests/${String(name)}`)
+    .filter((name) => name.endsWith(".test.ts") && !general.has(basename(name)))
+    .sort()
+    .map((name) => [name, readFileSync(join(root, name), "utf8")]),
+);
+
+/**
+ * The tests of the mechanism of a row of the systems catalogue: those that name the row, then those that name what implements it, in the
+ * folder that mirrors its own before others, with most mentions first.
+ */
+export function mechanismTests(id: string, file: string, member: string): string[] {
+  const mirrored = `tests/${file.split("/")[1]}/`;
+  const count = (text: string, word: string): number => [...text.matchAll(new RegExp(`\\b${word}\\b`, "g"))].length;
+  return [...suites]
+    .map(([name, text]) => {
+      const calls = count(text, member);
+      return { name, score: 1e6 * count(text, id) + (calls > 0 && name.startsWith(mirrored) ? 1e3 : 0) + calls };
+    })
+    .filter(({ score }) => score > 0)
+    .sort((a, b) => b.score - a.score)
+    .map(({ name }) => name);
+}
 
 /** Methods that give the same numbers as in another library, by that library. */
 function peers(): Record<string, Set<string>> {

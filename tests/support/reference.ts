@@ -23,6 +23,21 @@ export interface Conformed {
   readonly relations: readonly Related[];
 }
 
+/** What the study of a row of the systems catalogue may come to: the direction of its headline is there, is not, or lies within the noise. */
+export const studyOutcomes = ["holds", "does not hold here", "undecided"] as const;
+
+/** A small experiment that shows the direction of the headline of a row of the systems catalogue, on data we have. */
+export interface Study {
+  /** What the source says, in one sentence of ours. */
+  readonly headline: string;
+  readonly outcome: (typeof studyOutcomes)[number];
+  /** The numbers that decide it, by what they measure; with several seeds the mean and its 95% interval. */
+  readonly figures: Readonly<
+    Record<string, number | { readonly mean: number; readonly interval: readonly [low: number, high: number] }>
+  >;
+  readonly seeds: number;
+}
+
 const file = new URL("../bench/reference.json", import.meta.url);
 
 /** All committed figures, by the name of the benchmark. */
@@ -35,4 +50,10 @@ export function record(name: string, figures: unknown): void {
   const all = { ...reference(), [name]: figures };
   const sorted = Object.fromEntries(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)));
   writeFileSync(file, `${JSON.stringify(sorted, null, 2)}\n`);
+}
+
+/** Writes what the study of one row came to; those of the others stay. */
+export function recordStudy(id: string, study: Study): void {
+  const all = { ...(reference().studies as Record<string, Study> | undefined), [id]: study };
+  record("studies", Object.fromEntries(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1))));
 }

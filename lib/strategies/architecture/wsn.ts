@@ -28,6 +28,8 @@ interface Memory {
  * Differs from the paper: scores go on from task to task rather than begin anew; masks are kept as numbers, not Huffman-coded; biases and
  * other vectors are trained in the first experience only.
  *
+ * Implements: P130 WSN / SoftNet
+ *
  * @example
  * ```ts
  * import { wsn } from "thalweg";

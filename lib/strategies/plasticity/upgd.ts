@@ -20,6 +20,8 @@ interface Memory {
  * Elsayed and Mahmood 2024, arXiv:2404.00781, algorithm 1 (weight utility, first order).
  * Differs from the paper: decay of the weights is left to the optimizer's `weightDecay`. Compose it before strategies that project.
  *
+ * Implements: P260 UPGD
+ *
  * @example
  * ```ts
  * import { upgd } from "thalweg";

@@ -29,6 +29,8 @@ interface Memory {
  * projection takes at most a square matrix for each layer.
  * Differs from the paper: the choice is made once, at the start of an experience; free directions have no penalty of their own.
  *
+ * Implements: P164 CUBER
+ *
  * @example
  * ```ts
  * import { cuber } from "thalweg";

@@ -13,6 +13,8 @@ import { requireNumber, requireOneOf, requireWhole, strategy } from "../strategy
  * Zhuang et al. 2022, arXiv:2205.14922, eq. 9–12; generalised: Zhuang et al. 2024, arXiv:2403.15706.
  * Differs from the paper: the autocorrelation matrix is kept rather than its inverse, in double precision; the weights are the same.
  *
+ * Implements: P425 G-ACIL
+ *
  * @example
  * ```ts
  * import { acil } from "thalweg";

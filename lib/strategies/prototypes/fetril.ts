@@ -20,6 +20,8 @@ interface Memory {
  * Differs from the paper: the classifier is a softmax regression by full-batch accelerated descent rather than a linear support vector
  * machine.
  *
+ * Implements: P421 FeTrIL
+ *
  * @example
  * ```ts
  * import { fetril } from "thalweg";

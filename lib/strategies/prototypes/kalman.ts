@@ -26,6 +26,8 @@ interface Memory {
  * Differs from the paper: γ is learnt only when asked for; classes are seen by regression onto 0 and 1, without its sampled softmax; the
  * slope for γ is a central difference.
  *
+ * Implements: P269 Kalman OCL classifier
+ *
  * @example
  * ```ts
  * import { kalman } from "thalweg";

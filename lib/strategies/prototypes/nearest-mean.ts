@@ -21,6 +21,8 @@ interface Means {
  * Mensink et al. 2013, "Distance-based image classification"; in continual learning Rebuffi et al. 2017, eq. 2.
  * Differs from the paper: no learned metric, and features are not normalised to length 1.
  *
+ * Implements: P016 NMC frozen-backbone baseline
+ *
  * @example
  * ```ts
  * import { nearestMean } from "thalweg";

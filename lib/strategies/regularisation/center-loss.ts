@@ -17,6 +17,8 @@ interface Memory {
  * Differs from the paper: centers are means of the final features of a class's first experience rather than learnt along the way, and the
  * first experience has no center loss.
  *
+ * Implements: P099 Center Loss Regularization
+ *
  * @example
  * ```ts
  * import { centerLoss } from "thalweg";

@@ -19,6 +19,8 @@ interface Memory {
  *
  * Kirkpatrick et al. 2017, arXiv:1612.00796, eq. 3; Schwarz et al. 2018, arXiv:1805.06370, eq. 9.
  *
+ * Implements: P071 EWC
+ *
  * @example
  * ```ts
  * import { ewc } from "thalweg";

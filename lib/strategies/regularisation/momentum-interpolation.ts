@@ -17,6 +17,8 @@ interface Memory {
  * Stojanovski, Roth and Akata 2022, arXiv:2211.03186, eq. 1 (MCIL).
  * Differs from the paper: any network, not only a pretrained zero-shot one; running statistics are those of the fast weights.
  *
+ * Implements: P142 Momentum weight interpolation
+ *
  * @example
  * ```ts
  * import { momentumInterpolation } from "thalweg";

@@ -36,6 +36,8 @@ interface Memory {
  * Differs from the paper: features come from exemplars as they are, not also from mirrored ones; the loss is the mean over rows of the sum
  * over columns.
  *
+ * Implements: P285 iCaRL
+ *
  * @example
  * ```ts
  * import { icarl } from "thalweg";

@@ -16,6 +16,8 @@ interface Memory {
  * Differs from the paper: rehearsal is mixed into the batches of the new task rather than done after it; for streams that themselves
  * come back by such a law see the stream operators.
  *
+ * Implements: P300 Power-law rehearsal environment
+ *
  * @example
  * ```ts
  * import { powerLawReplay } from "thalweg";

@@ -34,6 +34,8 @@ const emptyDeck = (): Deck => ({ left: new Uint32Array(0) });
  * et al. 2022; `sampling: "reshuffled"` is Fujita 2025, arXiv:2503.02269.
  * Differs from the paper: none known for the reservoir.
  *
+ * Implements: P278 ER with random reshuffling
+ *
  * @example
  * ```ts
  * import { replay } from "thalweg";

@@ -30,6 +30,8 @@ export interface RecurOptions {
  *
  * SCoLe of Lesort et al., Challenging common assumptions about catastrophic forgetting, arXiv:2207.04543, section 3.
  *
+ * Implements: P255 SCoLe knowledge accumulation
+ *
  * @example
  * ```ts
  * import { classes, digits, operators } from "thalweg";

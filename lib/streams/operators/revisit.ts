@@ -24,6 +24,8 @@ export interface RevisitOptions {
  * "Catastrophic interference is mitigated in naturalistic power-law learning environments", arXiv:2401.10393. Differs from the paper: new
  * tasks come at even distances.
  *
+ * Implements: P300 Power-law rehearsal environment
+ *
  * @example
  * ```ts
  * import { digits, operators, permuted } from "thalweg";

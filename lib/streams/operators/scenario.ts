@@ -27,6 +27,8 @@ export interface ScenarioOptions {
  *
  * G. van de Ven, T. Tuytelaars, A. Tolias, Three types of incremental learning, Nature Machine Intelligence 2022.
  *
+ * Implements: P273 Three CL scenarios
+ *
  * @example
  * ```ts
  * import { classes, digits, operators } from "thalweg";

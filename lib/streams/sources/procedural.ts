@@ -57,6 +57,8 @@ const factorNames = ["light", "background", "scale", "angle", "clutter", "noise"
  * After T. Hess et al., A procedural world generation framework for systematic evaluation of continual learning, arXiv:2106.02585, in two
  * dimensions.
  *
+ * Implements: P176 Procedural world generator
+ *
  * @example
  * ```ts
  * import { procedural } from "thalweg";

@@ -5,6 +5,8 @@ import { normParams } from "../../parts/product.ts";
 /**
  * Normalises the numbers of each example, at each place, by their own mean and variance (Ba, Kiros and Hinton 2016).
  *
+ * Implements: P365 Layer Normalization
+ *
  * @example
  * ```ts
  * import { net } from "thalweg";
