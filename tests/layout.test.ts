@@ -3,6 +3,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { stale } from "./support/barrels.ts";
 import { catalogueIsTrue } from "./support/catalogue.ts";
+import { rooms, sentenceOf } from "./support/folders.ts";
 import { camel, filesOf } from "./support/members.ts";
 import { implemented, marksIn, systems } from "./support/systems.ts";
 
@@ -21,15 +22,6 @@ const order = [
   "sweeps",
   "dsl",
 ];
-
-/** The rooms of the folders that have many files: of strategies by what is kept, of layers by what they do. */
-const rooms = {
-  strategies:
-    "regularisation projection replay prototypes architecture adapters plasticity baselines testtime acquisition".split(
-      " ",
-    ),
-  "models/layers": "basic conv norm attention recurrent ssm moe memory graph".split(" "),
-};
 
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true })
@@ -88,7 +80,7 @@ describe("the layout", () => {
 
   test.each(Object.entries(rooms))("each file of lib/%s is in one of its rooms", (folder, allowed) => {
     const files = filesOf(folder, ["strategy.ts"]);
-    expect(files.filter((file) => file.split("/").length !== 2 || !allowed.includes(dirname(file)))).toEqual([]);
+    expect(files.filter((file) => file.split("/").length !== 2 || !(dirname(file) in allowed))).toEqual([]);
     expect(new Set(files.map(camel)).size, "names are flat: no two rooms have the same").toBe(files.length);
   });
 
@@ -119,6 +111,18 @@ describe("the layout", () => {
   test("generated files are what npm run gen writes", () => {
     expect(stale().map(({ file }) => relative(root, file))).toEqual([]);
     expect(catalogueIsTrue()).toBe(true);
+  });
+
+  test("the index of every folder opens with a sentence that says what lives there, which its contract says too", () => {
+    const indexes = library.filter((file) => file.endsWith("/index.ts"));
+    const silent = indexes.filter(
+      (file) => !/^\/\*\* [A-Z][\s\S]*?[.:][\s\S]*?\*\//.test(readFileSync(join(root, file), "utf8")),
+    );
+    expect(silent).toEqual([]);
+    expect(readFileSync(join(root, "lib/strategies/strategy.ts"), "utf8")).toContain(
+      `/** ${sentenceOf("strategies")} */`,
+    );
+    expect(() => sentenceOf("strategies/parts")).toThrow("a sentence that says what lives there is required");
   });
 
   test("the lock file has the packages of every platform, so that npm ci works on each, and names no registry", () => {

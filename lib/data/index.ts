@@ -1,3 +1,4 @@
+/** What a data set is: tables of raw examples with labels, which stay bytes until they are a batch. */
 // Written by `npm run gen`.
 export * from "./associative-recall.ts";
 export * from "./blobs.ts";

@@ -1,3 +1,4 @@
+/** Stream sources as functions that give fluent streams. */
 // Written by `npm run gen`.
 import * as sources from "../streams/sources/index.ts";
 import { fluentSource } from "./stream.ts";

@@ -1,3 +1,4 @@
+/** What a metric is: a pure function of the event log that gives a number, or says why there is none. */
 // Written by `npm run gen`.
 export * from "./accuracy-matrix.ts";
 export * from "./anytime.ts";

@@ -1,3 +1,4 @@
+/** What learns: a pure function over a tree of tensors, from a batch of examples to features. */
 // Written by `npm run gen`.
 export * from "./backbone.ts";
 export * from "./backbones/index.ts";

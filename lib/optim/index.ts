@@ -1,3 +1,4 @@
+/** How weights move: a transformation of gradients with explicit state, and schedules for its rate. */
 // Written by `npm run gen`.
 export * from "./optimizer.ts";
 export * from "./optimizers/index.ts";

@@ -1,3 +1,4 @@
+/** What a figure is: plotly.js JSON that shows itself everywhere, interactive where plotly is, as SVG or text where it is not. */
 // Written by `npm run gen`.
 export * from "./accuracy-curves.ts";
 export * from "./accuracy-heatmap.ts";

@@ -1,3 +1,4 @@
+/** What a run leaves: the event logs of an experiment over seeds, and everything that can be asked of them. */
 // Written by `npm run gen`.
 export * from "./diff.ts";
 export * from "./folder.ts";

@@ -1,3 +1,4 @@
+/** How a learner keeps what it knows: one declaration per method, hooks over explicit state. */
 // Written by `npm run gen`.
 export * from "./acquisition/index.ts";
 export * from "./architecture/index.ts";

@@ -1,3 +1,4 @@
+/** What a stream is: a lazy, seeded, possibly endless sequence of experiences, and what the learner is told of it. */
 // Written by `npm run gen`.
 export * from "./audit.ts";
 export * from "./from-json.ts";

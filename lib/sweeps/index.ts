@@ -1,3 +1,4 @@
+/** One experiment under many settings, each with the same seeds. */
 // Written by `npm run gen`.
 export * from "./cells.ts";
 export * from "./compare.ts";

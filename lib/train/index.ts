@@ -1,3 +1,4 @@
+/** Training as an async stream of typed events. */
 // Written by `npm run gen`.
 export * from "./columns.ts";
 export * from "./device.ts";

@@ -1,6 +1,7 @@
 /** Writes the index.ts of every folder below lib/ from the files in it; `--check` only says whether they are true. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { sentenceOf } from "./folders.ts";
 
 const lib = new URL("../../lib/", import.meta.url).pathname;
 
@@ -10,7 +11,7 @@ const hidden = new Set(["parts", "files"]);
 /** Folders whose members are reached through a name of their own, because their names are common words. */
 const namespaced: Record<string, string> = { operators: "operators", sources: "sources", layers: "layers" };
 
-/** The text of the barrel of a folder. */
+/** The text of the barrel of a folder: it opens with the sentence of the folder's contract. */
 export function barrel(folder: string): string {
   const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
   const lines: string[] = [];
@@ -21,7 +22,7 @@ export function barrel(folder: string): string {
       lines.push(`export * ${alias === undefined ? "" : `as ${alias} `}from "./${entry.name}/index.ts";`);
     } else if (entry.name.endsWith(".ts") && entry.name !== "index.ts") lines.push(`export * from "./${entry.name}";`);
   }
-  return `// Written by \`npm run gen\`.\n${lines.join("\n")}\n`;
+  return `/** ${sentenceOf(relative(lib, folder))} */\n// Written by \`npm run gen\`.\n${lines.join("\n")}\n`;
 }
 
 function hasSource(folder: string): boolean {
@@ -39,7 +40,7 @@ export function fluentSources(): string {
     const plain = doc.replace(/\n \*\n \* @example[\s\S]*?```\n[\s\S]*?```/, "");
     return `${plain === "" ? "" : `${plain}\n`}export const ${name} = fluentSource(sources.${name});\n`;
   });
-  return `// Written by \`npm run gen\`.\nimport * as sources from "../streams/sources/index.ts";\nimport { fluentSource } from "./stream.ts";\n\n${made.join("\n")}`;
+  return `/** Stream sources as functions that give fluent streams. */\n// Written by \`npm run gen\`.\nimport * as sources from "../streams/sources/index.ts";\nimport { fluentSource } from "./stream.ts";\n\n${made.join("\n")}`;
 }
 
 /** Every folder below lib/ that has a generated barrel. */

@@ -1,3 +1,4 @@
+/** What a layer is, and how one is declared: one file each in `layers/`, every one a method of `net()`. */
 // Written by `npm run gen`.
 export * from "./attention/index.ts";
 export * from "./basic/index.ts";

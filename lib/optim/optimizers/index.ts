@@ -1,3 +1,4 @@
+/** Transformations of gradients to steps. */
 // Written by `npm run gen`.
 export * from "./adagrad.ts";
 export * from "./adam.ts";

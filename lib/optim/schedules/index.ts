@@ -1,3 +1,4 @@
+/** Learning rates as functions of how far a run is. */
 // Written by `npm run gen`.
 export * from "./constant.ts";
 export * from "./cosine.ts";

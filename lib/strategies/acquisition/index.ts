@@ -1,2 +1,3 @@
+/** What is kept is chosen: learners that ask for the labels they want. */
 // Written by `npm run gen`.
 export * from "./acquire.ts";

@@ -1,3 +1,4 @@
+/** What is kept are parts of the network: each task has units, masks or columns of its own. */
 // Written by `npm run gen`.
 export * from "./der-expand.ts";
 export * from "./hat.ts";

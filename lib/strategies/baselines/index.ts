@@ -1,3 +1,4 @@
+/** Nothing is kept, or everything: the lower and upper bounds that others are held against. */
 // Written by `npm run gen`.
 export * from "./cumulative.ts";
 export * from "./from-scratch.ts";

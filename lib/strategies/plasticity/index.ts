@@ -1,3 +1,4 @@
+/** What is kept is the ability to learn: units and weights that have gone stiff begin anew. */
 // Written by `npm run gen`.
 export * from "./continual-backprop.ts";
 export * from "./l2-init.ts";

@@ -1,3 +1,4 @@
+/** What is kept are directions: steps go where they do not disturb what past tasks need. */
 // Written by `npm run gen`.
 export * from "./agem.ts";
 export * from "./cuber.ts";

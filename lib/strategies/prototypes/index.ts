@@ -1,3 +1,4 @@
+/** What is kept are statistics of features: classifiers in closed form over them. */
 // Written by `npm run gen`.
 export * from "./acil.ts";
 export * from "./fecam.ts";

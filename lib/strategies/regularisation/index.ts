@@ -1,3 +1,4 @@
+/** What is kept is knowledge of the weights: changes of those that matter, or of what they answer, cost something. */
 // Written by `npm run gen`.
 export * from "./center-loss.ts";
 export * from "./ewc.ts";

@@ -1,3 +1,4 @@
+/** What is kept are examples: some of the past, or what stands for them, come again. */
 // Written by `npm run gen`.
 export * from "./bic.ts";
 export * from "./cls-er.ts";

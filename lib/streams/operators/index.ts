@@ -1,3 +1,4 @@
+/** Declares stream operators: functions from arguments to functions from stream to stream. */
 // Written by `npm run gen`.
 export * from "./active.ts";
 export * from "./augment.ts";

@@ -1,3 +1,4 @@
+/** Where streams begin: functions from data sets, or from nothing, to a stream. */
 // Written by `npm run gen`.
 export * from "./agrawal.ts";
 export * from "./classes.ts";

@@ -1,3 +1,4 @@
+/** Published tables as data: settings, numbers, conventions, one file for each source. */
 // Written by `npm run gen`.
 export * from "./avalanche.ts";
 export * from "./capymoa.ts";

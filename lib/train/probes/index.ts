@@ -1,3 +1,4 @@
+/** Looks inside a network while it learns: what they measure and when they are taken. */
 // Written by `npm run gen`.
 export * from "./cadence.ts";
 export * from "./inside.ts";

@@ -1,3 +1,4 @@
+/** Layers in which places of a sequence look at each other, and what puts a sequence into them. */
 // Written by `npm run gen`.
 export * from "./embedding.ts";
 export * from "./transformer.ts";

@@ -1,3 +1,4 @@
+/** Layers that act on one vector, or change its form: dense, dropout, rectifiers, flatten. */
 // Written by `npm run gen`.
 export * from "./dense.ts";
 export * from "./dropout.ts";

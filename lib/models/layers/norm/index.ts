@@ -1,3 +1,4 @@
+/** Layers that bring numbers to a common scale. */
 // Written by `npm run gen`.
 export * from "./batch-norm.ts";
 export * from "./layer-norm.ts";
