@@ -15,7 +15,7 @@ import {
   type Training,
   training,
 } from "../train/spec.ts";
-import { carriedOver } from "../train/state.ts";
+import { carriedOver, type Place } from "../train/state.ts";
 import { type Ends, type LandscapeOptions, landscape } from "./landscape.ts";
 import { nameOf, taskNames } from "./name.ts";
 import { runKey } from "./parts/key.ts";
@@ -41,6 +41,8 @@ export interface ForkOptions {
   /** Which of the run's seeds; all by default. */
   readonly seeds?: readonly number[];
   readonly signal?: AbortSignal;
+  /** Where the fork ends, when not at the end of the stream: `task(2)` is the moment before it begins. It can be forked on from there. */
+  readonly until?: Spot;
 }
 
 /** A run at a place. */
@@ -67,12 +69,14 @@ export interface Lineage {
   readonly folders?: ReadonlyMap<number, { readonly folder: string; readonly key: string }>;
   /** How a run that was itself forked began. */
   readonly begun?: (seed: number) => Promise<Past>;
+  /** Where the runs end, when that is not the end of the stream. */
+  readonly until?: Place;
 }
 
 /** Goes to a place in a run that was trained in this session. */
 export function momentOf(run: Run, source: Lineage, spot: Spot): Instant {
   const past = async (seed = run.logs[0]!.seed): Promise<Past> =>
-    travel(source.spec, seed, spot.in(eventsOf(run, seed)), source.folders?.get(seed)?.folder, source.begun);
+    travel(source.spec, seed, placeIn(run, source, spot, seed), source.folders?.get(seed)?.folder, source.begun);
   const instant: Instant = {
     state: past,
     fork: (changes = {}, options = {}) => forked(run, source, spot, past, changes, options),
@@ -88,10 +92,22 @@ export function momentOf(run: Run, source: Lineage, spot: Spot): Instant {
 }
 
 /** The network of a run that was trained in this session, as its end left it. */
-export async function networkOf(run: Run, { spec, folders, begun }: Lineage, seed: number): Promise<TrainedNetwork> {
+export async function networkOf(
+  run: Run,
+  { spec, folders, begun, until }: Lineage,
+  seed: number,
+): Promise<TrainedNetwork> {
   eventsOf(run, seed, "network");
-  const { state } = await travel(spec, seed, null, folders?.get(seed)?.folder, begun);
+  const { state } = await travel(spec, seed, until ?? null, folders?.get(seed)?.folder, begun);
   return trainedNetwork(spec, seed, state);
+}
+
+/** A place in one seed's run. Of a run that was stopped, the place where it ends is one, though nothing has happened there yet. */
+function placeIn(run: Run, { spec, until }: Lineage, spot: Spot, seed: number): Place {
+  const events = eventsOf(run, seed);
+  const same = (place: Place | null): boolean =>
+    place?.experience === until?.experience && place?.local === until?.local;
+  return until !== undefined && same(spot.ahead(spec.stream)) ? until : spot.in(events);
 }
 
 function eventsOf(run: Run, seed: number, asked = "at"): readonly TrainEvent[] {
@@ -109,7 +125,7 @@ async function forked(
   spot: Spot,
   past: (seed: number) => Promise<Past>,
   changes: Changes,
-  { seeds = run.logs.map((log) => log.seed), signal }: ForkOptions,
+  { seeds = run.logs.map((log) => log.seed), signal, until: stop }: ForkOptions,
 ): Promise<Run> {
   const spec: RunSpec = {
     ...source.spec,
@@ -121,6 +137,10 @@ async function forked(
   };
   requireSound(spec);
   const { store } = source;
+  const until = stop?.ahead(spec.stream) ?? undefined;
+  for (const seed of until === undefined ? [] : seeds)
+    requireLater(until!, placeIn(run, source, spot, seed), stop!, spot);
+  const ending = until === undefined ? {} : { until };
   const begun = async (seed: number): Promise<Past> => {
     const found = await past(seed);
     return { ...found, state: carriedOver(found.state, source.spec, spec, seed, { keep: changes.keep ?? false }) };
@@ -133,34 +153,56 @@ async function forked(
     for await (const event of await followed(seed)) events.push(event);
     logs.push({ seed, events });
   }
-  const from: Lineage = { spec, begun, ...(store === undefined ? {} : { store, folders }) };
+  const from: Lineage = { spec, begun, ...(store === undefined ? {} : { store, folders }), ...ending };
   return makeRun({ name, spec: specJson(spec), hash: specHash(spec), tasks: taskNames(spec), logs }, from);
 
   async function followed(seed: number): Promise<AsyncIterable<TrainEvent>> {
     const parent = source.folders?.get(seed);
-    if (store === undefined || parent === undefined) return goOn(spec, seed, await begun(seed), signal);
-    const key = runKey(spec, seed, { key: parent.key, step: stepOf(spot, eventsOf(run, seed)) });
+    if (store === undefined || parent === undefined) return goOn(spec, seed, await begun(seed), until, signal);
+    const key = runKey(
+      spec,
+      seed,
+      { key: parent.key, step: stepOf(placeIn(run, source, spot, seed), run, seed) },
+      until,
+    );
     const folder = join(store, key.folder);
     folders.set(seed, { folder, key: key.key });
-    return recorded(spec, seed, { folder, key, name, tasks: taskNames(spec), past: () => begun(seed) }, signal);
+    return recorded(
+      spec,
+      seed,
+      { folder, key, name, tasks: taskNames(spec), past: () => begun(seed), ...ending },
+      signal,
+    );
   }
 }
 
 /** The step in the run that a place is at. */
-function stepOf(spot: Spot, events: readonly TrainEvent[]): number {
-  const { experience, local } = spot.in(events);
+function stepOf({ experience, local }: Place, run: Run, seed: number): number {
+  const events = eventsOf(run, seed);
   const begun = events.find((event) => event.type === "boundary" && event.experience === experience);
-  return (begun?.step ?? 0) + local;
+  return (begun?.step ?? events.at(-1)?.step ?? 0) + local;
+}
+
+/** Throws unless a fork has something to do. */
+function requireLater(until: Place, from: Place, stop: Spot, spot: Spot): void {
+  if (until.experience > from.experience || (until.experience === from.experience && until.local > from.local)) return;
+  throw new RangeError(`fork: a place after ${spot.name} is required as until, got ${stop.name}; name a later one`);
 }
 
 async function* goOn(
   spec: RunSpec,
   seed: number,
   { state, events }: Past,
+  until: Place | undefined,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<TrainEvent> {
   yield* events;
-  const options: FitOptions = { seed, from: state, ...(signal === undefined ? {} : { signal }) };
+  const options: FitOptions = {
+    seed,
+    from: state,
+    ...(signal === undefined ? {} : { signal }),
+    ...(until === undefined ? {} : { until, ends: true }),
+  };
   const fitting = fit(spec, options);
   try {
     yield* fitting;

@@ -1,4 +1,6 @@
 /** Places in a run, said in the words of its stream. */
+
+import type { Stream } from "../streams/stream.ts";
 import type { TrainEvent } from "../train/events.ts";
 import type { Place } from "../train/state.ts";
 
@@ -12,6 +14,11 @@ export interface Spot {
   readonly name: string;
   /** The place in a run with these events; throws when the run does not come there. */
   in(events: readonly TrainEvent[]): Place;
+  /**
+   * The place in a run to come over a stream, as where it is to stop; null at the end of the stream. The end of an experience is then the
+   * moment before the next one begins, its evaluation included. Throws when the stream does not come there.
+   */
+  ahead(stream: Stream): Place | null;
 }
 
 /**
@@ -25,22 +32,41 @@ export interface Spot {
  * ```
  */
 export function task(index: number): Spot {
-  return spot(`task ${index}`, (event) => event.type === "boundary" && event.task === index, 0);
+  return spot(`task ${index}`, { task: index }, 0);
 }
 
 /** An experience of the stream, from 0; `task` says the same where each task comes once. */
 export function experience(index: number): Spot {
-  return spot(`experience ${index}`, (event) => event.type === "boundary" && event.experience === index, 0);
+  return spot(`experience ${index}`, { experience: index }, 0);
 }
 
-function spot(name: string, is: (event: TrainEvent) => boolean, local: number): Spot {
+/** What the first experience that is meant has. */
+type Which = { readonly task: number } | { readonly experience: number };
+
+/** Experiences of a stream that never ends among which a task is looked for. */
+const many = 100_000;
+
+function experienceOf(which: Which, stream: Stream, name: string): number {
+  const count = Math.min(stream.length, many);
+  let found = 0;
+  if ("experience" in which) found = which.experience;
+  else while (found < count && stream.taskOf(found) !== which.task) found++;
+  if (Number.isInteger(found) && found >= 0 && found < Math.max(count, stream.length)) return found;
+  throw new RangeError(
+    `until: a place that the stream comes to is required, got ${name}; it has ${stream.length} experiences`,
+  );
+}
+
+function spot(name: string, which: Which, local: number): Spot {
+  const is = (event: TrainEvent): boolean =>
+    event.type === "boundary" && ("task" in which ? event.task === which.task : event.experience === which.experience);
   return Object.freeze({
     step: (count: number) => {
       if (!Number.isInteger(count) || count < 0)
         throw new RangeError(`at: a whole number of steps of at least 0 is required, got ${count}`);
-      return spot(name, is, count);
+      return spot(name, which, count);
     },
-    end: () => spot(name, is, Number.POSITIVE_INFINITY),
+    end: () => spot(name, which, Number.POSITIVE_INFINITY),
     name: local === 0 ? name : local === Number.POSITIVE_INFINITY ? `the end of ${name}` : `step ${local} of ${name}`,
     in(events: readonly TrainEvent[]): Place {
       const found = events.find(is);
@@ -53,6 +79,11 @@ function spot(name: string, is: (event: TrainEvent) => boolean, local: number): 
           `at: ${name} has ${most} steps, got step ${local}; name one of them, or the next experience`,
         );
       return { experience: found.experience, local };
+    },
+    ahead(stream: Stream): Place | null {
+      const experience = experienceOf(which, stream, name);
+      if (local !== Number.POSITIVE_INFINITY) return { experience, local };
+      return experience === stream.length - 1 ? null : { experience: experience + 1, local: 0 };
     },
   });
 }

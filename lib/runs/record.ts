@@ -6,7 +6,7 @@ import type { Json } from "../data/dataset.ts";
 import { decode, encode } from "../engine/index.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { type RunSpec, specHash, specJson } from "../train/spec.ts";
-import type { Cursor } from "../train/state.ts";
+import type { Cursor, Place } from "../train/state.ts";
 import { cannotWrite, writableFolder, writeAtomically } from "./parts/files.ts";
 import { environment, type Origin, type RunKey } from "./parts/key.ts";
 import { holderOf, type Lock, takeLock } from "./parts/lock.ts";
@@ -26,6 +26,8 @@ export interface RecordedSpec {
   readonly device: string;
   /** The run and the step this one was forked from. */
   readonly origin?: Origin;
+  /** Where it ends, when that is not the end of its stream. */
+  readonly until?: Place;
 }
 
 /** A saved state of a run, and where in the log it belongs. */
@@ -122,7 +124,7 @@ export function prepare(
 ): void {
   writableFolder(folder);
   if (readSpec(folder) !== undefined) return;
-  const { key, code, device, origin } = about.key;
+  const { key, code, device, origin, until } = about.key;
   const record: RecordedSpec = {
     format: 1,
     key,
@@ -134,6 +136,7 @@ export function prepare(
     code,
     device,
     ...(origin === undefined ? {} : { origin }),
+    ...(until === undefined ? {} : { until }),
   };
   try {
     mkdirSync(join(folder, "checkpoints"), { recursive: true });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { TrainEvent } from "../train/events.ts";
 import { type Fitting, fit, Interrupted } from "../train/fit.ts";
 import type { RunSpec } from "../train/spec.ts";
+import type { Place } from "../train/state.ts";
 import { writeAtomically } from "./parts/files.ts";
 import { goodCheckpoint } from "./parts/good.ts";
 import type { RunKey } from "./parts/key.ts";
@@ -33,6 +34,8 @@ export interface Recording {
   readonly again?: boolean;
   /** How the run begins where it goes on from a place in another. */
   readonly past?: () => Promise<Past>;
+  /** Where it ends, when that is not the end of the stream. */
+  readonly until?: Place;
 }
 
 /** Milliseconds between writes of events, and between looks at a run that another process writes. */
@@ -83,6 +86,7 @@ export async function* recorded(
       seed,
       ...(state === undefined ? {} : { from: state }),
       ...(signal === undefined ? {} : { signal }),
+      ...(recording.until === undefined ? {} : { until: recording.until, ends: true }),
     });
     const save = saver(writer, fitting, recording);
     for await (const event of fitting) {

@@ -26,6 +26,7 @@ const runColumns: Readonly<Record<keyof Listed, string>> = {
   device: "VARCHAR",
   code: "VARCHAR",
   origin: "VARCHAR",
+  until: "VARCHAR",
   finished: "BOOLEAN",
   date: "TIMESTAMP",
   steps: "BIGINT",

@@ -65,7 +65,7 @@ export function store(folder: string): Store {
     },
     open(key) {
       const found = find(key);
-      const versions = new Set(found.map(({ hash, code, device, origin }) => `${hash} ${code} ${device} ${origin}`));
+      const versions = new Set(found.map((row) => [row.hash, row.code, row.device, row.origin, row.until].join(" ")));
       if (versions.size > 1)
         throw new Error(
           `open: one experiment is required, got ${found.length} runs of ${versions.size} that begin with "${key}"; give more of the key`,

@@ -34,7 +34,9 @@ export async function travel(
       ? undefined
       : latestCheckpoint(folder, readLog(log!).length, (cursor) => place === null || leads(cursor, place));
   const start = near === undefined ? await begun?.(seed) : undefined;
-  const before = near === undefined ? (start?.events ?? []) : readLog(log!, near.log).events;
+  const before = (near === undefined ? (start?.events ?? []) : readLog(log!, near.log).events).filter(
+    ({ type }) => type !== "finished", // of a run that was stopped: here it goes on
+  );
   const from = near?.state ?? start?.state;
   const again: TrainEvent[] = [];
   const fitting = fit(spec, {

@@ -63,7 +63,8 @@ export interface Pass {
   readonly training: boolean;
   /** Noise for this pass; null where nothing may be random. */
   readonly rng: Rng | null;
-  /** The pass as it would be without the strategy, with other weights or with layers tapped. */
+  /** The pass as it would be without the strategy: of other examples (as many), with other weights or with layers tapped. */
+  plain(given?: { readonly x?: tf.Tensor; readonly weights?: Weights; readonly tap?: Tap }): Passed;
   plain(weights?: Weights, tap?: Tap): Passed;
 }
 

@@ -3,6 +3,7 @@ import { type Recording, recorded } from "../runs/recorded.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { fit, Interrupted } from "../train/fit.ts";
 import type { RunSpec } from "../train/spec.ts";
+import type { Place } from "../train/state.ts";
 
 /** One experiment with one seed. */
 export interface Cell {
@@ -10,6 +11,8 @@ export interface Cell {
   readonly seed: number;
   /** Where it is recorded; absent when it is not. */
   readonly recording?: Recording;
+  /** Where it ends, when that is not the end of the stream. */
+  readonly until?: Place;
 }
 
 /** Who is told of cells by their position in the list: that one begins, and what happens in it. */
@@ -30,9 +33,16 @@ export async function inTurn(cells: readonly Cell[], watch: Watch, signal?: Abor
 }
 
 /** The events of one cell as they happen, or from its record. When it is stopped without a record, the error has its state as `state`. */
-export async function* eventsOf({ spec, seed, recording }: Cell, signal?: AbortSignal): AsyncGenerator<TrainEvent> {
+export async function* eventsOf(
+  { spec, seed, recording, until }: Cell,
+  signal?: AbortSignal,
+): AsyncGenerator<TrainEvent> {
   if (recording !== undefined) return yield* recorded(spec, seed, recording, signal);
-  const fitting = fit(spec, { seed, ...(signal === undefined ? {} : { signal }) });
+  const fitting = fit(spec, {
+    seed,
+    ...(signal === undefined ? {} : { signal }),
+    ...(until === undefined ? {} : { until, ends: true }),
+  });
   try {
     yield* fitting;
   } catch (error) {

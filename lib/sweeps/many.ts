@@ -4,6 +4,7 @@ import { recordFolder } from "../runs/folder.ts";
 import type { Lineage } from "../runs/fork.ts";
 import { nameOf, taskNames } from "../runs/name.ts";
 import { runKey, unseenParts } from "../runs/parts/key.ts";
+import type { Spot } from "../runs/place.ts";
 import { type Progress, silent } from "../runs/progress.ts";
 import { readSpec } from "../runs/record.ts";
 import { makeRun, type Run, type RunLog } from "../runs/run.ts";
@@ -38,6 +39,8 @@ export interface ManyOptions {
   readonly executor?: Executor;
   /** Which events are kept in the logs; default all. For runs of a million steps, of which a few numbers are asked for. */
   readonly keep?: (event: TrainEvent) => boolean;
+  /** Where the runs end, when not at the end of the stream: `task(2)` is the moment before it begins. They can be forked on from there. */
+  readonly until?: Spot;
 }
 
 /** A run that was stopped or failed: what it did until then is in `run`, and `state` is what the seed under way can go on from. */
@@ -89,23 +92,26 @@ export async function runMany(spec: RunSpec, options: ManyOptions = {}): Promise
 function recordedCells(
   spec: RunSpec,
   seeds: readonly number[],
-  { record, again = unseenParts(spec).length > 0, checkpointSeconds = 30 }: ManyOptions,
+  { record, again = unseenParts(spec).length > 0, checkpointSeconds = 30, until: spot }: ManyOptions,
 ): { readonly cells: Cell[]; readonly source: Lineage } {
   const store = recordFolder(record);
-  if (store === undefined) return { cells: seeds.map((seed) => ({ spec, seed })), source: { spec } };
+  const place = spot?.ahead(spec.stream) ?? undefined;
+  const until = place === undefined ? {} : { until: place };
+  if (store === undefined)
+    return { cells: seeds.map((seed) => ({ spec, seed, ...until })), source: { spec, ...until } };
   const [name, tasks] = [nameOf(spec), taskNames(spec)];
   const cells = seeds.map((seed) => {
-    const key = runKey(spec, seed);
+    const key = runKey(spec, seed, undefined, place);
     const folder = join(store, key.folder);
-    return { spec, seed, recording: { folder, key, name, tasks, checkpointSeconds, again } };
+    return { spec, seed, recording: { folder, key, name, tasks, checkpointSeconds, again, ...until }, ...until };
   });
   const folders = new Map(cells.map(({ seed, recording: { folder, key } }) => [seed, { folder, key: key.key }]));
-  return { cells, source: { spec, store, folders } };
+  return { cells, source: { spec, store, folders, ...until } };
 }
 
 /** Throws when nothing is recorded of an experiment under any of the seeds. */
-export function requireRecord(spec: RunSpec, { seeds = 1, record = true }: ManyOptions): void {
-  const { cells, source } = recordedCells(spec, seedList(seeds), { record });
+export function requireRecord(spec: RunSpec, { seeds = 1, record = true, until }: ManyOptions): void {
+  const { cells, source } = recordedCells(spec, seedList(seeds), { record, ...(until === undefined ? {} : { until }) });
   if (cells.some(({ recording }) => recording !== undefined && readSpec(recording.folder) !== undefined)) return;
   throw new Error(
     `resume: a recorded run of this study is required, got none in ${source.store ?? "any folder"}; begin one with run({ record: true })`,

@@ -16,6 +16,8 @@ export interface FitOptions {
   readonly from?: Uint8Array;
   /** Stops there, as if nothing were to follow: no `finished` event. `Fitting.save` then gives the state at this place. */
   readonly until?: Place;
+  /** Whether a run that stops at `until` is over there: it gives its `finished` event. Default false. */
+  readonly ends?: boolean;
 }
 
 /** A run under way: its events, and its whole state at any moment. */
@@ -42,7 +44,7 @@ const turn = 30;
  * Throws before any training when the parts of the experiment do not fit; `Interrupted` when it is stopped; an error that names step and
  * term when the loss is not finite.
  */
-export function fit(spec: RunSpec, { seed = 0, signal, from, until }: FitOptions = {}): Fitting {
+export function fit(spec: RunSpec, { seed = 0, signal, from, until, ends = false }: FitOptions = {}): Fitting {
   random(seed); // a clear error for a seed that is none
   const session = open(spec, seed, deviceName(), from);
   let disposed = false;
@@ -62,7 +64,7 @@ export function fit(spec: RunSpec, { seed = 0, signal, from, until }: FitOptions
       requireRunning(signal, session);
       if (!session.advance(until)) break;
     }
-    if (session.cursor.phase !== "done") return;
+    if (session.cursor.phase !== "done" && !ends) return;
     yield { type: "finished", step: session.cursor.step, seconds: (performance.now() - started) / 1000 };
   }
   return { [Symbol.asyncIterator]: events, save: () => session.save(), session, dispose };

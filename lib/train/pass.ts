@@ -15,6 +15,9 @@ export interface Through {
   readonly tap?: Tap | undefined;
 }
 
+/** What a plain pass may differ in. */
+type Differing = { readonly x?: tf.Tensor; readonly weights?: Weights; readonly tap?: Tap };
+
 /** Passes examples through the network, by the `forward` of a strategy if one has it; `written` are the running statistics after it. */
 export function passed(
   network: Network,
@@ -23,9 +26,11 @@ export function passed(
   { weights, statistics, x, task, training, rng, tap }: Through,
 ): Passed & { readonly written: Params } {
   let written = statistics;
-  const plain = (at: Weights = weights, inner: Tap | undefined = tap): Passed => {
+  const plain = (given: Weights | Differing = {}, tapped?: Tap): Passed => {
+    const other: Differing = "model" in given ? { weights: given } : given;
+    const [at, inner] = [other.weights ?? weights, other.tap ?? tapped ?? tap];
     const run = tape(training, rng, statistics, inner);
-    const features = network.features(at, x, run.mode);
+    const features = network.features(at, other.x ?? x, run.mode);
     written = run.written();
     return { features, logits: network.logits(at, features, inner) };
   };

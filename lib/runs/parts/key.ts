@@ -16,6 +16,7 @@ import * as sources from "../../streams/sources/index.ts";
 import type { StreamSpec } from "../../streams/stream.ts";
 import { deviceName } from "../../train/device.ts";
 import { type RunSpec, specHash } from "../../train/spec.ts";
+import type { Place } from "../../train/state.ts";
 
 /** Where a run was forked from. */
 export type Origin = { readonly key: string; readonly step: number };
@@ -24,19 +25,30 @@ export type Origin = { readonly key: string; readonly step: number };
 export interface RunKey {
   readonly key: string;
   readonly origin?: Origin;
+  /** Where the run ends, when that is not the end of its stream. */
+  readonly until?: Place;
   readonly folder: string;
   readonly code: string;
   readonly device: string;
 }
 
 /** The key of an experiment with a seed on this machine's kind of device. The data are part of the experiment: their checksums are. */
-export function runKey(spec: RunSpec, seed: number, origin?: Origin): RunKey {
+export function runKey(spec: RunSpec, seed: number, origin?: Origin, until?: Place): RunKey {
   const [code, device] = [codeVersion(), `${deviceName()}-${platform()}-${arch()}`];
-  const parts = [specHash(spec), seed, code, device, ownText(spec), origin ?? null];
+  const parts = [
+    specHash(spec),
+    seed,
+    code,
+    device,
+    ownText(spec),
+    origin ?? null,
+    ...(until === undefined ? [] : [until]),
+  ];
   const key = createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16);
   const name = spec.strategies.map((s) => s.spec.name).join("+") || "naive";
   const safe = name.replace(/[^\w+-]/g, "_").slice(0, 60);
-  return { key, folder: `${safe}-seed${seed}-${key}`, code, device, ...(origin === undefined ? {} : { origin }) };
+  const from = { ...(origin === undefined ? {} : { origin }), ...(until === undefined ? {} : { until }) };
+  return { key, folder: `${safe}-seed${seed}-${key}`, code, device, ...from };
 }
 
 let version: string | undefined;

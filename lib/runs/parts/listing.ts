@@ -31,6 +31,8 @@ export interface Listed extends Result {
   readonly device: string;
   readonly code: string;
   readonly origin: string | null;
+  /** Where a run that does not go to the end of its stream ends. */
+  readonly until: string | null;
   readonly folder: string;
   readonly spec: Json;
 }
@@ -101,7 +103,7 @@ function readIndex(store: string, folders: ReadonlySet<string>): Map<string, Lis
   for (const line of text.split("\n")) {
     if (line === "") continue;
     try {
-      const entry = JSON.parse(line) as Listed;
+      const entry = { until: null, ...(JSON.parse(line) as Omit<Listed, "until">) } as Listed;
       if (folders.has(entry.folder)) found.set(entry.folder, entry);
     } catch {
       // A line that was cut short; its run is read from its own folder.
@@ -132,6 +134,7 @@ function row(folder: string, spec: RecordedSpec, result: Result): Listed {
     device: spec.device,
     code: spec.code,
     origin: spec.origin === undefined ? null : `${spec.origin.key}@${spec.origin.step}`,
+    until: spec.until === undefined ? null : `${spec.until.local} steps into experience ${spec.until.experience}`,
     ...result,
     folder: basename(folder),
     spec: spec.spec,

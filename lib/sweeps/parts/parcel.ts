@@ -16,6 +16,7 @@ import type { Recording } from "../../runs/recorded.ts";
 import { dataOf } from "../../streams/stream.ts";
 import { specFromJson } from "../../train/from-json.ts";
 import { specHash, specJson } from "../../train/spec.ts";
+import type { Place } from "../../train/state.ts";
 import type { Cell } from "../cells.ts";
 
 /** A cell to be sent. */
@@ -26,6 +27,7 @@ export interface Parcel {
   /** The files that hold its data sets. */
   readonly data: readonly string[];
   readonly recording?: Omit<Recording, "past">;
+  readonly until?: Place;
 }
 
 /**
@@ -33,7 +35,7 @@ export interface Parcel {
  *
  * @throws TypeError when it has a part that is not the library's own.
  */
-export function parcel({ spec, seed, recording }: Cell, folder: string): Parcel {
+export function parcel({ spec, seed, recording, until }: Cell, folder: string): Parcel {
   const sets = dataOf(spec.stream.spec);
   const json = JSON.parse(JSON.stringify(specJson(spec))) as Json;
   const again = specFromJson(json, sets);
@@ -53,6 +55,7 @@ export function parcel({ spec, seed, recording }: Cell, folder: string): Parcel 
     hash: specHash(spec),
     data,
     ...(recording === undefined ? {} : { recording: kept as Recording }),
+    ...(until === undefined ? {} : { until }),
   };
 }
 
@@ -60,7 +63,8 @@ export function parcel({ spec, seed, recording }: Cell, folder: string): Parcel 
 export function unpacked(parcel: Parcel): Cell {
   const sets = parcel.data.map((file) => unpackedData(readFileSync(file)));
   const spec = specFromJson(parcel.spec, sets);
-  return { spec, seed: parcel.seed, ...(parcel.recording === undefined ? {} : { recording: parcel.recording }) };
+  const { seed, recording, until } = parcel;
+  return { spec, seed, ...(recording === undefined ? {} : { recording }), ...(until === undefined ? {} : { until }) };
 }
 
 /** A data set as bytes: both tables in full. */
