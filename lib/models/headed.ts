@@ -14,5 +14,6 @@ import type { Model } from "./model.ts";
  */
 export function headed<K extends Kind>(model: Model<K>, head: HeadLayer): Model<K> {
   const spec = { ...model.spec, head: head.spec };
-  return Object.freeze({ ...model, spec, head, toJSON: () => spec });
+  const { start: _, ...rest } = model;
+  return Object.freeze({ ...rest, spec, head, toJSON: () => spec });
 }

@@ -2,6 +2,7 @@
 // Written by `npm run gen`.
 export * from "./backbone.ts";
 export * from "./backbones/index.ts";
+export * from "./from.ts";
 export * from "./headed.ts";
 export * from "./heads/index.ts";
 export * from "./initial.ts";
@@ -11,3 +12,4 @@ export * from "./layers-model.ts";
 export * from "./model.ts";
 export * from "./net.ts";
 export * from "./network.ts";
+export * from "./trained.ts";

@@ -40,6 +40,8 @@ export interface LayerRow {
   readonly layer: string;
   readonly output: Shape;
   readonly parameters: number;
+  /** Where the layer's tensors lie in the model's parameters; absent where the model does not say. */
+  readonly path?: readonly string[];
 }
 
 /** A model as plain JSON. */
@@ -49,6 +51,16 @@ export interface ModelSpec {
   readonly layers?: readonly ModelSpec[];
   /** Its head, where that is not the linear one. */
   readonly head?: { readonly name: string; readonly options: Json };
+  /** The trained network that it begins from, where it does not begin anew. */
+  readonly from?: Json;
+}
+
+/** A head that a model brings from the network that it begins from. */
+export interface Start {
+  readonly head: Params;
+  readonly columns: number;
+  /** The names of the columns. */
+  readonly classes: readonly string[];
 }
 
 /** A backbone: examples in, features out. `K` is what it accepts; the head is added by the stream's scenario. */
@@ -70,6 +82,8 @@ export interface Model<K extends Kind = Kind> {
   summary(input: Shape): readonly LayerRow[];
   /** The head that is put on it; default a linear one. */
   readonly head?: HeadLayer;
+  /** The trained head that it begins with, as new tensors; absent where the head is drawn. */
+  readonly start?: () => Start;
   toJSON(): ModelSpec;
 }
 

@@ -110,7 +110,7 @@ export function sequential<K extends Kind>(name: string, options: Json | undefin
       const through = shapes(input);
       return stack.map((layer, i) => {
         const made = shapeOnly(layer, through[i]!);
-        return { layer: describe(layer), output: through[i + 1]!, parameters: made };
+        return { layer: describe(layer), output: through[i + 1]!, parameters: made, path: [names[i]!] };
       });
     },
     toJSON: () => spec,

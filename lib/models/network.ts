@@ -1,6 +1,6 @@
 /** A model with the head that a stream's scenario asks for: what is trained. */
 import type { Shape } from "../data/dataset.ts";
-import { nn, type Rng, tf } from "../engine/index.ts";
+import { disposeTree, nn, type Rng, tf } from "../engine/index.ts";
 import { type HeadLayer, linear } from "./heads/linear.ts";
 import type { Mode, Model, Params, Tap } from "./model.ts";
 
@@ -34,7 +34,7 @@ export function network(model: Model, input: Shape, head: HeadLayer = model.head
     width,
     init: (rng, columns) => ({
       model: model.init(rng.at("model"), input),
-      head: head.init(rng.at("head"), width.length === 2 ? width.slice(1) : width, columns),
+      head: begun(model, head, rng.at("head"), columns) ?? head.init(rng.at("head"), widthOf(width), columns),
     }),
     statistics: () => model.statistics(input),
     features: (weights, x, mode) => model.apply(weights.model, x, mode),
@@ -44,6 +44,27 @@ export function network(model: Model, input: Shape, head: HeadLayer = model.head
     },
     grow: (weights, rng, columns) => ({ ...weights, head: head.grow(weights.head, rng.at("head"), columns) }),
   };
+}
+
+/** The shape of what a head gets for each example, or at each place of a sequence. */
+function widthOf(width: Shape): Shape {
+  return width.length === 2 ? width.slice(1) : width;
+}
+
+/** The trained head that a model brings, with as many columns as are asked for: those it lacks are drawn. */
+function begun({ start }: Model, head: HeadLayer, rng: Rng, columns: number): Params | undefined {
+  if (start === undefined) return undefined;
+  const { head: kept, columns: had } = start();
+  if (columns === had) return kept;
+  try {
+    if (columns < had)
+      throw new RangeError(
+        `from: a stream with at least the ${had} classes of the kept head is required, got ${columns}; take { head: "new" }`,
+      );
+    return head.grow(kept, rng, columns);
+  } finally {
+    disposeTree(kept);
+  }
 }
 
 /** What is added to the logit of a column that does not compete: it gets no probability and no gradient. */

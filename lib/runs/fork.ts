@@ -1,5 +1,6 @@
 /** Another run from a place in one: what would have happened with other strategies from there on. */
 import { join } from "node:path";
+import type { TrainedNetwork } from "../models/trained.ts";
 import type { Optimizer, Schedule } from "../optim/optimizer.ts";
 import type { Figure } from "../plots/figure.ts";
 import type { Strategy } from "../strategies/strategy.ts";
@@ -22,7 +23,7 @@ import { runKey } from "./parts/key.ts";
 import type { Spot } from "./place.ts";
 import { recorded } from "./recorded.ts";
 import { makeRun, type Run, type RunLog } from "./run.ts";
-import { type TrainedNetwork, trainedNetwork } from "./trained-network.ts";
+import { trainedNetwork } from "./trained-network.ts";
 import { type Past, travel } from "./travel.ts";
 
 /** What may be different from a place on: anything but the stream and the model. */

@@ -10,6 +10,7 @@ import { type DataFrame, evaluations, frame } from "../metrics/frame.ts";
 import { fwt } from "../metrics/fwt.ts";
 import type { Measured, Metric } from "../metrics/metric.ts";
 import { prequential } from "../metrics/prequential.ts";
+import type { TrainedNetwork } from "../models/trained.ts";
 import { accuracyCurves } from "../plots/accuracy-curves.ts";
 import { accuracyHeatmap } from "../plots/accuracy-heatmap.ts";
 import { bufferContents, memoryOf } from "../plots/buffer-contents.ts";
@@ -18,7 +19,6 @@ import { plasticityPanel } from "../plots/plasticity-panel.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { type Instant, type Lineage, momentOf, networkOf } from "./fork.ts";
 import type { Spot } from "./place.ts";
-import type { TrainedNetwork } from "./trained-network.ts";
 
 /** The events of one seed. */
 export interface RunLog {

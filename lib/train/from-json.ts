@@ -2,6 +2,7 @@
 import type { Dataset, Json } from "../data/dataset.ts";
 import { backbone } from "../models/backbone.ts";
 import * as backbones from "../models/backbones/index.ts";
+import { type FromEntry, from } from "../models/from.ts";
 import { headed } from "../models/headed.ts";
 import { type HeadLayer, linear, type NormalizedOptions, normalized } from "../models/heads/index.ts";
 import type { Initial } from "../models/initial.ts";
@@ -9,6 +10,8 @@ import type { Layer } from "../models/layer.ts";
 import * as layers from "../models/layers/index.ts";
 import type { Model, ModelSpec } from "../models/model.ts";
 import { net } from "../models/net.ts";
+import { type PackedNetwork, unpackedNetwork } from "../models/parts/packed.ts";
+import type { NetworkEntry, TrainedNetwork } from "../models/trained.ts";
 import type { Optimizer, OptimSpec, Schedule } from "../optim/optimizer.ts";
 import * as optimizers from "../optim/optimizers/index.ts";
 import * as schedules from "../optim/schedules/index.ts";
@@ -17,6 +20,7 @@ import type { Strategy, StrategySpec } from "../strategies/strategy.ts";
 import { streamFromJson } from "../streams/from-json.ts";
 import type { Backbone } from "../streams/operators/features.ts";
 import type { StreamSpec } from "../streams/stream.ts";
+import { predicting } from "./predicting.ts";
 import { type Evaluation, evaluation, type RunSpec, type Training, training } from "./spec.ts";
 
 /** An experiment as `specJson` writes it. */
@@ -36,15 +40,16 @@ interface Part {
 }
 
 /**
- * The experiment that a record describes. Data sets are found by name and checksum among those given.
+ * The experiment that a record describes. Data sets are found by name and checksum among those given; a network that the model begins
+ * from by its checksum among `networks`, else in the file that the record names.
  *
  * @throws TypeError for a part that is not the library's own: it must be given as a value, and cannot be made of its name.
  */
-export function specFromJson(json: Json, data: readonly Dataset[]): RunSpec {
+export function specFromJson(json: Json, data: readonly Dataset[], networks: readonly TrainedNetwork[] = []): RunSpec {
   const spec = json as unknown as SpecJson;
   return {
     stream: streamFromJson(spec.stream, data, backboneFromJson),
-    model: modelFromJson(spec.model),
+    model: modelFromJson(spec.model, networks),
     strategies: spec.strategies.map((each) => named<Strategy>("strategy", strategies, each)),
     optimizer: named<Optimizer>("optimizer", optimizers, spec.optimizer),
     schedule: named<Schedule>("schedule", schedules, spec.schedule),
@@ -63,8 +68,10 @@ function backboneFromJson(spec: Json): Backbone {
   return backbone(modelFromJson(model as unknown as ModelSpec), { seed });
 }
 
-/** The model that a record describes. */
-export function modelFromJson({ head, ...spec }: ModelSpec): Model {
+/** The model that a record describes; the network that it begins from is among those given, or in the file that the record names. */
+export function modelFromJson({ from: entry, ...whole }: ModelSpec, networks: readonly TrainedNetwork[] = []): Model {
+  const { head, ...spec } = whole;
+  if (entry !== undefined) return begunFrom(entry as unknown as FromEntry, whole, networks);
   if (head !== undefined) return headed(modelFromJson(spec), headFromJson(head));
   if (spec.name !== "net") return named<Model>("model", backbones, { name: spec.name, options: spec.options ?? {} });
   const made = (spec.layers ?? []).reduce<Model>((model, layer) => {
@@ -72,6 +79,36 @@ export function modelFromJson({ head, ...spec }: ModelSpec): Model {
     return add === undefined ? notOurs("layer", layer.name) : add.apply(model, argumentsOf(layer));
   }, net());
   return same(made, spec) ? made : notOurs("model", spec.name);
+}
+
+/** The model that begins from a network, with what the record puts on top of it. */
+function begunFrom(entry: FromEntry, spec: ModelSpec, networks: readonly TrainedNetwork[]): Model {
+  const made = from(networkFromJson(entry, networks), { head: entry.head });
+  const { from: _, ...own } = made.spec;
+  if (JSON.stringify(own) === JSON.stringify(spec)) return made;
+  const { head, ...bare } = spec;
+  return head !== undefined && JSON.stringify(own) === JSON.stringify(bare)
+    ? headed(made, headFromJson(head))
+    : notOurs("model", spec.name);
+}
+
+/** The network that an entry of a record stands for: among those given, or in the file that the record names. */
+export function networkFromJson({ network, file }: NetworkEntry, networks: readonly TrainedNetwork[]): TrainedNetwork {
+  const found = networks.find((each) => each.checksum === network);
+  if (found !== undefined) return found;
+  throw new Error(
+    `specFromJson: the network with checksum ${network} is required, got ${
+      networks.map((each) => each.checksum).join(", ") || "none"
+    }${file === undefined ? "" : `, and there is no such network in ${file}`}; give it in the list of networks`,
+  );
+}
+
+/** The network that was packed; the caller frees it. `file` is where it was read from. */
+export function networkFromPacked(packed: PackedNetwork, file?: string): TrainedNetwork {
+  const { input, strategies: specs } = packed.about;
+  const model = modelFromJson(packed.about.model);
+  const own = specs.map((each) => named<Strategy>("strategy", strategies, each));
+  return unpackedNetwork(packed, model, predicting(model, input, own), file);
 }
 
 function headFromJson({ name, options }: NonNullable<ModelSpec["head"]>): HeadLayer {

@@ -4,6 +4,7 @@ import type { Examples } from "../data/dataset.ts";
 import { disposeTree, encode, flopsDone, type Rng, random, scoped, type Tree } from "../engine/index.ts";
 import { countParameters, type Params } from "../models/model.ts";
 import { type Network, network } from "../models/network.ts";
+import { flopsPerExample } from "../models/parts/flops.ts";
 import type { Batch, Context, State, Strategy } from "../strategies/strategy.ts";
 import type { Experience } from "../streams/stream.ts";
 import { columns as allColumns, highest, needed } from "./columns.ts";
@@ -22,7 +23,6 @@ import {
   withinSteps,
 } from "./parts/budget.ts";
 import { culprit, type Taken } from "./parts/culprit.ts";
-import { flopsPerExample } from "./parts/flops.ts";
 import { forgetful, served } from "./parts/forgetting.ts";
 import { costs } from "./parts/ledger.ts";
 import { type Looks, looks, stretch } from "./parts/looks.ts";

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Json } from "../data/dataset.ts";
 import { checked, needOneOf, needShare, needWhole } from "../data/options.ts";
+import { disposeTree } from "../engine/index.ts";
 import type { Model } from "../models/model.ts";
 import { network } from "../models/network.ts";
 import type { Optimizer, Schedule } from "../optim/optimizer.ts";
@@ -116,6 +117,19 @@ export function requireSound(spec: RunSpec): void {
         );
     }
   requireCompatible(strategies, stream);
+  requireKeptHead(model, stream);
+}
+
+/** Throws unless a head that is kept from another network has columns for the first classes of the stream. */
+function requireKeptHead({ start }: Model, { classes }: Stream): void {
+  if (start === undefined || classes.length === 0) return;
+  const { head, classes: had } = start();
+  disposeTree(head);
+  if (had.every((name, i) => name === classes[i])) return;
+  const few = (names: readonly string[]): string => `${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""}`;
+  throw new TypeError(
+    `from: a stream that begins with the classes of the network is required to keep its head, got ${few(classes)} for ${few(had)}; take from(network, { head: "new" })`,
+  );
 }
 
 /** An experiment as plain JSON: the key of its results. */
@@ -142,8 +156,11 @@ export function specHash(spec: RunSpec): string {
 function sorted(value: Json): Json {
   if (Array.isArray(value)) return value.map(sorted);
   if (value === null || typeof value !== "object") return value;
+  // where a network was loaded from changes nothing: its checksum is there too
+  const file = "network" in value ? "file" : undefined;
   return Object.fromEntries(
     Object.keys(value)
+      .filter((key) => key !== file)
       .sort()
       .map((key) => [key, sorted((value as { [key: string]: Json })[key]!)]),
   );

@@ -11,6 +11,7 @@ import { mlp } from "../../lib/models/backbones/mlp.ts";
 import { type Model, tape } from "../../lib/models/model.ts";
 import { net } from "../../lib/models/net.ts";
 import { network, type Weights } from "../../lib/models/network.ts";
+import { flopsPerExample } from "../../lib/models/parts/flops.ts";
 import { acquire } from "../../lib/strategies/acquisition/acquire.ts";
 import { cumulative } from "../../lib/strategies/baselines/cumulative.ts";
 import { joint } from "../../lib/strategies/baselines/joint.ts";
@@ -35,7 +36,6 @@ import { unlabel } from "../../lib/streams/operators/unlabel.ts";
 import { classes } from "../../lib/streams/sources/classes.ts";
 import type { Stream } from "../../lib/streams/stream.ts";
 import type { TrainEvent } from "../../lib/train/events.ts";
-import { flopsPerExample } from "../../lib/train/parts/flops.ts";
 import { open } from "../../lib/train/session.ts";
 import { advance, found, load, run, small, spec, stream } from "../strategies/support.ts";
 

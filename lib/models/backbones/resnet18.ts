@@ -104,7 +104,7 @@ export function resnet18({ filters = 20 }: Resnet18Options = {}): Model<"image">
     },
     summary: (input) =>
       parts(input).flatMap(([name, part, shape]) =>
-        part.summary(shape).map((row) => ({ ...row, layer: `${name}: ${row.layer}` })),
+        part.summary(shape).map((row) => ({ ...row, layer: `${name}: ${row.layer}`, path: [name, ...row.path!] })),
       ),
     toJSON: () => spec,
   });

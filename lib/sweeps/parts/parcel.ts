@@ -12,9 +12,12 @@ import {
   targetTable,
 } from "../../data/dataset.ts";
 import { decode, encode } from "../../engine/index.ts";
+import type { PackedNetwork } from "../../models/parts/packed.ts";
+import { networksIn } from "../../models/parts/registry.ts";
+import type { TrainedNetwork } from "../../models/trained.ts";
 import type { Recording } from "../../runs/recorded.ts";
 import { dataOf } from "../../streams/stream.ts";
-import { specFromJson } from "../../train/from-json.ts";
+import { networkFromPacked, specFromJson } from "../../train/from-json.ts";
 import { specHash, specJson } from "../../train/spec.ts";
 import type { Place } from "../../train/state.ts";
 import type { Cell } from "../cells.ts";
@@ -26,20 +29,22 @@ export interface Parcel {
   readonly hash: string;
   /** The files that hold its data sets. */
   readonly data: readonly string[];
+  /** The files that hold the networks it begins from or is taught by. */
+  readonly networks?: readonly string[];
   readonly recording?: Omit<Recording, "past">;
   readonly until?: Place;
 }
 
 /**
- * Makes a cell ready to be sent; its data sets are written into a folder, each once.
+ * Makes a cell ready to be sent; its data sets and networks are written into a folder, each once.
  *
  * @throws TypeError when it has a part that is not the library's own.
  */
 export function parcel({ spec, seed, recording, until }: Cell, folder: string): Parcel {
   const sets = dataOf(spec.stream.spec);
+  const networks = networksIn(specJson(spec));
   const json = JSON.parse(JSON.stringify(specJson(spec))) as Json;
-  const again = specFromJson(json, sets);
-  if (specHash(again) !== specHash(spec))
+  if (withNetworks([...networks.values()], (made) => specHash(specFromJson(json, sets, made))) !== specHash(spec))
     throw new TypeError(
       "specFromJson: an experiment whose JSON says all of it is required, got one that says something else again",
     );
@@ -48,12 +53,18 @@ export function parcel({ spec, seed, recording, until }: Cell, folder: string): 
     if (!existsSync(file)) writeFileSync(file, packedData(set));
     return file;
   });
+  const trained = [...networks].map(([checksum, packed]) => {
+    const file = join(folder, `${checksum}.network`);
+    if (!existsSync(file)) writeFileSync(file, encode(packed));
+    return file;
+  });
   const { past: _, ...kept } = recording ?? {};
   return {
     spec: json,
     seed,
     hash: specHash(spec),
     data,
+    ...(trained.length > 0 ? { networks: trained } : {}),
     ...(recording === undefined ? {} : { recording: kept as Recording }),
     ...(until === undefined ? {} : { until }),
   };
@@ -62,9 +73,20 @@ export function parcel({ spec, seed, recording, until }: Cell, folder: string): 
 /** The cell that a parcel holds. */
 export function unpacked(parcel: Parcel): Cell {
   const sets = parcel.data.map((file) => unpackedData(readFileSync(file)));
-  const spec = specFromJson(parcel.spec, sets);
+  const networks = (parcel.networks ?? []).map((file) => decode(readFileSync(file)) as PackedNetwork);
+  const spec = withNetworks(networks, (made) => specFromJson(parcel.spec, sets, made));
   const { seed, recording, until } = parcel;
   return { spec, seed, ...(recording === undefined ? {} : { recording }), ...(until === undefined ? {} : { until }) };
+}
+
+/** Does something with packed networks, and frees their tensors: what begins from one keeps its numbers. */
+function withNetworks<T>(packed: readonly PackedNetwork[], use: (networks: readonly TrainedNetwork[]) => T): T {
+  const made = packed.map((each) => networkFromPacked(each));
+  try {
+    return use(made);
+  } finally {
+    for (const each of made) each.dispose();
+  }
 }
 
 /** A data set as bytes: both tables in full. */

@@ -1,7 +1,7 @@
 /** How many floating-point operations a network takes, counted from the shapes of its layers. */
 import { leaves, scoped, type Tree, tf } from "../../engine/index.ts";
-import { type Params, tape } from "../../models/model.ts";
-import type { Network, Weights } from "../../models/network.ts";
+import { type Params, tape } from "../model.ts";
+import type { Network, Weights } from "../network.ts";
 
 /**
  * The multiplications and additions of one example's pass forwards through the layers with weights: twice the numbers in a layer's
@@ -9,11 +9,17 @@ import type { Network, Weights } from "../../models/network.ts";
  * not counted, as is usual; training takes three times as much, once forwards and twice backwards.
  */
 export function flopsPerExample(network: Network, weights: Weights): number {
-  let flops = 0;
+  return [...flopsByLayer(network, weights).values()].reduce((sum, flops) => sum + flops, 0);
+}
+
+/** The same for each layer, by where its tensors lie in the weights: "model/2-dense", "head". */
+export function flopsByLayer(network: Network, weights: Weights): ReadonlyMap<string, number> {
+  const flops = new Map<string, number>();
   const count = (path: readonly string[], _input: tf.Tensor, output: tf.Tensor): tf.Tensor => {
     const kernels = leaves(at(weights, path) as Tree).filter((t) => t.rank > 1);
     const size = kernels.reduce((sum, kernel) => sum + kernel.size, 0);
-    flops += (2 * size * output.size) / output.shape.at(-1)!;
+    const name = path.join("/");
+    flops.set(name, (flops.get(name) ?? 0) + (2 * size * output.size) / output.shape.at(-1)!);
     return output;
   };
   scoped(() => {
