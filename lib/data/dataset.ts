@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { scaled, scaledRows, shuffled } from "./parts/scaled.ts";
 import { scatter } from "./parts/scatter.ts";
+import { requireSoundData } from "./parts/sound.ts";
 
 /** Any value that JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -72,21 +73,12 @@ export type DatasetParts<K extends Kind> = Omit<Dataset<K>, "shape" | "checksum"
  * Makes a data set of its parts: the two tables are checked against each other and against the classes, the checksum is worked out when
  * it is first asked for.
  *
- * @throws RangeError when a table is empty, the shapes differ, or a label is outside the classes.
+ * @throws RangeError when a table is empty, the shapes differ, a label is outside the classes, two classes have one name, or targets are
+ * not as many as the names; TypeError when nothing says what the examples ask for.
  */
 export function makeDataset<K extends Kind>(parts: DatasetParts<K>): Dataset<K> {
-  const { name, train, test, classes } = parts;
-  if (train.length === 0) throw new RangeError(`${name}: at least one training example is required, got none`);
-  if (String(train.shape) !== String(test.shape))
-    throw new RangeError(
-      `${name}: examples of one shape are required, got [${train.shape}] to train and [${test.shape}] to test`,
-    );
-  for (const of of [train, test])
-    for (let i = 0; i < of.length; i++)
-      if (of.labels[i]! < -1 || of.labels[i]! >= classes.length)
-        throw new RangeError(
-          `${name}: labels from 0 to ${classes.length - 1} are required, got ${of.labels[i]} at example ${i}`,
-        );
+  requireSoundData(parts);
+  const { name, train } = parts;
   let checksum: string | undefined;
   const made: Dataset<K> = {
     ...parts,

@@ -12,14 +12,28 @@ import {
   table,
   targetTable,
 } from "./dataset.ts";
-import { needShare, withDefaults } from "./options.ts";
+import { needOneOf, needShare, needWhole, withDefaults } from "./options.ts";
+import { type ClassId, classIds, classNames, classPlaces } from "./parts/class-ids.ts";
 import { stratified } from "./parts/stratified.ts";
 
-/** Numbers nested as deep as one example's shape. */
-export type Nested = number | readonly Nested[] | Raw;
+export type { ClassId } from "./parts/class-ids.ts";
 
-/** What is asked for, example by example: classes by number or name, or rows of numbers. */
-export type Asked = ArrayLike<number | string> | readonly (readonly number[])[];
+/** Numbers, one after the other, of any type but the big ones. */
+export type Numbers =
+  | Raw
+  | Uint8ClampedArray
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float64Array;
+
+/** Numbers nested as deep as one example's shape. */
+export type Nested = number | readonly Nested[] | Numbers;
+
+/** What is asked for, example by example: ids of classes, or rows of numbers. */
+export type Asked = ArrayLike<ClassId> | readonly (readonly number[])[];
 
 /** What `fromArrays` can be told. */
 export interface FromArraysOptions<K extends Kind = Kind> {
@@ -33,10 +47,13 @@ export interface FromArraysOptions<K extends Kind = Kind> {
   readonly scale?: number;
   /** What is asked for: "class" (default), or "numbers": then `y` holds a number, or a row of numbers, for each example. */
   readonly target?: "class" | "numbers";
-  /** A name for each class, in the order of the labels; default the labels themselves. For numbers, a name for each. */
+  /**
+   * A name for each class, in the order of the columns: `y` then holds these names, or positions among them. Default: the classes that
+   * occur, in order. For numbers, a name for each.
+   */
   readonly classes?: readonly string[];
   /** The share of each class that is set aside to test, drawn by `seed`, or the test examples themselves; default 0.2. */
-  readonly test?: number | { readonly x: readonly Nested[] | Raw; readonly y: Asked };
+  readonly test?: number | { readonly x: readonly Nested[] | Numbers; readonly y: Asked };
   /** Draws the test examples; default 0. */
   readonly seed?: number;
   /** Where the data comes from and under which licence; default "given as arrays". */
@@ -44,12 +61,15 @@ export interface FromArraysOptions<K extends Kind = Kind> {
 }
 
 /**
- * Makes a data set of arrays: `x` holds one example after the other, `y` its classes, as whole numbers from 0 or as names.
+ * Makes a data set of arrays: `x` holds one example after the other, `y` the id of its class: a whole number, a string, a boolean or a
+ * bigint. The ids that occur, in `y` or among the test examples, are the classes: numbers in ascending order, false before true, strings
+ * sorted. 3, 7 and 100 are three classes, named "3", "7" and "100"; a class that is in one of the two tables alone is a class too.
  *
- * `x` is a nested array, a list of typed arrays, or one flat `Uint8Array` or `Float32Array` with `shape` given. A `Uint8Array` stays
- * bytes; everything else becomes single precision. Flat arrays are not copied. With `target: "numbers"` it is a regression.
+ * `x` is a nested array, a list of typed arrays, or one flat typed array with `shape` given. A `Uint8Array` stays bytes; everything else
+ * becomes single precision. Flat arrays of bytes and of single precision are not copied. With `target: "numbers"` it is a regression.
  *
- * @throws RangeError, TypeError when lengths or shapes disagree, a number is NaN or infinite, or a label is not a class.
+ * @throws RangeError, TypeError when lengths or shapes disagree, a number is NaN or infinite, a label is not a class, or names no class;
+ * for −1 among labels from 0 on, which often means that there is none; and where no class has an example to spare for the test.
  *
  * @example
  * ```ts
@@ -59,7 +79,7 @@ export interface FromArraysOptions<K extends Kind = Kind> {
  * ```
  */
 export function fromArrays<K extends Kind = Kind>(
-  x: readonly Nested[] | Raw,
+  x: readonly Nested[] | Numbers,
   y: Asked,
   options: FromArraysOptions<K> = {},
 ): Dataset<K> {
@@ -74,37 +94,50 @@ export function fromArrays<K extends Kind = Kind>(
     seed: 0,
     source: "given as arrays",
   });
+  needOneOf("fromArrays", "target", o.target, ["class", "numbers"]);
   const own = typeof o.test === "object" ? o.test : undefined;
   const numbers = o.target === "numbers";
   const width = numbers ? widthOf(y) : 0;
-  const classes = o.classes ?? (numbers ? numbered(width) : classesOf([...labelled(y), ...labelled(own?.y ?? [])]));
+  const [ids, testIds] = [y, own?.y ?? []].map((of) =>
+    numbers ? [] : classIds("fromArrays", of as ArrayLike<unknown>),
+  ) as [ClassId[], ClassId[]];
+  const known = numbers ? [] : ids.concat(testIds);
+  const classes = o.classes ?? (numbers ? numbered(width) : classNames("fromArrays", known));
   if (numbers && classes.length !== width)
     throw new RangeError(`fromArrays: a name for each of ${width} numbers is required, got ${classes.length}`);
+  const labelsOf = numbers ? undefined : classPlaces("fromArrays", known, classes);
   const given = rows(x, y.length, options.shape);
   const kind = options.kind ?? (given.shape.length === 2 || given.shape.length === 3 ? "image" : "vector");
   const shape = kind === "image" && given.shape.length === 2 ? [...given.shape, 1] : given.shape;
   const scale = options.scale ?? (given.raw instanceof Uint8Array ? 1 / 255 : 1);
-  const made = (raw: Raw, asked: Asked) =>
-    numbers
+  const made = (raw: Raw, asked: Asked, own: readonly ClassId[]) =>
+    labelsOf === undefined
       ? table(raw, new Int32Array(asked.length).fill(-1), shape, scale, targetsOf(asked, width))
-      : table(raw, labelsOf(labelled(asked), classes), shape, scale);
-  const all = made(given.raw, y);
+      : table(raw, labelsOf(own), shape, scale);
+  const all = made(given.raw, y, ids);
   const about = { name: o.name, kind: kind as K, classes, source: o.source, ...(numbers && { target: o.target }) };
   if (own !== undefined)
-    return makeDataset({ ...about, train: all, test: made(rows(own.x, own.y.length, shape).raw, own.y) });
+    return makeDataset({
+      ...about,
+      train: all,
+      test: made(alike(given.raw, rows(own.x, own.y.length, shape).raw), own.y, testIds),
+    });
   const share = needShare("fromArrays", "test", o.test as number, "open");
   const { drawn, rest } = stratified(all.labels, share, random(o.seed).at("test"));
+  if (drawn.length === 0)
+    throw new RangeError(
+      `fromArrays: a class with two examples is required to set some aside to test, got ${all.length} examples of ${numbers ? "numbers" : `${classes.length} classes`}; give the test examples: { test: { x, y } }`,
+    );
   return makeDataset({ ...about, train: select(all, rest), test: select(all, drawn) });
 }
 
-function labelled(y: Asked): readonly (number | string)[] {
-  const list = Array.from(y as ArrayLike<number | string | readonly number[]>);
-  const row = list.findIndex((label) => typeof label === "object");
-  if (row >= 0)
-    throw new TypeError(
-      `fromArrays: one class for each example is required, got a row of numbers at example ${row}; give { target: "numbers" }`,
-    );
-  return list as (number | string)[];
+/** Test examples in the type of the training examples: bytes beside floats would be scaled in another way. */
+function alike(train: Raw, test: Raw): Raw {
+  if (train instanceof Uint8Array === test instanceof Uint8Array) return test;
+  const [one, other] = [train, test].map((raw) => (raw instanceof Uint8Array ? "bytes" : "floats"));
+  throw new TypeError(
+    `fromArrays: training and test examples of one type are required, got ${one} and ${other}; give both as bytes (Uint8Array), or both as numbers`,
+  );
 }
 
 function numbered(width: number): string[] {
@@ -120,7 +153,7 @@ function targetsOf(y: Asked, width: number): Targets {
   const values = new Float32Array(y.length * width);
   for (let i = 0; i < y.length; i++) {
     const row = typeof y[i] === "object" ? (y[i] as readonly number[]) : [y[i] as number];
-    if (row.length !== width || row.some((v) => typeof v !== "number" || !Number.isFinite(v)))
+    if (row.length !== width || row.some((v) => typeof v !== "number" || !Number.isFinite(Math.fround(v))))
       throw new RangeError(
         `fromArrays: ${width} finite numbers for each example are required, got ${row.join(", ")} at example ${i}`,
       );
@@ -129,39 +162,22 @@ function targetsOf(y: Asked, width: number): Targets {
   return targetTable(values, width);
 }
 
-function classesOf(y: readonly (number | string)[]): string[] {
-  if (y.every((label) => typeof label === "string")) return [...new Set(y as string[])].sort();
-  let most = -1;
-  for (const label of y) if (typeof label === "number" && label > most) most = label;
-  return Array.from({ length: most + 1 }, (_, i) => String(i));
-}
-
-function labelsOf(y: readonly (number | string)[], classes: readonly string[]): Int32Array {
-  const places = new Map(classes.map((name, i) => [name, i]));
-  return Int32Array.from({ length: y.length }, (_, i) => {
-    const label = y[i]!;
-    const place = typeof label === "string" ? places.get(label) : label;
-    if (place === undefined || !Number.isInteger(place) || place < 0 || place >= classes.length)
-      throw new RangeError(
-        `fromArrays: a label from 0 to ${classes.length - 1}, or one of the class names, is required, got ${label} at example ${i}`,
-      );
-    return place;
-  });
-}
-
 /** One flat array of rows and the shape of one; every number is finite. */
-function rows(x: readonly Nested[] | Raw, count: number, wanted: Shape | undefined): { raw: Raw; shape: Shape } {
+function rows(x: readonly Nested[] | Numbers, count: number, wanted: Shape | undefined): { raw: Raw; shape: Shape } {
   if (count === 0) throw new RangeError("fromArrays: at least one example is required, got none");
+  wanted?.forEach((size) => {
+    needWhole("fromArrays", "every size of shape", size);
+  });
   let raw: Raw;
   let shape: Shape;
-  if (x instanceof Uint8Array || x instanceof Float32Array) {
+  if (ArrayBuffer.isView(x)) {
     if (wanted === undefined)
       throw new TypeError("fromArrays: the shape of one example is required when x is one flat array; give { shape }");
-    [raw, shape] = [x, wanted];
     if (x.length !== count * sizeOf(wanted))
       throw new RangeError(
         `fromArrays: ${count} labels and examples of shape [${wanted}] need ${count * sizeOf(wanted)} numbers, got ${x.length}`,
       );
+    [raw, shape] = [flat(x), wanted];
   } else {
     if (x.length !== count)
       throw new RangeError(
@@ -170,9 +186,11 @@ function rows(x: readonly Nested[] | Raw, count: number, wanted: Shape | undefin
     const nested = shapeOf(x[0]!);
     shape = wanted ?? (nested.length === 0 ? [1] : nested);
     const size = sizeOf(shape);
-    if (size !== sizeOf(nested))
-      throw new RangeError(`fromArrays: examples of shape [${shape}] are required, got [${nested}] at example 0`);
-    raw = x.every((row) => row instanceof Uint8Array) ? new Uint8Array(count * size) : new Float32Array(count * size);
+    if (size !== sizeOf(nested) || size === 0)
+      throw new RangeError(
+        `fromArrays: examples of shape [${size === 0 ? "at least 1" : shape}] are required, got [${nested}] at example 0`,
+      );
+    raw = x.every(isBytes) ? new Uint8Array(count * size) : new Float32Array(count * size);
     x.forEach((row, i) => {
       fill(row, nested, raw.subarray(i * size, (i + 1) * size), i);
     });
@@ -187,8 +205,19 @@ function rows(x: readonly Nested[] | Raw, count: number, wanted: Shape | undefin
   return { raw, shape };
 }
 
+const isBytes = (row: unknown): boolean => row instanceof Uint8Array || row instanceof Uint8ClampedArray;
+
+/** One typed array as bytes or single precision; not copied where it is that already. */
+function flat(x: Numbers): Raw {
+  if (x instanceof Uint8Array || x instanceof Float32Array) return x;
+  if (x instanceof Uint8ClampedArray) return new Uint8Array(x.buffer, x.byteOffset, x.length);
+  if (typeof x[0] === "bigint")
+    throw new TypeError("fromArrays: numbers are required, got bigints; make them a Float32Array");
+  return Float32Array.from(x);
+}
+
 function shapeOf(row: Nested): number[] {
-  if (typeof row === "number") return [];
+  if (typeof row !== "object" || row === null) return [];
   return [row.length, ...(row.length > 0 ? shapeOf(row[0] as Nested) : [])];
 }
 
@@ -202,6 +231,10 @@ function fill(row: Nested, shape: Shape, out: Raw, example: number): void {
     out[0] = row;
     return;
   }
+  if (!Array.isArray(row) && !ArrayBuffer.isView(row))
+    throw new TypeError(
+      `fromArrays: numbers are required, got ${JSON.stringify(row) ?? String(row)} in example ${example}; replace what is missing, and make words numbers`,
+    );
   if (shape.length === 0 || row.length !== shape[0]) throw disagree();
   const size = sizeOf(shape.slice(1));
   for (let i = 0; i < row.length; i++)

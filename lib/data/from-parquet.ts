@@ -1,7 +1,7 @@
 /** Makes a data set of Parquet files, such as those that Hugging Face exports. */
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
 import type { Dataset, Shape } from "./dataset.ts";
-import { fromArrays } from "./from-arrays.ts";
+import { type ClassId, fromArrays } from "./from-arrays.ts";
 import { type Columns, fromColumns, type TableOptions } from "./parts/columns.ts";
 import { decodeImage, together } from "./parts/images.ts";
 
@@ -9,7 +9,7 @@ import { decodeImage, together } from "./parts/images.ts";
 export interface ParquetImages {
   /** The column of encoded images (bytes, or Hugging Face's { bytes, path }). */
   readonly image: string;
-  /** The column of labels: whole numbers, or names. */
+  /** The column of labels: whole numbers, booleans, or names. */
   readonly label: string;
   /** The shape [height, width, channels] that all images are resized to; needed where they have several. */
   readonly shape?: Shape;
@@ -64,8 +64,15 @@ export async function fromParquet(
 
 async function read(paths: string | readonly string[]): Promise<Record<string, unknown>[]> {
   const rows: Record<string, unknown>[] = [];
-  for (const path of typeof paths === "string" ? [paths] : paths)
-    for (const row of await parquetReadObjects({ file: await asyncBufferFromFile(path), utf8: false })) rows.push(row);
+  for (const path of typeof paths === "string" ? [paths] : paths) {
+    const own = await parquetReadObjects({ file: await asyncBufferFromFile(path), utf8: false });
+    const [wanted, got] = [rows[0] ?? own[0] ?? {}, own[0] ?? {}].map((row) => Object.keys(row).sort().join(", "));
+    if (wanted !== got)
+      throw new TypeError(
+        `fromParquet: files of one set of columns are required, got ${wanted}, and ${got} in ${path}`,
+      );
+    for (const row of own) rows.push(row);
+  }
   if (rows.length === 0) throw new RangeError("fromParquet: at least one row is required, got none");
   return rows;
 }
@@ -76,7 +83,7 @@ function bytesOf(value: unknown, row: number): Uint8Array {
   throw new TypeError(`fromParquet: encoded images are required, got ${typeof inner} in row ${row}`);
 }
 
-function label(value: unknown): number | string {
-  if (value instanceof Uint8Array) return new TextDecoder().decode(value);
-  return typeof value === "string" ? value : Number(value);
+/** An id of a class as it stands in the file; what is missing stays so, and is refused. */
+function label(value: unknown): ClassId {
+  return value instanceof Uint8Array ? new TextDecoder().decode(value) : (value as ClassId);
 }

@@ -1,11 +1,11 @@
 /** Makes a data set of named columns, whatever file they came from. */
 import type { Dataset } from "../dataset.ts";
-import { type FromArraysOptions, fromArrays } from "../from-arrays.ts";
+import { type ClassId, type FromArraysOptions, fromArrays } from "../from-arrays.ts";
 
 /** What can be said of a table. */
 export interface TableOptions
   extends Omit<FromArraysOptions<"vector">, "shape" | "kind" | "scale" | "target" | "test"> {
-  /** The column of the class; its values are names. */
+  /** The column of the class. Its values are names: numbers in ascending order, all others sorted by their characters. */
   readonly label?: string;
   /** The columns of numbers that are asked for, instead of a class. */
   readonly numbers?: readonly string[];
@@ -49,12 +49,33 @@ export function fromColumns(name: string, columns: Columns, options: TableOption
     const y = Array.from({ length: count }, (_, i) => numbers.map((column) => number(get(column)[i], name, column, i)));
     return fromArrays(x, y, { name, classes: numbers, ...rest, shape, kind: "vector", target: "numbers" });
   }
-  const values = get(label!);
-  return fromArrays(
-    x,
-    Array.from({ length: count }, (_, i) => String(values[i])),
-    { name, ...rest, shape, kind: "vector" },
+  const values = Array.from(get(label!), (value, i) => named(value, name, label!, i));
+  const { classes = ordered(values) } = rest;
+  // numbers that are none of the names are positions among them
+  const known = new Set(classes);
+  const positions = values.every((value) => typeof value !== "string" && !known.has(String(value)));
+  const y = positions ? values : values.map(String);
+  return fromArrays(x, y, { name, ...rest, classes, shape, kind: "vector" });
+}
+
+/** The class of a row. */
+function named(value: unknown, name: string, column: string, row: number): ClassId {
+  if (typeof value === "string" && value !== "") return value;
+  if (typeof value === "boolean" || typeof value === "bigint") return value;
+  if (typeof value === "number" && !Number.isNaN(value)) return value;
+  if (value instanceof Uint8Array) return new TextDecoder().decode(value);
+  if (value instanceof Date) return value.toISOString();
+  throw new TypeError(
+    `${name}: a class for each example is required, got ${JSON.stringify(value) ?? String(value)} in column ${column}, row ${row}; leave out the rows that have none`,
   );
+}
+
+/** The classes that occur, in order. */
+function ordered(values: readonly ClassId[]): string[] {
+  const known = [...new Map(values.map((value) => [String(value), value]))];
+  if (known.every(([, value]) => typeof value === "number" || typeof value === "bigint"))
+    return known.sort(([, a], [, b]) => (a < b ? -1 : 1)).map(([name]) => name);
+  return known.map(([name]) => name).sort();
 }
 
 function number(value: unknown, name: string, column: string, row: number): number {

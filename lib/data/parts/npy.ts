@@ -1,6 +1,7 @@
 /** Reads NumPy's files: one array (.npy), or several in a zip archive (.npz). */
 import { inflateRawSync } from "node:zlib";
 import type { Raw, Shape } from "../dataset.ts";
+import type { ClassId } from "./class-ids.ts";
 
 /** An array of a NumPy file: bytes stay bytes, everything else becomes single precision. */
 export interface NpyArray {
@@ -24,12 +25,56 @@ const readers: Readonly<Record<string, readonly [bytes: number, read: Reader]>> 
   "<f8": [8, (v, at) => v.getFloat64(at, true)],
 };
 
+/** The header of a .npy file, and where its values begin. */
+interface Opened {
+  readonly type: string;
+  readonly shape: Shape;
+  readonly count: number;
+  readonly start: number;
+  readonly view: DataView;
+}
+
 /**
  * The array of a .npy file (NumPy Enhancement Proposal 1, versions 1 to 3).
  *
  * @throws Error when the file is not one, is cut short, or holds what is not numbers in C order.
  */
 export function readNpy(file: Uint8Array, name: string): NpyArray {
+  const { type, shape, count, start, view } = opened(file, name, (type) => readers[type]?.[0]);
+  if (type === "|u1" || type === "|b1") return { shape, values: file.slice(start, start + count) };
+  const [bytes, read] = readers[type]!;
+  return { shape, values: Float32Array.from({ length: count }, (_, i) => read(view, start + i * bytes)) };
+}
+
+/** The same for ids of classes, which stay exact: whole numbers of 64 bits are bigints, text is strings, truth values are booleans. */
+export function readNpyIds(file: Uint8Array, name: string): { readonly shape: Shape; readonly values: ClassId[] } {
+  const { type, shape, count, start, view } = opened(file, name, (type) => readers[type]?.[0] ?? textBytes(type));
+  const wide = textBytes(type);
+  const bytes = wide ?? readers[type]![0];
+  const read = (at: number): ClassId => {
+    if (type === "|b1") return view.getUint8(at) !== 0;
+    if (type === "<i8") return view.getBigInt64(at, true);
+    if (type === "<u8") return view.getBigUint64(at, true);
+    if (wide !== undefined) return textAt(view, at, wide, type.startsWith("|"));
+    return readers[type]![1](view, at);
+  };
+  return { shape, values: Array.from({ length: count }, (_, i) => read(start + i * bytes)) };
+}
+
+/** How many bytes a text of NumPy's type takes: `<U7` has seven characters of four bytes, `|S7` seven bytes. */
+function textBytes(type: string): number | undefined {
+  const [, kind, length] = /^(<U|\|S)(\d+)$/.exec(type) ?? [];
+  return kind === undefined ? undefined : Number(length) * (kind === "<U" ? 4 : 1);
+}
+
+function textAt(view: DataView, at: number, bytes: number, narrow: boolean): string {
+  const codes = Array.from({ length: bytes / (narrow ? 1 : 4) }, (_, i) =>
+    narrow ? view.getUint8(at + i) : view.getUint32(at + 4 * i, true),
+  );
+  return String.fromCodePoint(...codes).replace(/\0+$/, "");
+}
+
+function opened(file: Uint8Array, name: string, bytesOf: (type: string) => number | undefined): Opened {
   if (file.length < 10 || file[0] !== 0x93 || new TextDecoder().decode(file.subarray(1, 6)) !== "NUMPY")
     throw new Error(`${name}: a NumPy file is required, got something else`);
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
@@ -39,8 +84,8 @@ export function readNpy(file: Uint8Array, name: string): NpyArray {
   const header = new TextDecoder("latin1").decode(file.subarray(wide ? 12 : 10, start));
   const type = /'descr':\s*'([^']*)'/.exec(header)?.[1] ?? "";
   const sizes = /'shape':\s*\(([^)]*)\)/.exec(header)?.[1];
-  const reader = readers[type];
-  if (reader === undefined || sizes === undefined)
+  const bytes = bytesOf(type);
+  if (bytes === undefined || sizes === undefined)
     throw new Error(
       `${name}: an array of ${Object.keys(readers).join(", ")} is required, got ${type || "none"}; convert it with astype`,
     );
@@ -48,13 +93,11 @@ export function readNpy(file: Uint8Array, name: string): NpyArray {
     throw new Error(`${name}: an array in C order is required, got Fortran order; save numpy.ascontiguousarray of it`);
   const shape = sizes.split(",").flatMap((n) => (n.trim() === "" ? [] : [Number(n)]));
   const count = shape.reduce((a, b) => a * b, 1);
-  const [bytes, read] = reader;
   if (file.length - start < count * bytes)
     throw new Error(
       `${name}: shape (${shape.join(", ")}) promises ${count * bytes} bytes, got ${file.length - start}; the file is cut short`,
     );
-  if (type === "|u1" || type === "|b1") return { shape, values: file.slice(start, start + count) };
-  return { shape, values: Float32Array.from({ length: count }, (_, i) => read(view, start + i * bytes)) };
+  return { type, shape, count, start, view };
 }
 
 /**

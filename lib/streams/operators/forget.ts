@@ -1,6 +1,7 @@
 /** Asks the learner to forget classes. */
 
 import { operator } from "../operator.ts";
+import { columnsOf } from "../parts/order.ts";
 import { sameTasks } from "../parts/tables.ts";
 import { type Changed, ofClasses } from "../stream.ts";
 
@@ -30,12 +31,10 @@ export const forget = operator(
         );
       if (!Number.isInteger(at) || at < 0 || at >= stream.length)
         throw new RangeError(`forget: a position from 0 to ${stream.length - 1} is required, got ${at}`);
-      const columns = which.map((item) => {
-        const column = typeof item === "string" ? stream.classes.indexOf(item) : item;
-        if (!Number.isInteger(column) || column < 0 || column >= stream.classes.length)
-          throw new RangeError(`forget: one of ${stream.classes.length} classes is required, got ${item}`);
-        return column;
-      });
+      const columns = columnsOf("forget", which, stream.classes);
+      const unknown = columns.indexOf(-1);
+      if (unknown >= 0)
+        throw new RangeError(`forget: one of ${stream.classes.length} classes is required, got ${which[unknown]}`);
       const { countOf: _, ...tasks } = sameTasks(stream);
       return {
         ...tasks,

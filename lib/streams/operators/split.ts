@@ -1,6 +1,7 @@
 /** Splits every experience by its classes. */
 
 import { operator } from "../operator.ts";
+import { columnsOf } from "../parts/order.ts";
 import { rngOf } from "../parts/seed.ts";
 import { withTables } from "../parts/tables.ts";
 import { type Changed, type Experience, ofClasses, type Seed, type Stream } from "../stream.ts";
@@ -111,20 +112,22 @@ function groupsOf(
       );
     return cut(classes, groups);
   }
+  const lists = groups as readonly (readonly (number | string)[])[];
+  const empty = lists.findIndex((group) => !Array.isArray(group) || group.length === 0);
+  if (empty >= 0)
+    throw new RangeError(`split: at least one class in every group is required, got none in group ${empty}`);
+  const items = lists.flat();
+  const columns = names.length > 0 ? columnsOf("split", items, names) : items.map(Number);
   const seen = new Set<number>();
-  return (groups as readonly (readonly (number | string)[])[]).map((group, at) => {
-    if (!Array.isArray(group) || group.length === 0)
-      throw new RangeError(`split: at least one class in every group is required, got none in group ${at}`);
-    return (group as readonly (number | string)[])
-      .map((item) => {
-        const column = typeof item === "string" ? names.indexOf(item) : item;
-        if (!classes.includes(column)) throw new RangeError(`split: one of ${total} classes is required, got ${item}`);
-        if (seen.has(column)) throw new RangeError(`split: each class once is required, got ${item} twice`);
-        seen.add(column);
-        return column;
-      })
-      .sort((a, b) => a - b);
+  columns.forEach((column, i) => {
+    if (!classes.includes(column)) throw new RangeError(`split: one of ${total} classes is required, got ${items[i]}`);
+    if (seen.has(column)) throw new RangeError(`split: each class once is required, got ${items[i]} twice`);
+    seen.add(column);
   });
+  return cut(
+    columns,
+    lists.map((group) => group.length),
+  ).map((group) => group.sort((a, b) => a - b));
 }
 
 function cut(classes: readonly number[], sizes: readonly number[]): number[][] {

@@ -1,4 +1,5 @@
 /** Orders of classes and of experiences. */
+import { placesOf } from "../../data/parts/class-ids.ts";
 import type { Seed } from "../stream.ts";
 import { rngOf } from "./seed.ts";
 
@@ -13,13 +14,28 @@ export function orderOf(
   names: readonly string[],
 ): readonly number[] {
   if (typeof order === "number" || order === "run") return [...rngOf(order, "order").permutation(names.length)];
-  const places = order.map((item) => (typeof item === "string" ? names.indexOf(item) : item));
+  const places = columnsOf(name, order, names);
   const seen = new Set(places);
   if (places.length !== names.length || !names.every((_, i) => seen.has(i)))
     throw new RangeError(
       `${name}: an order with each of ${names.length} positions${names.length > 20 ? "" : ` (${names.join(", ")})`} once is required, got ${order.join(", ")}`,
     );
   return places;
+}
+
+/**
+ * The columns of classes that are given by position or by name, −1 where there is none. Where the names are themselves numbers (of a data
+ * set with the labels 10 … 13), a number that is no position is a name.
+ *
+ * @throws RangeError when a number could be either and means different classes.
+ */
+export function columnsOf(where: string, items: readonly (number | string)[], names: readonly string[]): number[] {
+  const byNumber = placesOf(
+    where,
+    items.filter((item) => typeof item === "number"),
+    names,
+  );
+  return items.map((item) => (typeof item === "string" ? names.indexOf(item) : byNumber(item)));
 }
 
 /** Where each position comes in an order: its inverse. */

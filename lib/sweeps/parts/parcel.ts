@@ -8,6 +8,7 @@ import {
   type Kind,
   makeDataset,
   sizeOf,
+  type Target,
   table,
   targetTable,
 } from "../../data/dataset.ts";
@@ -91,10 +92,11 @@ function withNetworks<T>(packed: readonly PackedNetwork[], use: (networks: reado
 
 /** A data set as bytes: both tables in full. */
 export function packedData(set: Dataset): Uint8Array {
-  const { name, kind, classes, source } = set;
+  const { name, kind, classes, source, target } = set;
   return encode({
     name,
     kind,
+    ...(target && { target }),
     classes: [...classes],
     source,
     train: packedTable(set.train),
@@ -109,6 +111,7 @@ export function unpackedData(bytes: Uint8Array): Dataset {
     kind: Kind;
     classes: string[];
     source: string;
+    target?: Target;
   } & Record<"train" | "test", ReturnType<typeof packedTable>>;
   return makeDataset({ ...about, train: unpackedTable(train), test: unpackedTable(test) });
 }
