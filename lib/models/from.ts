@@ -2,11 +2,12 @@
 import type { Shape } from "../data/dataset.ts";
 import { needOneOf } from "../data/options.ts";
 import { disposeTree, paths, random, type Tree } from "../engine/index.ts";
-import type { Model, ModelSpec, Params, Start } from "./model.ts";
+import type { Model, ModelParts, ModelSpec, Params, Start } from "./model.ts";
 import { type HostTree, hostPaths, tensorTree } from "./parts/host.ts";
 import { packedNetwork } from "./parts/packed.ts";
 import { registered } from "./parts/registry.ts";
 import type { NetworkEntry, TrainedNetwork } from "./trained.ts";
+import { makeModel } from "./verbs.ts";
 
 /** What `from` can be told. */
 export interface FromOptions {
@@ -52,7 +53,7 @@ export function from(network: TrainedNetwork, { head = "new" }: FromOptions = {}
   const requireFit = (shape: Shape): void => {
     if (String(shape) !== String(input)) requireShapes(model, shape, input, held.weights.model);
   };
-  const made: Model = {
+  const made: ModelParts = {
     ...rest,
     spec,
     init(_rng, shape) {
@@ -65,17 +66,17 @@ export function from(network: TrainedNetwork, { head = "new" }: FromOptions = {}
     },
     toJSON: () => spec,
   };
-  if (head === "new") return Object.freeze(made);
+  if (head === "new") return makeModel(made);
   const start = (): Start => ({
     head: tensorTree<Params>(held.weights.head),
     columns: classes.length,
     classes,
   });
-  return Object.freeze({ ...made, start });
+  return makeModel({ ...made, start });
 }
 
 /** Throws unless the model has weights of the same shapes for other examples, as one that averages over an image has. */
-function requireShapes(model: Model, shape: Shape, input: Shape, had: HostTree): void {
+function requireShapes(model: ModelParts, shape: Shape, input: Shape, had: HostTree): void {
   const drawn = model.init(random(0), shape);
   const wanted = paths(drawn as Tree).map(([path, { shape }]) => `${path} [${shape}]`);
   disposeTree(drawn);

@@ -2,7 +2,9 @@
 // Written by `npm run gen`.
 export * from "./backbone.ts";
 export * from "./backbones/index.ts";
+export * from "./filter.ts";
 export * from "./from.ts";
+export * from "./frozen.ts";
 export * from "./headed.ts";
 export * from "./heads/index.ts";
 export * from "./initial.ts";
@@ -12,4 +14,6 @@ export * from "./layers-model.ts";
 export * from "./model.ts";
 export * from "./net.ts";
 export * from "./network.ts";
+export * from "./parameters.ts";
 export * from "./trained.ts";
+export * from "./verbs.ts";

@@ -2,6 +2,7 @@
 import type { Json, Kind, Shape } from "../data/dataset.ts";
 import type { Rng, tf, tfLayers } from "../engine/index.ts";
 import type { Counterpart, Mode, Params } from "./model.ts";
+import type { ParameterKind } from "./parameters.ts";
 
 /** A layer with its options filled in. `In` is what it accepts, `Out` what it gives. */
 export interface Layer<In extends Kind = Kind, Out extends Kind = Kind> {
@@ -17,6 +18,8 @@ export interface Layer<In extends Kind = Kind, Out extends Kind = Kind> {
   apply(x: tf.Tensor, params: Params, mode: Mode): tf.Tensor;
   /** The same layer of `tf.layers` with the same numbers, put on `x`; absent where there is none. */
   readonly counterpart?: Counterpart;
+  /** The kind of the parameter at a path in the layer's tree, where its name does not say it: `() => "embedding"`. */
+  kindOf?(path: readonly string[]): ParameterKind | undefined;
 }
 
 /** A function that makes a layer: positional arguments, options last. */
@@ -34,7 +37,7 @@ export interface LayerFactory<
 
 /** The parts a layer's declaration gives for its arguments. */
 export type LayerParts = Pick<Layer, "shape" | "apply"> &
-  Partial<Pick<Layer, "init" | "statistics" | "counterpart">> & { readonly options: Json };
+  Partial<Pick<Layer, "init" | "statistics" | "counterpart" | "kindOf">> & { readonly options: Json };
 
 /** Declares a layer that turns examples of kind `accepts` into outputs of kind `gives`. */
 export function layer<Args extends readonly unknown[], const In extends Kind, const Out extends Kind>(

@@ -1,7 +1,9 @@
 /** What learns: a pure function over a tree of tensors, from a batch of examples to features. */
 import type { Json, Kind, Shape } from "../data/dataset.ts";
 import type { Rng, tf, tfLayers } from "../engine/index.ts";
+import type { Filter } from "./filter.ts";
 import type { HeadLayer } from "./heads/linear.ts";
+import type { ParameterKind } from "./parameters.ts";
 
 /** Trained tensors by name; nested by layer. */
 export type Params = { readonly [name: string]: tf.Tensor | Params };
@@ -53,6 +55,8 @@ export interface ModelSpec {
   readonly head?: { readonly name: string; readonly options: Json };
   /** The trained network that it begins from, where it does not begin anew. */
   readonly from?: Json;
+  /** What of it is trained, where that is not all of it; in order. */
+  readonly changes?: readonly ModelChange[];
 }
 
 /** A head that a model brings from the network that it begins from. */
@@ -63,8 +67,20 @@ export interface Start {
   readonly classes: readonly string[];
 }
 
-/** A backbone: examples in, features out. `K` is what it accepts; the head is added by the stream's scenario. */
-export interface Model<K extends Kind = Kind> {
+/** One word on what is trained: these are not, or only these are; `still` says that frozen layers do not write running statistics either. */
+export type ModelChange = { readonly freeze: Json; readonly still?: boolean } | { readonly trainOnly: Json };
+
+/** Options of `freeze`. */
+export interface FreezeOptions {
+  /**
+   * Whether the frozen layers also use their running statistics as they are and stop writing them, in training too. Default false, as in
+   * PyTorch: a frozen normalisation goes on following the data unless it is in evaluation mode.
+   */
+  readonly still?: boolean;
+}
+
+/** What a model is made of; `makeModel` gives it its verbs. `K` is what it accepts. */
+export interface ModelParts<K extends Kind = Kind> {
   readonly spec: ModelSpec;
   /** What examples it accepts. */
   readonly accepts: readonly K[];
@@ -84,7 +100,17 @@ export interface Model<K extends Kind = Kind> {
   readonly head?: HeadLayer;
   /** The trained head that it begins with, as new tensors; absent where the head is drawn. */
   readonly start?: () => Start;
+  /** The kind of the parameter at a path in the model's tree, where its layers declare one; by default its name says it. */
+  kindOf?(path: readonly string[]): ParameterKind | undefined;
   toJSON(): ModelSpec;
+}
+
+/** A backbone: examples in, features out. The head is added by the stream's scenario. */
+export interface Model<K extends Kind = Kind> extends ModelParts<K> {
+  /** The same model in which the parameters that a filter selects are not trained; the head's only where the filter names them: "head". */
+  freeze(filter: Filter, options?: FreezeOptions): Model<K>;
+  /** The same model in which only the parameters that a filter selects are trained, and the head. */
+  trainOnly(filter: Filter): Model<K>;
 }
 
 /** The running statistics a run of the network wrote, in the tree of those it read. */

@@ -4,7 +4,16 @@ import { disposeTree, type Rng, random, type tf } from "../engine/index.ts";
 import type { Why } from "../streams/stream.ts";
 import type { Layer, LayerFactory } from "./layer.ts";
 import * as layers from "./layers/index.ts";
-import { countParameters, type LayerRow, type Mode, type Model, type ModelSpec, type Params } from "./model.ts";
+import {
+  countParameters,
+  type LayerRow,
+  type Mode,
+  type Model,
+  type ModelParts,
+  type ModelSpec,
+  type Params,
+} from "./model.ts";
+import { makeModel, modelVerbs } from "./verbs.ts";
 
 type Layers = typeof layers;
 
@@ -44,16 +53,14 @@ export function net(): Net {
 }
 
 function grow(stack: readonly Layer[]): Model {
-  const model: Model = {
-    ...sequential("net", undefined, stack),
-  };
+  const model = sequential("net", undefined, stack);
   const methods = Object.fromEntries(
     Object.entries(layers).map(([name, make]) => [
       name,
       (...args: never[]) => grow([...stack, (make as unknown as (...args: never[]) => Layer)(...args)]),
     ]),
   );
-  return Object.freeze(Object.assign(Object.create(methods), model));
+  return Object.freeze(Object.assign(Object.create(Object.assign(methods, modelVerbs)), model));
 }
 
 /** A model of layers in a row, under a name of its own. */
@@ -85,7 +92,7 @@ export function sequential<K extends Kind>(name: string, options: Json | undefin
       ? { name, layers: stack.map((layer) => ({ name: layer.name, options: layer.options })) }
       : { name, options };
   const text = `${name}: ${stack.map(describe).join(" → ") || "the input as it is"}`;
-  const model: Model<K> = {
+  const model: ModelParts<K> = {
     spec,
     accepts: accepted(stack) as readonly K[],
     features: (input) => shapes(input).at(-1)!,
@@ -113,12 +120,15 @@ export function sequential<K extends Kind>(name: string, options: Json | undefin
         return { layer: describe(layer), output: through[i + 1]!, parameters: made, path: [names[i]!] };
       });
     },
+    kindOf: ([first, ...rest]) => stack[names.indexOf(first!)]?.kindOf?.(rest),
     toJSON: () => spec,
   };
-  return Object.assign(model, {
-    [Symbol.for("Jupyter.display")]: () => ({ "text/plain": text }),
-    [Symbol.for("nodejs.util.inspect.custom")]: () => text,
-  });
+  return makeModel(
+    Object.assign(model, {
+      [Symbol.for("Jupyter.display")]: () => ({ "text/plain": text }),
+      [Symbol.for("nodejs.util.inspect.custom")]: () => text,
+    }),
+  );
 }
 
 function accepted(stack: readonly Layer[]): readonly Kind[] {

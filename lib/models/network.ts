@@ -1,19 +1,25 @@
 /** A model with the head that a stream's scenario asks for: what is trained. */
 import type { Shape } from "../data/dataset.ts";
 import { disposeTree, nn, type Rng, tf } from "../engine/index.ts";
+import { frozenAt } from "./frozen.ts";
 import { type HeadLayer, linear } from "./heads/linear.ts";
-import type { Mode, Model, Params, Tap } from "./model.ts";
+import type { Mode, ModelParts, Params, Tap } from "./model.ts";
+import { kindOf, type ParameterKind } from "./parameters.ts";
 
 /** The trained tensors of a network: those of the model, those of its head, and those that strategies train beside them, by name. */
 export type Weights = { readonly model: Params; readonly head: Params; readonly added?: Params };
 
 /** A model and its head over examples of one shape. */
 export interface Network {
-  readonly model: Model;
+  readonly model: ModelParts;
   readonly head: HeadLayer;
   readonly input: Shape;
   /** The shape of the features; of a model that gives them at each place of a sequence, its length and theirs. */
   readonly width: Shape;
+  /** Whether the tensor at a path of the weights ("model/1-dense/kernel") is not trained; null where all are. */
+  readonly frozen: ((path: string) => boolean) | null;
+  /** What the tensor at a path of the weights is for. */
+  kindOf(path: string): ParameterKind;
   init(rng: Rng, columns: number): Weights;
   statistics(): Params;
   /** Features of a batch. */
@@ -25,13 +31,19 @@ export interface Network {
 }
 
 /** Puts a head on a model for examples of the given shape; throws before any training when they do not fit. */
-export function network(model: Model, input: Shape, head: HeadLayer = model.head ?? linear()): Network {
+export function network(model: ModelParts, input: Shape, head: HeadLayer = model.head ?? linear()): Network {
   const width = model.features(input);
+  let frozen: Network["frozen"] | undefined;
   return {
     model,
     head,
     input,
     width,
+    get frozen() {
+      if (frozen === undefined) frozen = frozenAt(model, input);
+      return frozen;
+    },
+    kindOf: (path) => kindOf(model, path),
     init: (rng, columns) => ({
       model: model.init(rng.at("model"), input),
       head: begun(model, head, rng.at("head"), columns) ?? head.init(rng.at("head"), widthOf(width), columns),
@@ -52,7 +64,7 @@ function widthOf(width: Shape): Shape {
 }
 
 /** The trained head that a model brings, with as many columns as are asked for: those it lacks are drawn. */
-function begun({ start }: Model, head: HeadLayer, rng: Rng, columns: number): Params | undefined {
+function begun({ start }: ModelParts, head: HeadLayer, rng: Rng, columns: number): Params | undefined {
   if (start === undefined) return undefined;
   const { head: kept, columns: had } = start();
   if (columns === had) return kept;

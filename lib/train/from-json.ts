@@ -12,6 +12,7 @@ import type { Model, ModelSpec } from "../models/model.ts";
 import { net } from "../models/net.ts";
 import { type PackedNetwork, unpackedNetwork } from "../models/parts/packed.ts";
 import type { NetworkEntry, TrainedNetwork } from "../models/trained.ts";
+import { withChanges } from "../models/verbs.ts";
 import type { Optimizer, OptimSpec, Schedule } from "../optim/optimizer.ts";
 import * as optimizers from "../optim/optimizers/index.ts";
 import * as schedules from "../optim/schedules/index.ts";
@@ -70,8 +71,9 @@ function backboneFromJson(spec: Json): Backbone {
 
 /** The model that a record describes; the network that it begins from is among those given, or in the file that the record names. */
 export function modelFromJson({ from: entry, ...whole }: ModelSpec, networks: readonly TrainedNetwork[] = []): Model {
-  const { head, ...spec } = whole;
   if (entry !== undefined) return begunFrom(entry as unknown as FromEntry, whole, networks);
+  const { changes, head, ...spec } = whole;
+  if (changes !== undefined) return withChanges(modelFromJson(head === undefined ? spec : { ...spec, head }), changes);
   if (head !== undefined) return headed(modelFromJson(spec), headFromJson(head));
   if (spec.name !== "net") return named<Model>("model", backbones, { name: spec.name, options: spec.options ?? {} });
   const made = (spec.layers ?? []).reduce<Model>((model, layer) => {
@@ -82,14 +84,20 @@ export function modelFromJson({ from: entry, ...whole }: ModelSpec, networks: re
 }
 
 /** The model that begins from a network, with what the record puts on top of it. */
-function begunFrom(entry: FromEntry, spec: ModelSpec, networks: readonly TrainedNetwork[]): Model {
+function begunFrom(
+  entry: FromEntry,
+  { head, changes = [], ...bare }: ModelSpec,
+  networks: readonly TrainedNetwork[],
+): Model {
   const made = from(networkFromJson(entry, networks), { head: entry.head });
-  const { from: _, ...own } = made.spec;
-  if (JSON.stringify(own) === JSON.stringify(spec)) return made;
-  const { head, ...bare } = spec;
-  return head !== undefined && JSON.stringify(own) === JSON.stringify(bare)
-    ? headed(made, headFromJson(head))
-    : notOurs("model", spec.name);
+  const { from: _, head: hadHead, changes: had = [], ...own } = made.spec;
+  const [wanted, given] = [
+    { ...bare, changes: changes.slice(0, had.length) },
+    { ...own, changes: had },
+  ].map((part) => JSON.stringify(part));
+  if (wanted !== given || (head === undefined && hadHead !== undefined)) return notOurs("model", bare.name);
+  const topped = JSON.stringify(head) === JSON.stringify(hadHead) ? made : headed(made, headFromJson(head!));
+  return withChanges(topped, changes.slice(had.length));
 }
 
 /** The network that an entry of a record stands for: among those given, or in the file that the record names. */

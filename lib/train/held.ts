@@ -4,6 +4,7 @@ import type { Network, Weights } from "../models/network.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { State, Strategy } from "../strategies/strategy.ts";
 import type { Frozen } from "./evaluate.ts";
+import { keptStill } from "./parts/trained.ts";
 import type { Constants, Learner } from "./step.ts";
 import { widenedState } from "./widen.ts";
 
@@ -46,7 +47,7 @@ export function stateOf(name: string, states: States, learner: Learner): State {
 
 /**
  * Takes the state that a hook returned: what steps change goes to the learner, the rest to the states, and new weights take the place of
- * the network's. Frees the tensors that are no longer held.
+ * the network's, but for those that are frozen. Frees the tensors that are no longer held.
  */
 export function hold(
   name: string,
@@ -54,8 +55,10 @@ export function hold(
   optimizer: Optimizer,
   states: States,
   learner: Learner,
+  frozen: Network["frozen"],
 ): { readonly states: States; readonly learner: Learner; readonly notes: readonly string[] } {
-  const { carried, weights, restart = false, notes = [], ...rest } = returned;
+  const { carried, weights: given, restart = false, notes = [], ...rest } = returned;
+  const weights = keptStill(given, learner.weights, frozen);
   release(states[name]?.tensors, rest.tensors);
   let next = learner;
   if (carried !== undefined) {

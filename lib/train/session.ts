@@ -28,6 +28,7 @@ import { costs } from "./parts/ledger.ts";
 import { type Looks, looks, stretch } from "./parts/looks.ts";
 import { probeDue, probed } from "./parts/probing.ts";
 import { ratesOf } from "./parts/rates.ts";
+import { ofTrained } from "./parts/trained.ts";
 import { type Plan, plan } from "./plan.ts";
 import { scored } from "./score.ts";
 import { type RunSpec, requireSound, specHash } from "./spec.ts";
@@ -61,9 +62,10 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   const stream = given.stream.seeded(seed);
   const spec: RunSpec = { ...given, stream };
   requireSound(spec);
-  const { strategies, optimizer, schedule, training, evaluation } = spec;
+  const { strategies, schedule, training, evaluation } = spec;
   const root = random(seed);
   const net = network(spec.model, stream.shape);
+  const optimizer = ofTrained(spec.optimizer, net.frozen);
 
   const saved = from === undefined ? undefined : readState(from, given, seed);
   let cursor: Cursor = saved?.cursor ?? outset;
@@ -120,7 +122,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   }
 
   function hold({ spec: { name } }: Strategy, state: State): void {
-    const next = held(name, state, optimizer, states, learner);
+    const next = held(name, state, optimizer, states, learner, net.frozen);
     ({ states, learner } = next);
     for (const text of next.notes)
       queue.push({ type: "note", step: cursor.step, experience: cursor.experience, from: name, text });

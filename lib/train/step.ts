@@ -1,12 +1,13 @@
 /** The training step: forward, backward, strategies and optimizer as one traced function. */
 
 import type { Target } from "../data/dataset.ts";
-import { mapTensors, type Rng, steps, sumTree, type Tree, tf, valueAndGrad } from "../engine/index.ts";
+import { mapTensors, type Rng, steps, sumTree, type Tree, tf } from "../engine/index.ts";
 import type { Params } from "../models/model.ts";
 import { masked, type Network, type Weights } from "../models/network.ts";
 import { applyUpdates, type Optimizer } from "../optim/optimizer.ts";
 import type { Batch, Change, Passed, PassOptions, State, Step, Strategy } from "../strategies/strategy.ts";
 import { crossEntropy, targetLoss } from "./objective.ts";
+import { still, trainedGrad } from "./parts/trained.ts";
 import { passed } from "./pass.ts";
 
 /** What a step changes. A type, not an interface, so that it is a tree of tensors. */
@@ -137,7 +138,7 @@ function oneStep(
       rng,
       forward,
       crossEntropy,
-      gradient: (loss) => valueAndGrad(loss, weights).grads,
+      gradient: (loss) => trainedGrad(loss, weights, network.frozen).grads,
     };
     const stepFor = (s: Strategy): Step => ({ ...now, extra: inputs.extra[s.spec.name] ?? {} });
     const own = strategies.find((s) => s.hooks.taskLoss !== undefined);
@@ -148,20 +149,24 @@ function oneStep(
     return { loss, added, step: { ...now, extra: {} }, written };
   };
 
-  const { grads, aux } = valueAndGrad((weights: Weights) => {
-    const { loss, added, step: now, written } = passAt(weights);
-    step = now;
-    const total = added.reduce((sum, term) => tf.add(sum, term), loss);
-    return [
-      total,
-      {
-        terms: tf.stack([loss, ...added].map((t) => tf.reshape(t, []))),
-        statistics: written,
-        features: now.features,
-        logits: now.logits,
-      },
-    ] as const;
-  }, state.weights);
+  const { grads, aux } = trainedGrad(
+    (weights: Weights) => {
+      const { loss, added, step: now, written } = passAt(weights);
+      step = now;
+      const total = added.reduce((sum, term) => tf.add(sum, term), loss);
+      return [
+        total,
+        {
+          terms: tf.stack([loss, ...added].map((t) => tf.reshape(t, []))),
+          statistics: written,
+          features: now.features,
+          logits: now.logits,
+        },
+      ] as const;
+    },
+    state.weights,
+    network.frozen,
+  );
 
   const after: Step = { ...step!, features: aux.features, logits: aux.logits };
   const stepFor = (s: Strategy): Step => ({ ...after, extra: inputs.extra[s.spec.name] ?? {} });
@@ -179,6 +184,7 @@ function oneStep(
   const changed = (): Change => ({ before: state.weights, after: weights, slope: grads, gradient });
   for (const s of strategies)
     if (s.hooks.weights !== undefined) weights = s.hooks.weights(tensorsOf(s), changed(), stepFor(s));
+  weights = still(weights, state.weights, network.frozen);
 
   const carried: Record<string, Tree> = {};
   for (const s of strategies) {

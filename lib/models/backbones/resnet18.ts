@@ -3,6 +3,7 @@ import { tf, tfLayers } from "../../engine/index.ts";
 import { requireCount } from "../layer.ts";
 import type { Mode, Model, Params } from "../model.ts";
 import { net } from "../net.ts";
+import { makeModel } from "../verbs.ts";
 
 /** Options of `resnet18`. */
 export interface Resnet18Options {
@@ -76,7 +77,7 @@ export function resnet18({ filters = 20 }: Resnet18Options = {}): Model<"image">
   const of = (tree: Params, name: string): Params => (tree[name] ?? {}) as Params;
 
   const spec = { name: "resnet18", options: { filters } };
-  return Object.freeze<Model<"image">>({
+  return makeModel<"image">({
     spec,
     accepts: ["image"],
     features: (input) => {

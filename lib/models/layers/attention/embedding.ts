@@ -28,6 +28,7 @@ export const embedding = layer(
     requireCount("embedding", "units", units);
     return {
       options: { tokens, units, positions },
+      kindOf: () => "embedding",
       shape(input) {
         if (input.length !== 1)
           throw new RangeError(`embedding: a sequence of tokens is required, got shape [${input}]; put it first`);
