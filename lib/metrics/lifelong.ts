@@ -3,6 +3,7 @@ import type { TrainEvent } from "../train/events.ts";
 import { type Measured, type Metric, metric, notDefined } from "./metric.ts";
 import { fromCells, undefinedBecause } from "./parts/cells.ts";
 import { type Curve, type Evaluations, evaluatedWithin, evaluationsOf } from "./parts/curves.ts";
+import { medianSlope, recoveryTimes } from "./parts/recovery.ts";
 import { mean } from "./parts/summaries.ts";
 import { untrainedOutputs } from "./parts/untrained-outputs.ts";
 
@@ -83,6 +84,29 @@ export const lifelong = {
           ),
         ),
       ),
+  ),
+  /**
+   * Whether a task that comes back is recovered ever faster (PR): for each task, minus the slope of its recovery times over its returns, in
+   * steps per return; mean over tasks. A recovery time is the steps until the task's accuracy is its best of the block before.
+   */
+  performanceRecovery: metric(
+    "lifelong.performanceRecovery",
+    {
+      formula: "(1/T) Σ_j −median over a<b of (r_jb − r_ja) / (b − a), r_jb steps to recover at the b-th return of j",
+      higherIsBetter: true,
+      unit: "steps",
+    },
+    (events) => {
+      const log = [...events];
+      if (!evaluatedWithin(log))
+        return notDefined(
+          "the tasks were evaluated only after whole experiences; evaluate({ everySteps: 10 }) shows when they recover",
+        );
+      const slopes = recoveryTimes(log).flatMap((times) => (times.length < 2 ? [] : [-medianSlope(times)]));
+      return slopes.length > 0
+        ? { value: mean(slopes) }
+        : notDefined("no task came back and recovered at least twice; recur() and revisit() bring tasks back");
+    },
   ),
   /** Performance while learning each task over that of its expert (RP): ratio of the areas of both learning curves over their common steps. */
   relativePerformance: (experts: Experts): Metric =>

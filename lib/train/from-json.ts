@@ -145,7 +145,10 @@ function named<P extends Part>(kind: string, from: object, spec: { readonly name
   const make = (from as Record<string, unknown>)[spec.name];
   if (typeof make !== "function") return notOurs(kind, spec.name);
   const part = make(spec.options) as P;
-  return typeof part?.toJSON === "function" && same(part, spec) ? part : notOurs(kind, spec.name);
+  // An option that came later has its default in older records.
+  const all = (part?.toJSON?.() as typeof spec | undefined)?.options;
+  const whole = { ...spec, options: { ...(all as object), ...(spec.options as object) } };
+  return all !== undefined && same(part, whole) ? part : notOurs(kind, spec.name);
 }
 
 function same(part: Part, spec: unknown): boolean {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { bwt, cost, gapClosed, intransigence, lifelong, plasticity } from "../../lib/metrics/index.ts";
+import { medianSlope, recoveryTimes } from "../../lib/metrics/parts/recovery.ts";
 import type { TrainEvent } from "../../lib/train/events.ts";
 import { logOf } from "./logs.ts";
 
@@ -92,6 +93,26 @@ describe("the lifelong suite", () => {
 
   test("sample efficiency is how far and how fast, against the expert", () => {
     expect(lifelong.sampleEfficiency(experts)(log).value).toBeCloseTo((1 + (0.8 / 0.8) * (20 / 10)) / 2, 12);
+  });
+
+  test("recovery gets faster where minus the median slope of the times to be as good as before is above 0", () => {
+    // task 0 reaches 0.9, then recovers in 30, 20 and 10 steps; task 1 comes between and never recovers
+    const visit = (task: number, start: number, values: readonly number[]): TrainEvent[] =>
+      learning(task, start, values).map((event) => (event.type === "evaluated" ? { ...event, at: "step" } : event));
+    const returning = [
+      ...visit(0, 0, [0.1, 0.9]),
+      ...visit(1, 10, [0.1, 0.8]),
+      ...visit(0, 20, [0.2, 0.4, 0.6, 0.9]),
+      ...visit(1, 50, [0.1, 0.7]),
+      ...visit(0, 60, [0.3, 0.5, 0.95, 0.9]),
+      ...visit(1, 90, [0.1, 0.6]),
+      ...visit(0, 100, [0.3, 0.96, 0.9]),
+    ];
+    expect(recoveryTimes(returning)).toEqual([[30, 20, 10], []]);
+    expect(lifelong.performanceRecovery(returning).value).toBe(10);
+    expect(lifelong.performanceRecovery(log).why).toMatch(/^no task came back/);
+    // pairs of 30, 10, 20: (−20)/1, (−10)/2, 10/1
+    expect(medianSlope([30, 10, 20])).toBe(-5);
   });
 
   test("says which expert is missing", () => {

@@ -188,6 +188,33 @@ describe("kalman head", () => {
     close(predicted(kalman({ of: "inputs", prior, noise })).flat(), wanted.flat(), 3);
   });
 
+  test("uncertain, it gives the probabilities of Bayes' rule under the variance of the regression, nearly even far away", () => {
+    const [prior, noise] = [0.8, 0.3];
+    const far = [...fresh.slice(0, 5), [40, -60, 50]];
+    const means = (uncertain: boolean): number[][] => {
+      const hooks = hooksOf(kalman({ of: "inputs", prior, noise, uncertain }));
+      const context = contextOf(net, weights);
+      const state = hooks.learn(hooks.init(context), { train: examplesOf(x, y) } as never, context);
+      return matrix(hooks.predict(state, predictionOf(net, weights, far)));
+    };
+    // the posterior covariance of a regression: noise² (Σ v vᵀ + (noise / prior)² I)⁻¹
+    const whole = x.map((row) => [...row, 1]);
+    const gram = [0, 1, 2, 3].map((j) =>
+      [0, 1, 2, 3].map((k) => whole.reduce((s, v) => s + v[j]! * v[k]!, j === k ? (noise / prior) ** 2 : 0)),
+    );
+    const wanted = means(false).map((row, i) => {
+      const v = [...far[i]!, 1];
+      const spread = noise ** 2 * (1 + dot(v, solved(gram, v)));
+      // by Bayes' rule over the densities of (1, 0, 0), (0, 1, 0) and (0, 0, 1)
+      const logs = row.map((_, c) => -row.reduce((s, m, k) => s + (+(k === c) - m) ** 2, 0) / (2 * spread));
+      return softmax(logs);
+    });
+    const got = means(true).map(softmax);
+    close(got.flat(), wanted.flat(), 3);
+    const surest = (row: readonly number[]): number => Math.max(...row);
+    expect(surest(got.at(-1)!)).toBeLessThan(Math.min(...got.slice(0, -1).map(surest)));
+  });
+
   test("a drift and an observation of one number are those of the filter by hand", () => {
     const [keep, prior, noise] = [0.9, 2, 0.5];
     let belief = vague(1, 2, prior);

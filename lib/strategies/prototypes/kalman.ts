@@ -9,7 +9,9 @@ interface Memory {
   /** How much of the weights is kept from batch to batch, as a logit. */
   readonly memory: number;
   readonly counts: Float32Array;
-  readonly tensors: { readonly kernel: tf.Tensor; readonly seen: tf.Tensor } | undefined;
+  readonly tensors:
+    | { readonly kernel: tf.Tensor; readonly seen: tf.Tensor; readonly covariance?: tf.Tensor }
+    | undefined;
 }
 
 /**
@@ -17,7 +19,8 @@ interface Memory {
  *
  * Weights have a normal prior of deviation `prior`; between batches `w ← γ w + noise` with `noise` such that the prior stays what it is, and
  * a batch of vectors v (with a 1 for the bias) is seen as `y = v·w + noise` of deviation `noise`, y being 1 for the label and 0 for other
- * classes. Predictions are means. With γ = 1, the default, nothing drifts and this is exact Bayesian (ridge) regression, in any order. With
+ * classes. Predictions are means, or with `uncertain` means over the predictive variance `v P vᵀ + noise²`, whose softmax is the probability
+ * of each class by Bayes' rule: far from all that was seen it is nearly even. With γ = 1, the default, nothing drifts and this is exact Bayesian (ridge) regression, in any order. With
  * `drift: "learnt"` γ moves along the slope of the log-likelihood of each batch before it is seen: right for streams that really drift and
  * are judged on what comes next. Where classes come one after the other, forgetting the absent ones is what makes the next batch
  * likeliest, and that is what is learnt.
@@ -48,8 +51,10 @@ export const kalman = strategy(
     /** Deviations of the prior of a weight and of an observation. */
     prior: 1,
     noise: 0.3,
+    /** Whether scores are divided by the variance that is predicted for the example; which class is best stays the same. */
+    uncertain: false,
   },
-  ({ of, drift, keep, rate, prior, noise }) => {
+  ({ of, drift, keep, rate, prior, noise, uncertain }) => {
     requireOneOf("kalman", "of", of, vectorKinds);
     requireOneOf("kalman", "drift", drift, ["fixed", "learnt"]);
     requireNumber("kalman", "keep", keep, 1e-3, drift === "fixed" ? 1 : 0.999999);
@@ -83,7 +88,8 @@ export const kalman = strategy(
         belief = observed(drifted(belief, kept, prior), vectors, labels, noise);
       }
       const kernel = tf.tensor2d(Float32Array.from(belief.mean), [width + 1, columns]);
-      return { belief, memory, counts, tensors: { kernel, seen: tf.tensor1d(counts) } };
+      const tensors = { kernel, seen: tf.tensor1d(counts), ...(uncertain && { covariance: covarianceOf(belief) }) };
+      return { belief, memory, counts, tensors };
     };
     const start = Math.log(keep / (1 - keep));
     return {
@@ -94,15 +100,26 @@ export const kalman = strategy(
         if (tensors === undefined) return given.logits;
         const vectors = predictedVectors(of, given);
         const whole = tf.concat([vectors, tf.ones([vectors.shape[0], 1])], 1);
-        return amongSeen(
-          tf.matMul(whole as tf.Tensor2D, tensors.kernel as tf.Tensor2D),
-          tensors.seen,
-          given.logits.shape[1]!,
-        );
+        const means = tf.matMul(whole as tf.Tensor2D, tensors.kernel as tf.Tensor2D);
+        return amongSeen(evened(means, whole, tensors.covariance, noise), tensors.seen, given.logits.shape[1]!);
       },
     };
   },
 );
+
+function covarianceOf({ covariance, width }: Belief): tf.Tensor {
+  return tf.tensor2d(Float32Array.from(covariance), [width, width]);
+}
+
+/**
+ * *Traced.* Means over the variance that is predicted for each row. A class c is seen as N(e_c; m, s² I) with one s² for all columns, so that
+ * its log-density is `m_c / s²` and what all classes share.
+ */
+function evened(means: tf.Tensor, vectors: tf.Tensor, covariance: tf.Tensor | undefined, noise: number): tf.Tensor {
+  if (covariance === undefined) return means;
+  const spread = tf.sum(tf.mul(tf.matMul(vectors as tf.Tensor2D, covariance as tf.Tensor2D), vectors), 1, true);
+  return tf.div(means, tf.add(spread, noise ** 2));
+}
 
 /** A belief with vague columns for classes that came later. */
 function widened(belief: Belief, columns: number): Belief {
