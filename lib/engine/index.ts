@@ -45,6 +45,7 @@ export * from "./jit.ts";
 export * from "./model-files.ts";
 export * as nn from "./nn.ts";
 export * from "./random.ts";
+export * from "./scan.ts";
 export { flopsDone } from "./runtime/tally.ts";
 export * from "./serialize.ts";
 export * from "./tree.ts";

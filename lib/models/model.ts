@@ -27,6 +27,8 @@ export interface Mode {
   at(part: string): Mode;
   /** What a layer with weights gives: `output`, or what a strategy that taps the layer makes of it. */
   tapped(input: tf.Tensor, output: tf.Tensor): tf.Tensor;
+  /** Whether a strategy taps the layers: those that would hide their products in a loop write them out. */
+  readonly isTapped: boolean;
 }
 
 /** What was trained, put on `x` as layers of `tf.layers` whose names begin with `name`. Throws where there is no such layer. */
@@ -138,6 +140,7 @@ export function tape(training: boolean, rng: Rng | null, statistics: Params, tap
     at: (part) => at((node[part] ?? {}) as Params, `${path}${part}/`, rng === null ? null : rng.at(part)),
     tapped: (input, output) =>
       tap === undefined ? output : tap(["model", ...path.split("/").slice(0, -1)], input, output),
+    isTapped: tap !== undefined,
   });
   const collect = (node: Params, path: string): Params =>
     Object.fromEntries(

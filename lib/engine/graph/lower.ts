@@ -1,5 +1,5 @@
 /** Turns recorded values into the specification of an ONNX graph: dead code goes, nodes come out in order of need. */
-import type { GraphSpec, InitializerSpec, NodeSpec, ValueSpec } from "../onnx/writer.ts";
+import type { BodyAttribute, GraphSpec, InitializerSpec, NodeSpec, ValueSpec } from "../onnx/writer.ts";
 import type { Node, Value } from "./graph.ts";
 
 export const nameOf = (value: Value): string => `v${value.id}`;
@@ -38,14 +38,41 @@ export function reach(roots: readonly Value[], stop?: ReadonlySet<Value>): { nod
   return { nodes, leaves };
 }
 
-export const nodeSpec = (node: Node, at: number): NodeSpec => ({
-  op: node.op,
-  domain: node.domain,
-  name: `${node.label || node.op}_${at}`,
-  inputs: node.inputs.map((input) => (input ? nameOf(input) : "")),
-  outputs: node.outputs.map(nameOf),
-  attributes: node.attributes,
-});
+/** The body of a loop that a node runs, if it does. */
+export const bodyOf = (node: Node): BodyAttribute | null =>
+  node.op === "Scan" ? (node.attributes!.body as BodyAttribute) : null;
+
+export function nodeSpec(node: Node, at: number): NodeSpec {
+  const inputs = node.inputs.map((input) => (input ? nameOf(input) : ""));
+  const body = bodyOf(node);
+  const own = inputs.length - (body?.captures.length ?? 0);
+  return {
+    op: node.op,
+    domain: node.domain,
+    name: `${node.label || node.op}_${at}`,
+    inputs: inputs.slice(0, own),
+    outputs: node.outputs.map(nameOf),
+    attributes: body ? { ...node.attributes, body: { graph: captured(body, inputs.slice(own)) } } : node.attributes,
+  };
+}
+
+/** The graph of a body with the names that what it captures has around it. */
+function captured({ graph, captures }: BodyAttribute, outside: readonly string[]): GraphSpec {
+  const names = new Map(captures.map((name, i) => [name, outside[i]!]));
+  const renamed = (graph: GraphSpec): GraphSpec => ({
+    ...graph,
+    nodes: graph.nodes.map((node) => {
+      const inner = node.attributes?.body as { readonly graph: GraphSpec } | undefined;
+      const inputs = node.inputs.map((name) => names.get(name) ?? name);
+      return {
+        ...node,
+        inputs,
+        ...(inner && { attributes: { ...node.attributes, body: { graph: renamed(inner.graph) } } }),
+      };
+    }),
+  });
+  return renamed(graph);
+}
 
 export const valueSpec = (value: Value): ValueSpec => ({ name: nameOf(value), type: value.type, shape: value.shape });
 

@@ -32,8 +32,7 @@ class Opening {
 
   constructor(first: GraphSpec, second: GraphSpec, sizes: readonly [number, number]) {
     [this.#first, this.#second, this.#sizes] = [first, second, sizes];
-    const byName = ({ initializers }: GraphSpec) => new Map(initializers.map((one) => [one.name, one]));
-    this.#stored = [byName(first), byName(second)];
+    this.#stored = [storedIn(first), storedIn(second)];
   }
 
   graph(): GraphSpec {
@@ -43,28 +42,50 @@ class Opening {
       this.#twins.set(b.inputs[i]!.name, input.name);
     });
     const nodes = a.nodes.map((node, i) => this.#node(node, b.nodes[i]!));
-    const open = (values: readonly ValueSpec[], others: readonly ValueSpec[]): ValueSpec[] =>
-      values.map((value, i) => ({
-        ...value,
-        shape: value.shape.map((dim, at) => this.#dim(dim, others[i]!.shape[at]!)),
-      }));
     return {
       ...a,
-      inputs: open(a.inputs, b.inputs),
-      outputs: open(a.outputs, b.outputs),
+      inputs: this.#open(a.inputs, b.inputs),
+      outputs: this.#open(a.outputs, b.outputs),
       nodes: [...this.#before, ...nodes],
       initializers: [...this.#initializers.values()],
     };
   }
 
+  #open(values: readonly ValueSpec[], others: readonly ValueSpec[]): ValueSpec[] {
+    return values.map((value, i) => ({
+      ...value,
+      shape: value.shape.map((dim, at) => this.#dim(dim, others[i]!.shape[at]!)),
+    }));
+  }
+
+  /** The graph within a loop. Sizes and numbers that it uses are computed and stored around it. */
+  #body(a: GraphSpec, b: GraphSpec): GraphSpec {
+    if (a.nodes.length !== b.nodes.length) throw differs("the number of operations of a loop");
+    a.inputs.forEach((input, i) => {
+      this.#twins.set(b.inputs[i]!.name, input.name);
+    });
+    const nodes = a.nodes.map((node, i) => this.#node(node, b.nodes[i]!));
+    return {
+      ...a,
+      inputs: this.#open(a.inputs, b.inputs),
+      outputs: this.#open(a.outputs, b.outputs),
+      nodes,
+      initializers: [],
+    };
+  }
+
   #node(a: NodeSpec, b: NodeSpec): NodeSpec {
     const isSame = a.op === b.op && a.inputs.length === b.inputs.length;
-    if (!isSame || JSON.stringify(a.attributes) !== JSON.stringify(b.attributes)) throw differs(`its ${a.op}`);
+    const [one, other] = [bodyIn(a), bodyIn(b)];
+    const [own, twin] = one && other ? [without(a), without(b)] : [a.attributes, b.attributes];
+    if (!isSame || JSON.stringify(own) !== JSON.stringify(twin)) throw differs(`its ${a.op}`);
     const inputs = a.inputs.map((name, i) => this.#input(a.op, i, name, b.inputs[i]!));
     a.outputs.forEach((name, i) => {
       this.#twins.set(b.outputs[i]!, name);
     });
-    return { ...a, inputs };
+    return one && other
+      ? { ...a, inputs, attributes: { ...own, body: { graph: this.#body(one, other) } } }
+      : { ...a, inputs };
   }
 
   #input(op: string, at: number, a: string, b: string): string {
@@ -149,6 +170,24 @@ class Opening {
     const { times, plus } = this.#affine(Number(a), Number(b));
     return times === 1 && plus === 0 ? BATCH : `${BATCH}_times_${times}_plus_${plus}`;
   }
+}
+
+/** The graph that a node runs within it, if it does. */
+const bodyIn = ({ attributes }: NodeSpec): GraphSpec | null =>
+  (attributes?.body as { readonly graph: GraphSpec } | undefined)?.graph ?? null;
+
+const without = ({ attributes }: NodeSpec): NodeSpec["attributes"] => {
+  const { body, ...others } = attributes ?? {};
+  return others;
+};
+
+/** The numbers that a graph, and those within it, store. */
+function storedIn(graph: GraphSpec): Map<string, InitializerSpec> {
+  const within = graph.nodes.flatMap((node) => {
+    const body = bodyIn(node);
+    return body ? [...storedIn(body)] : [];
+  });
+  return new Map([...graph.initializers.map((one) => [one.name, one] as const), ...within]);
 }
 
 const differs = (what: string): RangeError =>

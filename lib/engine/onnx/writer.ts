@@ -4,6 +4,8 @@
  * Field numbers are those of onnx.proto (ONNX IR version 9).
  */
 
+import type { Node } from "../graph/graph.ts";
+
 /** Element types that appear in our graphs, named as ONNX Runtime's JavaScript API names them. */
 export type ElementType = "float32" | "int32" | "int64" | "bool" | "uint8" | "float64";
 
@@ -16,8 +18,20 @@ export type Attribute =
   | readonly number[]
   | string
   | { readonly float: number }
-  | { readonly graph: GraphSpec };
+  | { readonly graph: GraphSpec }
+  | BodyAttribute;
 export type Attributes = { readonly [name: string]: Attribute };
+
+/** A subgraph that uses values of the graph around it: the last inputs of its node, under the names in `captures`. */
+export interface BodyAttribute {
+  readonly graph: GraphSpec;
+  readonly captures: readonly string[];
+  /** What one pass computes, and how many passes there are. */
+  readonly nodes: readonly Node[];
+  readonly length: number;
+  /** What it computes, in the form in which equal graphs are found again. */
+  toJSON(): string;
+}
 
 export interface NodeSpec {
   readonly op: string;

@@ -1,5 +1,6 @@
 /** Compiled programs: a session with its inputs and outputs in order, results in memory that is used again. */
 import { type Node, sizeOf, type Value } from "../graph/graph.ts";
+import { bodyOf } from "../graph/lower.ts";
 import { target } from "../graph/target.ts";
 import type { ElementType, GraphSpec } from "../onnx/writer.ts";
 import { writeNote } from "./note.ts";
@@ -66,11 +67,14 @@ export function compile(spec: GraphSpec, work: number): Program {
 /** About how many multiplications a list of nodes does. */
 export function workOf(nodes: readonly Node[]): number {
   let work = 0;
-  for (const { op, inputs, outputs } of nodes) {
+  for (const node of nodes) {
+    const { op, inputs, outputs } = node;
+    const body = bodyOf(node);
     const out = sizeOf(outputs[0]!.shape);
     const a = inputs[0]?.shape ?? [];
     const b = inputs[1]?.shape ?? [];
-    if (op === "MatMul") work += out * (a.at(-1) ?? 1);
+    if (body) work += body.length * workOf(body.nodes);
+    else if (op === "MatMul") work += out * (a.at(-1) ?? 1);
     else if (op === "Gemm" || op === "FusedGemm") work += Math.sqrt(out * sizeOf(a) * sizeOf(b));
     else if (op === "Conv" || op === "FusedConv") work += out * sizeOf(b.slice(1));
     else if (op === "ConvTranspose") work += sizeOf(a) * sizeOf(b.slice(1));

@@ -3,11 +3,11 @@ import { type Rng, tf } from "../../engine/index.ts";
 import { drawBias, drawWeights } from "../initial.ts";
 import type { Mode, Params } from "../model.ts";
 
-/** The kernel and bias of one product, drawn like those of `dense`. */
-export function productParams(rng: Rng, inputs: number, units: number): Params {
+/** The kernel and bias of one product, drawn like those of `dense`, or as if it had `fanIn` inputs. */
+export function productParams(rng: Rng, inputs: number, units: number, fanIn = inputs): Params {
   return {
-    kernel: drawWeights("torch", rng.at("kernel"), [inputs, units], inputs, units),
-    bias: drawBias("torch", rng.at("bias"), units, inputs),
+    kernel: drawWeights("torch", rng.at("kernel"), [inputs, units], fanIn, units),
+    bias: drawBias("torch", rng.at("bias"), units, fanIn),
   };
 }
 

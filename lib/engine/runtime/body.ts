@@ -1,0 +1,150 @@
+/** The body of a loop within a program: part of a recording, cut out as a graph of its own. */
+import * as tf from "@tensorflow/tfjs-core";
+import { type Arr, arr, full } from "../graph/arr.ts";
+import { Graph, type Node, type Value } from "../graph/graph.ts";
+import { lower, reach } from "../graph/lower.ts";
+import { rewrite } from "../graph/rewrite.ts";
+import type { BodyAttribute } from "../onnx/writer.ts";
+import { backend, type Tracing } from "./backend.ts";
+import { structure } from "./program.ts";
+import { elementType } from "./storage.ts";
+import type { Source } from "./trace.ts";
+
+/** A body and what it takes from around it. */
+export interface Body {
+  readonly attribute: BodyAttribute;
+  /** Values of the graph around it that every pass uses as they are. */
+  readonly captures: readonly Value[];
+  readonly results: readonly { readonly shape: readonly number[]; readonly type: Value["type"] }[];
+}
+
+/** The parts of TensorFlow.js' state that say whether operations are recorded for a gradient. */
+interface Tape {
+  gradientDepth: number;
+  kernelDepth: number;
+  activeTape: unknown;
+}
+
+/** Runs a body whose operations no gradient around it is to see. */
+function untaped<R>(body: () => R): R {
+  const state = tf.engine().state as unknown as Tape;
+  const { gradientDepth, kernelDepth, activeTape } = state;
+  Object.assign(state, { gradientDepth: 0, kernelDepth: 0, activeTape: null });
+  try {
+    return body();
+  } finally {
+    Object.assign(state, { gradientDepth, kernelDepth, activeTape });
+  }
+}
+
+/**
+ * Records one pass of a loop: `fn` gets a stand-in for each of `changing`, which are given by shape and type, and may use the tensors
+ * `constants` besides.
+ *
+ * @throws Error when it uses a tensor that depends on the arguments of the compiled function and is not among them.
+ */
+export function recordBody(
+  name: string,
+  tracing: Tracing,
+  changing: readonly { readonly shape: readonly number[]; readonly dtype: string }[],
+  constants: readonly tf.Tensor[],
+  length: number,
+  fn: (given: tf.Tensor[]) => readonly tf.Tensor[],
+): Body {
+  const { graph } = tracing;
+  const known = constants.map((one) => backend.arr(one).value);
+  const parameters = changing.map(({ shape, dtype }) => graph.input(shape, elementType(dtype), { kind: "pass" }));
+  const wanted = untaped(() => {
+    let values: Value[] = [];
+    tf.tidy(() => {
+      const given = parameters.map((value) => tf.engine().makeTensorFromTensorInfo(backend.make(arr(value)), backend));
+      values = fn(given).map((out) => full(graph, backend.arr(out)));
+    });
+    return values;
+  });
+  requireKnown(name, wanted, [...parameters, ...known]);
+  const cut = cutOut(wanted, parameters);
+  const { outputs } = rewrite(cut.outputs, new Set(), true);
+  const { nodes, leaves } = reach(outputs);
+  const used = cut.captures.filter(({ inner }) => leaves.includes(inner));
+  const ordered = [...parameters, ...used.map(({ inner }) => inner), ...leaves.filter(isConstant)];
+  const text = structure(nodes, ordered, outputs);
+  return {
+    attribute: {
+      graph: lower(`${name} pass`, parameters, outputs),
+      captures: used.map(({ inner }) => `v${inner.id}`),
+      nodes,
+      length,
+      toJSON: () => text,
+    },
+    captures: used.map(({ outer }) => outer),
+    results: outputs.map(({ shape, type }) => ({ shape, type })),
+  };
+}
+
+const isConstant = (value: Value): boolean => value.leaf?.kind === "constant";
+
+/** Throws when the values need arguments by other ways than through `known`: a gradient would not find them. */
+function requireKnown(name: string, wanted: readonly Value[], known: readonly Value[]): void {
+  for (const { leaf } of reach(wanted, new Set(known)).leaves.filter((value) => !known.includes(value))) {
+    const kind = leaf?.kind === "input" ? (leaf.source as Source).kind : "constant";
+    if (kind === "argument" || kind === "noise" || kind === "variable")
+      throw new Error(
+        `${name}: a function of its arguments alone is required, got one that uses ${kind === "noise" ? "noise" : "a tensor"} from around it; pass that among the constants, or with an axis of places among the inputs`,
+      );
+  }
+}
+
+/** The nodes that depend on the parameters, in a graph of their own; other values that they use are its inputs. */
+function cutOut(wanted: readonly Value[], parameters: readonly Value[]) {
+  const graph = new Graph();
+  const to = new Map<Value, Value>(parameters.map((value) => [value, value]));
+  const captures: { readonly outer: Value; readonly inner: Value }[] = [];
+  const at = (value: Value): Value => {
+    const found = to.get(value);
+    if (found !== undefined) return found;
+    const inner = isConstant(value) ? value : graph.input(value.shape, value.type, { kind: "outer" });
+    if (!isConstant(value)) captures.push({ outer: value, inner });
+    to.set(value, inner);
+    return inner;
+  };
+  const changing = new Set<Value>(parameters);
+  const depends = ({ inputs, outputs }: Node): boolean => {
+    const found = inputs.some((input) => input && changing.has(input));
+    if (found) for (const output of outputs) changing.add(output);
+    return found;
+  };
+  for (const node of reach(wanted).nodes.filter(depends)) {
+    graph.label = node.label;
+    const inputs = node.inputs.map((input) => input && at(input));
+    const made = graph.ops(node.op, inputs, node.outputs, node.attributes, node.domain);
+    node.outputs.forEach((output, i) => {
+      to.set(output, made[i]!);
+    });
+  }
+  return { outputs: wanted.map(at), captures };
+}
+
+/** Records the loop over `length` places: the states after it, and the stacks of what each pass gives besides. */
+export function recordScan(
+  graph: Graph,
+  body: Body,
+  states: readonly Arr[],
+  inputs: readonly Arr[],
+  reverse: boolean,
+): Arr[] {
+  const { attribute, captures, results } = body;
+  const direction = (count: number): number[] => new Array(count).fill(Number(reverse));
+  const attributes = {
+    body: attribute,
+    num_scan_inputs: inputs.length,
+    scan_input_directions: direction(inputs.length),
+    ...(results.length > states.length && { scan_output_directions: direction(results.length - states.length) }),
+  };
+  const given = [...states, ...inputs].map((one) => full(graph, one));
+  const made = results.map(({ shape, type }, i) => ({
+    shape: i < states.length ? shape : [attribute.length, ...shape],
+    type,
+  }));
+  return graph.ops("Scan", [...given, ...captures], made, attributes).map((value) => arr(value));
+}
