@@ -2,12 +2,14 @@
 // Written by `npm run gen`.
 export * from "./backbone.ts";
 export * from "./backbones/index.ts";
+export * from "./composite.ts";
 export * from "./filter.ts";
 export * from "./from.ts";
 export * from "./frozen.ts";
 export * from "./headed.ts";
 export * from "./heads/index.ts";
 export * from "./initial.ts";
+export * from "./join-inputs.ts";
 export * from "./layer.ts";
 export * as layers from "./layers/index.ts";
 export * from "./layers-model.ts";
@@ -15,5 +17,6 @@ export * from "./model.ts";
 export * from "./net.ts";
 export * from "./network.ts";
 export * from "./parameters.ts";
+export * from "./sequential.ts";
 export * from "./trained.ts";
 export * from "./verbs.ts";

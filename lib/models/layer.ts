@@ -1,7 +1,8 @@
 /** What a layer is, and how one is declared: one file each in `layers/`, every one a method of `net()`. */
 import type { Json, Kind, Shape } from "../data/dataset.ts";
 import type { Rng, tf, tfLayers } from "../engine/index.ts";
-import type { Counterpart, Mode, Params } from "./model.ts";
+import type { Flow, Part } from "./composite.ts";
+import type { Counterpart, LayerRow, Mode, ModelParts, Params, Remembered } from "./model.ts";
 import type { ParameterKind } from "./parameters.ts";
 
 /** A layer with its options filled in. `In` is what it accepts, `Out` what it gives. */
@@ -12,14 +13,18 @@ export interface Layer<In extends Kind = Kind, Out extends Kind = Kind> {
   /** What it gives; "same" when it gives what it got. */
   readonly gives: Out | "same";
   /** The shape of one output; throws when an input of that shape does not fit. */
-  shape(input: Shape): Shape;
-  init?(rng: Rng, input: Shape): Params;
-  statistics?(input: Shape): Params;
-  apply(x: tf.Tensor, params: Params, mode: Mode): tf.Tensor;
+  shape(input: Shape, remembered?: Remembered<Shape>): Shape;
+  init?(rng: Rng, input: Shape, remembered?: Remembered<Shape>): Params;
+  statistics?(input: Shape, remembered?: Remembered<Shape>): Params;
+  apply(x: tf.Tensor, params: Params, mode: Mode, remembered?: Remembered<tf.Tensor>): tf.Tensor;
   /** The same layer of `tf.layers` with the same numbers, put on `x`; absent where there is none. */
   readonly counterpart?: Counterpart;
   /** The kind of the parameter at a path in the layer's tree, where its name does not say it: `() => "embedding"`. */
   kindOf?(path: readonly string[]): ParameterKind | undefined;
+  /** Of a layer that contains models: these, what passes between them, and a row for each of their layers. */
+  readonly parts?: readonly Part[];
+  readonly flow?: Flow;
+  rows?(input: Shape, remembered: Remembered<Shape>): LayerRow[];
 }
 
 /** A function that makes a layer: positional arguments, options last. */
@@ -33,6 +38,8 @@ export interface LayerFactory<
   readonly layer: string;
   /** Only for types: whether the kind stays what it was. */
   readonly same?: Same;
+  /** Of a layer that contains models: makes it again from the options and the models of its record. */
+  readonly again?: (options: Json, models: readonly ModelParts[]) => Layer;
 }
 
 /** The parts a layer's declaration gives for its arguments. */

@@ -3,6 +3,7 @@ import type { Json, Kind, Shape } from "../data/dataset.ts";
 import type { Rng, tf, tfLayers } from "../engine/index.ts";
 import type { Filter } from "./filter.ts";
 import type { HeadLayer } from "./heads/linear.ts";
+import type { Layer } from "./layer.ts";
 import type { ParameterKind } from "./parameters.ts";
 
 /** Trained tensors by name; nested by layer. */
@@ -31,12 +32,16 @@ export interface Mode {
   readonly isTapped: boolean;
 }
 
+/** What layers before have remembered under names, for layers that read it: shapes, tensors, or layers of `tf.layers`. */
+export type Remembered<T> = Map<string, T>;
+
 /** What was trained, put on `x` as layers of `tf.layers` whose names begin with `name`. Throws where there is no such layer. */
 export type Counterpart = (
   x: tfLayers.SymbolicTensor,
   name: string,
   params: Params,
   statistics: Params,
+  remembered?: Remembered<tfLayers.SymbolicTensor>,
 ) => tfLayers.SymbolicTensor;
 
 /** A row of a model's summary. */
@@ -44,7 +49,7 @@ export interface LayerRow {
   readonly layer: string;
   readonly output: Shape;
   readonly parameters: number;
-  /** Where the layer's tensors lie in the model's parameters; absent where the model does not say. */
+  /** Where the layer's tensors lie in the model's parameters; absent where the model does not say, and of what only joins others. */
   readonly path?: readonly string[];
 }
 
@@ -81,23 +86,29 @@ export interface FreezeOptions {
   readonly still?: boolean;
 }
 
-/** What a model is made of; `makeModel` gives it its verbs. `K` is what it accepts. */
+/**
+ * What a model is made of; `makeModel` gives it its verbs. `K` is what it accepts.
+ *
+ * `remembered` is given to a model that is inside of another, which then shares the names of its taps; others have their own.
+ */
 export interface ModelParts<K extends Kind = Kind> {
   readonly spec: ModelSpec;
   /** What examples it accepts. */
   readonly accepts: readonly K[];
   /** The shape of the features of one example; throws when examples of that shape do not fit. */
-  features(input: Shape): Shape;
+  features(input: Shape, remembered?: Remembered<Shape>): Shape;
   /** New trained tensors for examples of the given shape. */
-  init(rng: Rng, input: Shape): Params;
+  init(rng: Rng, input: Shape, remembered?: Remembered<Shape>): Params;
   /** New running statistics; empty for most models. */
-  statistics(input: Shape): Params;
+  statistics(input: Shape, remembered?: Remembered<Shape>): Params;
   /** Features of a batch: `[n, …input] → [n, …features]`. */
-  apply(params: Params, x: tf.Tensor, mode: Mode): tf.Tensor;
+  apply(params: Params, x: tf.Tensor, mode: Mode, remembered?: Remembered<tf.Tensor>): tf.Tensor;
   /** The model as layers of `tf.layers`, for saving it as a tfjs model; absent where it cannot be. */
   readonly counterpart?: Counterpart;
   /** One row per layer for examples of the given shape. */
-  summary(input: Shape): readonly LayerRow[];
+  summary(input: Shape, remembered?: Remembered<Shape>): readonly LayerRow[];
+  /** Its layers, where it is layers in a row. */
+  readonly stack?: readonly Layer[];
   /** The head that is put on it; default a linear one. */
   readonly head?: HeadLayer;
   /** The trained head that it begins with, as new tensors; absent where the head is drawn. */

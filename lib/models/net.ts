@@ -1,28 +1,27 @@
 /** Models said layer by layer. Every file in `layers/` is a method here. */
-import type { Json, Kind, Shape } from "../data/dataset.ts";
-import { disposeTree, type Rng, random, type tf } from "../engine/index.ts";
+import type { Kind, Shape } from "../data/dataset.ts";
 import type { Why } from "../streams/stream.ts";
 import type { Layer, LayerFactory } from "./layer.ts";
+import type { BranchOptions } from "./layers/graph/branch.ts";
+import type { ReadOptions } from "./layers/graph/read.ts";
 import * as layers from "./layers/index.ts";
-import {
-  countParameters,
-  type LayerRow,
-  type Mode,
-  type Model,
-  type ModelParts,
-  type ModelSpec,
-  type Params,
-} from "./model.ts";
-import { makeModel, modelVerbs } from "./verbs.ts";
+import type { Model } from "./model.ts";
+import { sequential } from "./sequential.ts";
+import { modelVerbs } from "./verbs.ts";
 
 type Layers = typeof layers;
 
-type Method<L, In extends Kind, Now extends Kind> =
+type Method<L, In extends Kind, Now extends Kind, Own, Taps> =
   L extends LayerFactory<infer Args, infer Accepts, infer Gives, infer Same>
     ? [Now & Accepts] extends [never]
-      ? Why<`this layer takes ${Accepts} input, and at this point of the net there is ${Now} output; ${Accepts extends "image" ? "put it before flatten()" : "call flatten() first"}`>
-      : (...args: Args) => Net<Narrowed<In, Now, Accepts>, Same extends true ? Now & Accepts : Gives>
+      ? Refused<Accepts, Now>
+      : (...args: Args) => Net<Narrowed<In, Now, Accepts>, Same extends true ? Now & Accepts : Gives, Own, Taps>
     : never;
+
+type Refused<
+  Accepts extends Kind,
+  Now extends Kind,
+> = Why<`this layer takes ${"vector" extends Accepts ? "vector" : Accepts} input, and at this point of the net there is ${Now} output; ${"vector" extends Accepts ? "call flatten() first" : Accepts extends "image" ? "put it before flatten()" : "call flatten() first"}`>;
 
 /** While nothing has changed the kind, what a layer accepts is what the whole net accepts. */
 type Narrowed<In extends Kind, Now extends Kind, Accepts extends Kind> = [In] extends [Now]
@@ -31,127 +30,162 @@ type Narrowed<In extends Kind, Now extends Kind, Accepts extends Kind> = [In] ex
     : In
   : In;
 
-/** A model made of layers in a row. `In` is what it accepts, `Now` what its last layer gives. */
-export type Net<In extends Kind = Kind, Now extends Kind = Kind> = Model<In> & {
-  readonly [K in keyof Layers]: Method<Layers[K], In, Now>;
+/** A model that says what it gives, as nets do. */
+export type Chained<In extends Kind, Now extends Kind> = Model<In> & { readonly "~gives"?: Now };
+
+/** The layers inside of a layer: a function that says them of a net that begins where that layer is, or a model. */
+export type Inside<Now extends Kind, Own, Taps, I extends Kind, O extends Kind> =
+  | ((n: Net<Now, Now, Own, Taps>) => Chained<I, O>)
+  | Chained<I, O>;
+
+/** The kinds that shapes have. */
+type KindsOf<S extends { readonly [name: string]: Shape }> = {
+  readonly [K in keyof S]: S[K]["length"] extends 3 ? "image" : S[K]["length"] extends 2 ? "sequence" : "vector";
 };
+
+/** The methods that put models into a model, or values from elsewhere. `layers` has them as functions, with their documentation. */
+interface Graph<In extends Kind, Now extends Kind, Own, Taps> {
+  /** The sum of what the layers give and of what passes by: `layers.residual`. */
+  residual<I extends Kind, O extends Kind = "vector">(
+    inner: Inside<Now, Own, Taps, I, O>,
+    options?: { readonly skip?: Inside<Now, Own, Taps, Kind, Kind> },
+  ): Net<Narrowed<In, Now, I>, O, Own, Taps>;
+  /** Several ways side by side, joined at the end: `layers.branch`. */
+  branch<I extends Kind, O extends Kind = "vector">(
+    ways: readonly Inside<Now, Own, Taps, I, O>[],
+    options?: BranchOptions,
+  ): Net<Narrowed<In, Now, I>, O, Own, Taps>;
+  /** The layers that the function says, so many times in a row, with weights of their own, or `shared` ones: `layers.shared`. */
+  repeat<I extends Kind, O extends Kind>(
+    times: number,
+    inner: (n: Net<Now, Now, Own, Taps>, time: number) => Chained<I, O>,
+    options?: { readonly shared?: boolean },
+  ): Net<Narrowed<In, Now, I>, O, Own, Taps>;
+  /** The same layers several times over: `layers.shared`. */
+  shared<I extends Kind, O extends Kind = "vector">(
+    times: number,
+    inner: Inside<Now, Own, Taps, I, O>,
+  ): Net<Narrowed<In, Now, I>, O, Own, Taps>;
+  /** A whole model as a layer: `layers.through`. */
+  through<I extends Kind, O extends Kind = "vector">(
+    model: [Now & I] extends [never] ? Refused<I, Now> : Chained<I, O>,
+  ): Net<Narrowed<In, Now, I>, O, Own, Taps>;
+  /** Remembers what comes here under a name: `layers.tap`. */
+  tap<Name extends string>(name: Name): Net<In, Now, Own, Taps & { readonly [K in Name]: Now }>;
+  /** Joins what a tap remembered: `layers.read`. */
+  read(name: string, options?: ReadOptions): Net<In, Now, Own, Taps>;
+  /** Goes on from what is remembered: `layers.take`. */
+  take<Name extends string>(name: Name): Net<In, Name extends keyof Taps ? Taps[Name] & Kind : Kind, Own, Taps>;
+  /** Says the named parts of an example: `layers.inputs`. */
+  readonly inputs: [Now & "vector"] extends [never]
+    ? Refused<"vector", Now>
+    : <const S extends { readonly [name: string]: Shape }>(
+        shapes: S,
+      ) => Net<Narrowed<In, Now, "vector">, "vector", Own, Taps & KindsOf<S>>;
+}
+
+/** A model made of layers in a row. `In` is what it accepts, `Now` what its last layer gives, `Own` are the layers it knows, `Taps` the names it remembers. */
+export type Net<In extends Kind = Kind, Now extends Kind = Kind, Own = Layers, Taps = Record<never, never>> = Chained<
+  In,
+  Now
+> & {
+  readonly [K in Exclude<keyof Own, keyof Graph<Kind, Kind, Own, Taps>>]: Method<Own[K], In, Now, Own, Taps>;
+} & Graph<In, Now, Own, Taps>;
+
+/** Layers by name, each a function made by `layer`, `sameLayer` or `composite`. */
+export interface LayerFactories {
+  readonly [name: string]: ((...args: never[]) => Layer) & { readonly layer: string };
+}
+
+/** What begins a net. */
+export interface NetStart<Own> {
+  (): Net<Kind, Kind, Own>;
+  /**
+   * The same with more layers: each is a method of the nets that it begins, under the name it has here.
+   *
+   * @throws TypeError when a name is not the layer's own, or the library has it already.
+   */
+  use<const More extends LayerFactories>(more: More): NetStart<Own & More>;
+  /** A net of layers that are made already. */
+  of(stack: readonly Layer[]): Net<Kind, Kind, Own>;
+}
 
 /**
  * Begins a model that is said layer by layer; every method gives a new, longer one.
  *
- * The input shape comes from the stream; the head is added by its scenario.
+ * The input shape comes from the stream; the head is added by its scenario. `net.use({ myLayer })` knows layers of your own as methods,
+ * `net.of(stack)` takes layers that are made already.
  *
  * @example
  * ```ts
- * import { net } from "thalweg";
+ * import { net, sameLayer, tf } from "thalweg";
  * const model = net().conv(32, 3).relu().pool(2).flatten().dense(128).relu();
  * model.features([28, 28, 1]); // [128]
+ *
+ * const square = sameLayer("square", () => ({ options: {}, shape: (input) => input, apply: (x) => tf.square(x) }));
+ * net.use({ square })().dense(3).square().features([2]); // [3]
  * ```
  */
-export function net(): Net {
-  return grow([]) as Net;
+export const net: NetStart<Layers> = begin({});
+
+function begin<Own>(own: LayerFactories): NetStart<Own> {
+  const of = (stack: readonly Layer[]): Net<Kind, Kind, Own> => grow(stack, own) as unknown as Net<Kind, Kind, Own>;
+  return Object.assign(() => of([]), {
+    of,
+    use<More extends LayerFactories>(more: More): NetStart<Own & More> {
+      for (const [name, make] of Object.entries(more)) {
+        if (name in layers || name in modelVerbs || name === "repeat")
+          throw new TypeError(
+            `use: a layer that the library does not have is required, got "${name}"; name it otherwise`,
+          );
+        if (make.layer !== name)
+          throw new TypeError(
+            `use: layers under their own names are required, got "${make.layer}" as "${name}"; declare it as layer("${name}", …)`,
+          );
+      }
+      return begin<Own & More>({ ...own, ...more });
+    },
+  });
 }
 
-function grow(stack: readonly Layer[]): Model {
-  const model = sequential("net", undefined, stack);
-  const methods = Object.fromEntries(
-    Object.entries(layers).map(([name, make]) => [
+type Said = Model | ((n: Model, time: number) => Model);
+
+function grow(stack: readonly Layer[], own: LayerFactories): Model {
+  const add = (...more: readonly Layer[]): Model => grow([...stack, ...more], own);
+  const said = (inner: Said, time = 0): Model => (typeof inner === "function" ? inner(grow([], own), time) : inner);
+  const methods: Record<string, unknown> = Object.fromEntries(
+    Object.entries({ ...layers, ...own }).map(([name, make]) => [
       name,
-      (...args: never[]) => grow([...stack, (make as unknown as (...args: never[]) => Layer)(...args)]),
+      (...args: unknown[]) =>
+        add(
+          (make as unknown as (...args: unknown[]) => Layer)(
+            ...("again" in make ? args.map((arg) => meant(arg, (inner) => said(inner))) : args),
+          ),
+        ),
     ]),
   );
-  return Object.freeze(Object.assign(Object.create(Object.assign(methods, modelVerbs)), model));
-}
-
-/** A model of layers in a row, under a name of its own. */
-export function sequential<K extends Kind>(name: string, options: Json | undefined, stack: readonly Layer[]): Model<K> {
-  const names = stack.map((layer, i) => `${i + 1}-${layer.name}`);
-  const shapes = (input: Shape): Shape[] => {
-    const all = [input];
-    stack.forEach((layer, i) => {
-      try {
-        all.push(layer.shape(all[i]!));
-      } catch (error) {
-        throw new RangeError(`${name}, layer ${i + 1}: ${(error as Error).message}`);
-      }
-    });
-    return all;
-  };
-  const each = (input: Shape, make: (layer: Layer, input: Shape, name: string) => Params): Params => {
-    const through = shapes(input);
-    return Object.fromEntries(
-      stack
-        .map((layer, i) => [names[i]!, make(layer, through[i]!, names[i]!)] as const)
-        .filter(([, made]) => Object.keys(made).length > 0),
-    );
-  };
-  const init = (rng: Rng, input: Shape): Params =>
-    each(input, (layer, shape, at) => layer.init?.(rng.at(at), shape) ?? {});
-  const spec: ModelSpec =
-    options === undefined
-      ? { name, layers: stack.map((layer) => ({ name: layer.name, options: layer.options })) }
-      : { name, options };
-  const text = `${name}: ${stack.map(describe).join(" → ") || "the input as it is"}`;
-  const model: ModelParts<K> = {
-    spec,
-    accepts: accepted(stack) as readonly K[],
-    features: (input) => shapes(input).at(-1)!,
-    init,
-    statistics: (input) => each(input, (layer, shape) => layer.statistics?.(shape) ?? {}),
-    apply(params: Params, x: tf.Tensor, mode: Mode): tf.Tensor {
-      return stack.reduce(
-        (now, layer, i) => layer.apply(now, (params[names[i]!] ?? {}) as Params, mode.at(names[i]!)),
-        x,
-      );
-    },
-    counterpart: (x, at, params, statistics) =>
-      stack.reduce((now, layer, i) => {
-        const own = names[i]!;
-        if (layer.counterpart === undefined)
-          throw new TypeError(
-            `layersModel: layers that tf.layers has too are required, got ${layer.name} as layer ${i + 1} of ${name}; save the network as ONNX`,
-          );
-        return layer.counterpart(now, at + own, (params[own] ?? {}) as Params, (statistics[own] ?? {}) as Params);
-      }, x),
-    summary(input): LayerRow[] {
-      const through = shapes(input);
-      return stack.map((layer, i) => {
-        const made = shapeOnly(layer, through[i]!);
-        return { layer: describe(layer), output: through[i + 1]!, parameters: made, path: [names[i]!] };
-      });
-    },
-    kindOf: ([first, ...rest]) => stack[names.indexOf(first!)]?.kindOf?.(rest),
-    toJSON: () => spec,
-  };
-  return makeModel(
-    Object.assign(model, {
-      [Symbol.for("Jupyter.display")]: () => ({ "text/plain": text }),
-      [Symbol.for("nodejs.util.inspect.custom")]: () => text,
-    }),
+  methods.repeat = (times: number, inner: Said, { shared = false } = {}): Model =>
+    shared
+      ? add(layers.shared(times, said(inner)))
+      : add(...Array.from({ length: times }, (_, time) => writtenOut(said(inner, time))).flat());
+  return Object.freeze(
+    Object.assign(Object.create(Object.assign(methods, modelVerbs)), sequential("net", undefined, stack)),
   );
 }
 
-function accepted(stack: readonly Layer[]): readonly Kind[] {
-  let kinds: readonly Kind[] = ["image", "vector", "sequence"];
-  for (const layer of stack) {
-    kinds = kinds.filter((kind) => layer.accepts.includes(kind));
-    if (layer.gives !== "same") break;
-  }
-  return kinds;
+/** The layers of a net as they are; any other model as one layer. */
+function writtenOut(model: Model): readonly Layer[] {
+  const { stack, spec } = model;
+  const plain =
+    stack !== undefined && spec.name === "net" && Object.keys(spec).every((key) => ["name", "layers"].includes(key));
+  return plain ? stack : [layers.through(model)];
 }
 
-/** Counts a layer's parameters by making them once and freeing them again. */
-function shapeOnly(layer: Layer, input: Shape): number {
-  if (layer.init === undefined) return 0;
-  const made = layer.init(random(0), input);
-  const count = countParameters(made);
-  disposeTree(made);
-  return count;
-}
-
-function describe(layer: Layer): string {
-  const { options } = layer;
-  const parts =
-    options === null || typeof options !== "object" ? [] : Object.values(options).filter((v) => typeof v === "number");
-  return parts.length === 0 ? layer.name : `${layer.name}(${parts.join(", ")})`;
+/** An argument in which functions of a net have become the models that they say. */
+function meant(arg: unknown, said: (inner: Said) => Model): unknown {
+  if (typeof arg === "function") return said(arg as Said);
+  if (Array.isArray(arg)) return arg.map((each) => meant(each, said));
+  if (typeof arg !== "object" || arg === null || Object.getPrototypeOf(arg) !== Object.prototype || "apply" in arg)
+    return arg;
+  return Object.fromEntries(Object.entries(arg).map(([key, value]) => [key, meant(value, said)]));
 }

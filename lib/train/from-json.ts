@@ -1,15 +1,15 @@
 /** Makes an experiment again from its record, where every part of it is the library's own. */
-import type { Dataset, Json } from "../data/dataset.ts";
+import type { Dataset, Json, Kind } from "../data/dataset.ts";
 import { backbone } from "../models/backbone.ts";
 import * as backbones from "../models/backbones/index.ts";
 import { type FromEntry, from } from "../models/from.ts";
 import { headed } from "../models/headed.ts";
 import { type HeadLayer, linear, type NormalizedOptions, normalized } from "../models/heads/index.ts";
 import type { Initial } from "../models/initial.ts";
-import type { Layer } from "../models/layer.ts";
+import type { Layer, LayerFactory } from "../models/layer.ts";
 import * as layers from "../models/layers/index.ts";
 import type { Model, ModelSpec } from "../models/model.ts";
-import { net } from "../models/net.ts";
+import { type LayerFactories, net } from "../models/net.ts";
 import { type PackedNetwork, unpackedNetwork } from "../models/parts/packed.ts";
 import type { NetworkEntry, TrainedNetwork } from "../models/trained.ts";
 import { withChanges } from "../models/verbs.ts";
@@ -69,18 +69,30 @@ function backboneFromJson(spec: Json): Backbone {
   return backbone(modelFromJson(model as unknown as ModelSpec), { seed });
 }
 
-/** The model that a record describes; the network that it begins from is among those given, or in the file that the record names. */
-export function modelFromJson({ from: entry, ...whole }: ModelSpec, networks: readonly TrainedNetwork[] = []): Model {
+/**
+ * The model that a record describes; the network that it begins from is among those given, or in the file that the record names. Layers that
+ * are not the library's own are given by name: `modelFromJson(spec, [], { myLayer })`.
+ */
+export function modelFromJson(
+  { from: entry, ...whole }: ModelSpec,
+  networks: readonly TrainedNetwork[] = [],
+  own: LayerFactories = {},
+): Model {
   if (entry !== undefined) return begunFrom(entry as unknown as FromEntry, whole, networks);
   const { changes, head, ...spec } = whole;
-  if (changes !== undefined) return withChanges(modelFromJson(head === undefined ? spec : { ...spec, head }), changes);
-  if (head !== undefined) return headed(modelFromJson(spec), headFromJson(head));
+  if (changes !== undefined)
+    return withChanges(modelFromJson(head === undefined ? spec : { ...spec, head }, networks, own), changes);
+  if (head !== undefined) return headed(modelFromJson(spec, networks, own), headFromJson(head));
   if (spec.name !== "net") return named<Model>("model", backbones, { name: spec.name, options: spec.options ?? {} });
-  const made = (spec.layers ?? []).reduce<Model>((model, layer) => {
-    const add = (model as unknown as Record<string, (...args: unknown[]) => Model>)[layer.name];
-    return add === undefined ? notOurs("layer", layer.name) : add.apply(model, argumentsOf(layer));
-  }, net());
+  const made = net.use(own).of((spec.layers ?? []).map((each) => layerFromJson(each, networks, own)));
   return same(made, spec) ? made : notOurs("model", spec.name);
+}
+
+function layerFromJson(spec: ModelSpec, networks: readonly TrainedNetwork[], own: LayerFactories): Layer {
+  const make = { ...layers, ...own }[spec.name] as LayerFactory<unknown[], Kind, Kind, boolean> | undefined;
+  if (make === undefined) return notOurs("layer", spec.name);
+  const models = (spec.layers ?? []).map((each) => modelFromJson(each, networks, own));
+  return make.again === undefined ? make(...argumentsOf(spec, make)) : make.again(spec.options ?? {}, models);
 }
 
 /** The model that begins from a network, with what the record puts on top of it. */
@@ -125,8 +137,7 @@ function headFromJson({ name, options }: NonNullable<ModelSpec["head"]>): HeadLa
 }
 
 /** The arguments that give a layer the options of its record: the first so many by position, the others by name. */
-function argumentsOf({ name, options }: ModelSpec): unknown[] {
-  const make = (layers as unknown as Record<string, (...args: unknown[]) => Layer>)[name]!;
+function argumentsOf({ name, options }: ModelSpec, make: (...args: unknown[]) => Layer): unknown[] {
   const entries = Object.entries((options ?? {}) as { readonly [key: string]: Json });
   for (let positional = 0; positional <= entries.length; positional++) {
     const rest = entries.slice(positional);

@@ -106,6 +106,23 @@ const studies: [string, () => Study][] = [
           .relu(),
       ),
   ],
+  [
+    "graph of skips, branches and shared layers",
+    () =>
+      images().learn(
+        net()
+          .conv(4, 3)
+          .tap("early")
+          .residual((n) => n.conv(4, 3).batchNorm().relu())
+          .branch([(n) => n.conv(2, 1), (n) => n.conv(4, 3).relu().read("early", { join: "add" })])
+          .residual((n) => n.conv(3, 3), { skip: (n) => n.conv(3, 1) })
+          .pool(4)
+          .flatten()
+          .dense(9)
+          .shared(2, (n) => n.dense(9).tanh())
+          .through(mlp({ hidden: [8] })),
+      ),
+  ],
 ];
 
 describe("the network of a run", () => {

@@ -1,6 +1,6 @@
 import { conv, dense, flatten, pool, relu } from "../layers/index.ts";
 import type { Model } from "../model.ts";
-import { sequential } from "../net.ts";
+import { sequential } from "../sequential.ts";
 
 /** Options of `cnn`. */
 export interface CnnOptions {

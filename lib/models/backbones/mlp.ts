@@ -1,7 +1,7 @@
 import type { Initial } from "../initial.ts";
 import { dense, flatten, relu } from "../layers/index.ts";
 import type { Model } from "../model.ts";
-import { sequential } from "../net.ts";
+import { sequential } from "../sequential.ts";
 
 /** Options of `mlp`. */
 export interface MlpOptions {

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import type { Json } from "../../data/dataset.ts";
 import * as backbones from "../../models/backbones/index.ts";
 import * as layers from "../../models/layers/index.ts";
+import type { ModelSpec } from "../../models/model.ts";
 import * as optimizers from "../../optim/optimizers/index.ts";
 import * as schedules from "../../optim/schedules/index.ts";
 import * as strategies from "../../strategies/index.ts";
@@ -109,9 +110,16 @@ export function unseenParts({ stream, model }: RunSpec): string[] {
     ...(spec.name in (spec.of === undefined ? sources : operators) ? [] : [spec.name]),
     ...(spec.of === undefined ? [] : steps(spec.of)),
   ];
-  const { name, layers: stack } = model.spec;
-  const parts = stack === undefined ? [name].filter((each) => !(each in backbones)) : stack.map((layer) => layer.name);
-  return [...steps(stream.spec), ...(stack === undefined ? parts : parts.filter((each) => !(each in layers)))];
+  return [...steps(stream.spec), ...unseenOf(model.spec)];
+}
+
+/** The names of backbones and layers that are not the library's own, also inside of layers. */
+function unseenOf({ name, layers: stack }: ModelSpec): string[] {
+  if (stack === undefined) return name in backbones ? [] : [name];
+  return stack.flatMap((layer) => [
+    ...(layer.name in layers ? [] : [layer.name]),
+    ...(layer.layers ?? []).flatMap((inner) => unseenOf(inner)),
+  ]);
 }
 
 function madeBy(library: object, { name, options }: { name: string; options: Json }): unknown {

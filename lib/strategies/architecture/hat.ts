@@ -1,7 +1,7 @@
 import { mapTensors, type Tree, tf } from "../../engine/index.ts";
 import type { Params } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
-import { type LayerPath, layerAt, layerPaths, requireDense, withLayer } from "../parts/layers.ts";
+import { type LayerPath, layerAt, layerPaths, requireChain, withLayer } from "../parts/layers.ts";
 import { movedColumns, ownColumns } from "../parts/own-head.ts";
 import { requireNumber, strategy } from "../strategy.ts";
 
@@ -71,7 +71,7 @@ export const hat = strategy(
     };
     return {
       parameters(context): Params {
-        requireDense("hat", context);
+        requireChain("hat", context);
         const { weights, stream, rng } = context;
         const units = (path: LayerPath): number => layerAt(weights, path).kernel.shape[1];
         const hidden = layerPaths(context).slice(0, -1);

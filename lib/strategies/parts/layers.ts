@@ -21,6 +21,14 @@ export function requireDense(where: string, { network, weights, statistics }: Co
   );
 }
 
+/** Throws unless it is a model of dense layers of which each feeds the next alone. */
+export function requireChain(where: string, context: Context): void {
+  requireDense(where, context);
+  const graph = context.network.model.stack?.find(({ parts }) => parts !== undefined);
+  if (graph !== undefined)
+    throw new TypeError(`${where}: dense layers in a row are required, got ${graph.name}; leave it out`);
+}
+
 /** *Traced.* The inputs of all layers in evaluation mode. */
 export function layerInputs(network: Network, weights: Weights, statistics: Params, x: tf.Tensor): LayerInputs {
   const inputs: Record<LayerPath, tf.Tensor> = {};

@@ -19,7 +19,8 @@ export function fullyConnected(network: Network, weights: Weights, statistics: P
   return tf.tidy(() => {
     const met = new Map<string, number>();
     const tap: Tap = (path, _input, output) => {
-      met.set(path.join("/"), (met.get(path.join("/")) ?? 0) + 1);
+      // one row for one example: at the places of a sequence there are more
+      met.set(path.join("/"), (met.get(path.join("/")) ?? 0) + output.shape[0]!);
       return output;
     };
     evaluated(network, weights, statistics, tf.zeros([1, ...network.input]), tap);

@@ -1,6 +1,6 @@
 import { type Tree, tf } from "../../engine/index.ts";
 import type { Weights } from "../../models/network.ts";
-import { type LayerPath, layerAt, layerPaths, requireDense, stepInputs, withLayer } from "../parts/layers.ts";
+import { type LayerPath, layerAt, layerPaths, requireChain, stepInputs, withLayer } from "../parts/layers.ts";
 import { requireNumber, requireWhole, strategy } from "../strategy.ts";
 
 /** What steps change for one hidden layer: utility and age of each unit, `[units]`, and the share of a unit that is due. */
@@ -68,7 +68,7 @@ export const continualBackprop = strategy(
     };
     return {
       init(context): Memory {
-        requireDense("continualBackprop", context);
+        requireChain("continualBackprop", context);
         const fresh = (path: LayerPath): Layer => {
           const units = layerAt(context.weights, path).kernel.shape[1];
           return { utility: tf.zeros([units]), age: tf.zeros([units]), due: tf.scalar(0) };
