@@ -8,6 +8,16 @@ import type { TrainEvent } from "../train/events.ts";
  */
 export type Rule = "stream" | "aware" | "agnostic";
 
+/**
+ * A task that is trained, in one experience or in several on end (`online` cuts them so): after its last experience it has been learned.
+ * A task that recurs is visited several times.
+ */
+export interface Visit {
+  readonly task: number;
+  /** The row of the matrix at which it ends. */
+  readonly row: number;
+}
+
 /** Test accuracy on each task after each experience. */
 export interface AccuracyMatrix {
   /** One row per experience that was evaluated, one column per task; NaN where a task was not evaluated. */
@@ -18,6 +28,8 @@ export interface AccuracyMatrix {
   readonly initial: readonly number[];
   /** The row after which each task had first been trained; −1 for a task that has not been met. */
   readonly learnedAt: readonly number[];
+  /** The visits to tasks in their order. */
+  readonly visits: readonly Visit[];
   /** How many test examples each task was last evaluated on; 0 for a task that never was. */
   readonly examples: readonly number[];
   /** How many tasks there are: the columns. */
@@ -75,10 +87,28 @@ export function accuracyMatrix(
     experiences,
     initial: dense(rows.get(-1)),
     learnedAt,
+    visits: visitsOf(experiences, taskOf, tasks),
     examples: Array.from({ length: tasks }, (_, task) => examples.get(task) ?? 0),
     tasks,
     rule,
   };
+}
+
+/**
+ * The visits of a run. Where nothing was evaluated between the end of a visit and that of the next, the row is the first one after it. A
+ * log without boundaries has task i in experience i.
+ */
+function visitsOf(experiences: readonly number[], taskOf: ReadonlyMap<number, number>, tasks: number): Visit[] {
+  const trained = [...(taskOf.size > 0 ? taskOf : Array.from({ length: tasks }, (_, i) => [i, i] as const))];
+  trained.sort(([a], [b]) => a - b);
+  return trained.flatMap(([last, task], i) => {
+    if (trained[i + 1]?.[1] === task) return [];
+    let first = i;
+    while (trained[first - 1]?.[1] === task) first--;
+    const within = experiences.findLastIndex((after) => after >= trained[first]![0] && after <= last);
+    const row = within >= 0 ? within : experiences.findIndex((after) => after >= last);
+    return row < 0 ? [] : [{ task, row }];
+  });
 }
 
 /** The log with another rule of classification in the place of the stream's own, so that any metric can be asked under it. */

@@ -6,6 +6,11 @@ import { mean } from "./parts/summaries.ts";
 /**
  * Backward transfer, by the two definitions in use; they are not the same number.
  *
+ * A task is learned when the last of its examples that come on end were seen, so on a stream that is cut into pieces of tasks (`online`)
+ * these are the numbers of the stream that was not cut. Lopez-Paz and Ranzato have a row of the matrix "after observing the last sample"
+ * of a task. A task that recurs is compared with when it was learned most recently: what it gains when it is trained again is no transfer from
+ * other tasks. The task of the last experience is left out, as in the sources; on a stream of one task there is nothing to transfer to.
+ *
  * @example
  * ```ts
  * import { bwt } from "thalweg";
@@ -25,8 +30,8 @@ export const bwt: Readonly<Record<"gem" | "diaz" | "positive" | "remembering", M
    * Lopez-Paz and Ranzato 2017 (GEM), arXiv:1706.08840, equation 3.
    */
   gem: metric("bwt.gem", { formula: "1/(T−1) Σ_{j<T} (R[T][j] − R[j][j])", higherIsBetter: true }, (events) =>
-    fromCells(events, ({ at, last, learned, earlier }) =>
-      mean(earlier().map((task) => at(last, task) - at(learned(task), task))),
+    fromCells(events, ({ at, last, lastLearned, earlier }) =>
+      mean(earlier().map((task) => at(last, task) - at(lastLearned(last, task), task))),
     ),
   ),
   /**
@@ -35,13 +40,8 @@ export const bwt: Readonly<Record<"gem" | "diaz" | "positive" | "remembering", M
    * Díaz-Rodríguez et al. 2018, arXiv:1810.13166; what continuum and CapyMOA compute.
    */
   diaz: metric("bwt.diaz", { formula: "2/(T(T−1)) Σ_{i>j} (R[i][j] − R[j][j])", higherIsBetter: true }, (events) =>
-    fromCells(events, ({ at, last, learned, earlier }) =>
-      mean(
-        earlier().flatMap((task) => {
-          const first = learned(task);
-          return Array.from({ length: last - first }, (_, later) => at(first + 1 + later, task) - at(first, task));
-        }),
-      ),
+    fromCells(events, ({ at, after, lastLearned, earlier }) =>
+      mean(earlier().flatMap((task) => after(task).map((row) => at(row, task) - at(lastLearned(row, task), task)))),
     ),
   ),
   /** What is gained on earlier tasks: `max(0, bwt.diaz)`. Díaz-Rodríguez et al. 2018 call it BWT⁺. */

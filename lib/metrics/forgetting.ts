@@ -30,9 +30,10 @@ export function forgettingByTask(
   events: Iterable<TrainEvent>,
 ): { readonly task: number; readonly forgetting: number }[] {
   const found: { task: number; forgetting: number }[] = [];
-  const measured = fromCells(events, ({ at, last, learned, earlier }) => {
+  const measured = fromCells(events, (cells) => {
+    const { at, last, earlier } = cells;
     for (const task of earlier()) {
-      const best = Math.max(...span(learned(task), last - 1).map((row) => at(row, task)));
+      const best = Math.max(...before(cells, task).map((row) => at(row, task)));
       found.push({ task, forgetting: best - at(last, task) });
     }
     return 0;
@@ -40,15 +41,19 @@ export function forgettingByTask(
   return measured.value === undefined ? [] : found;
 }
 
-/** The whole numbers from `first` to `last`, both included. */
-function span(first: number, last: number): number[] {
-  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+/** The ends of visits from when a task was first learned until before the last. */
+function before({ ends, last, learned }: Cells, task: number): number[] {
+  return ends.filter((row) => row >= learned(task) && row < last);
 }
 
 /**
  * Forgetting, by three definitions that differ as soon as a task improves after it was learned.
  *
- * A task that recurs counts from its first experience. On streams that end before all tasks were met, the tasks met count.
+ * Rows of the matrix are the ends of tasks: experiences of one task on end are pieces of it (`online` makes them), and the numbers are those
+ * of the stream that was not cut. A task that recurs has been known since it was learned first: the best accuracy is looked for from then on,
+ * "throughout the learning process in the past" (Chaudhry et al.), while right after learning is after its most recent visit, as in
+ * `bwt`. So `chaudhry` is never below −`bwt.gem`, and above 0 wherever that is below. The task of the last experience is left out, and
+ * on a stream of one task nothing is defined. On streams that end before all tasks were met, the tasks met count.
  *
  * @example
  * ```ts
@@ -76,7 +81,7 @@ export const forgetting = {
   chaudhry: metric(
     "forgetting.chaudhry",
     { formula: "1/(T−1) Σ_{j<T} (max_{j≤l<T} R[l][j] − R[T][j])", higherIsBetter: false },
-    (events) => drop(events, ({ learned, last }, task) => span(learned(task), last - 1)),
+    (events) => drop(events, before),
   ),
   /**
    * From the accuracy right after learning: `1/(T−1) Σ_{j<T} (R[j][j] − R[T][j])`.
@@ -86,7 +91,7 @@ export const forgetting = {
   initialMinusLast: metric(
     "forgetting.initialMinusLast",
     { formula: "1/(T−1) Σ_{j<T} (R[j][j] − R[T][j])", higherIsBetter: false },
-    (events) => drop(events, ({ learned }, task) => [learned(task)]),
+    (events) => drop(events, ({ last, lastLearned }, task) => [lastLearned(last, task)]),
   ),
   /**
    * From the best accuracy, the last experience included: `1/(T−1) Σ_{j<T} (max_{j≤l≤T} R[l][j] − R[T][j])`.
@@ -96,6 +101,6 @@ export const forgetting = {
   mammoth: metric(
     "forgetting.mammoth",
     { formula: "1/(T−1) Σ_{j<T} (max_{j≤l≤T} R[l][j] − R[T][j])", higherIsBetter: false },
-    (events) => drop(events, ({ learned, last }, task) => span(learned(task), last)),
+    (events) => drop(events, (cells, task) => [...before(cells, task), cells.last]),
   ),
 };

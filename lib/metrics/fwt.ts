@@ -8,7 +8,8 @@ import { untrainedOutputs } from "./parts/untrained-outputs.ts";
 /**
  * Forward transfer, by the two definitions in use; they are not the same number.
  *
- * Both need every task evaluated before it is learned. Neither is defined in class-incremental learning, where the outputs of a
+ * "Before" is before the first example of the task: on a stream that is cut into pieces of tasks (`online`), before the first piece; a task
+ * that recurs counts until it is first met. Both need every task evaluated before it is learned. Neither is defined in class-incremental learning, where the outputs of a
  * task's classes have never been trained before the task is met: a zero there says nothing of transfer.
  *
  * @example
@@ -33,9 +34,7 @@ export const fwt = {
    * Lopez-Paz and Ranzato 2017 (GEM), arXiv:1706.08840, equation 4. `b_j` is the evaluation before any training.
    */
   gem: metric("fwt.gem", { formula: "1/(T−1) Σ_{j≥2} (R[j−1][j] − b_j)", higherIsBetter: true }, (events) =>
-    transfer(events, ({ at, before, learned }, later) =>
-      mean(later.map((task) => at(learned(task) - 1, task) - before(task))),
-    ),
+    transfer(events, ({ at, before, met }, later) => mean(later.map((task) => at(met(task) - 1, task) - before(task)))),
   ),
   /**
    * The mean of the upper triangle of the accuracy matrix, with no baseline: `2/(T(T−1)) Σ_{i<j} R[i][j]`.
@@ -44,8 +43,8 @@ export const fwt = {
    * scores chance here, so the number depends on how many classes there are.
    */
   diaz: metric("fwt.diaz", { formula: "2/(T(T−1)) Σ_{i<j} R[i][j]", higherIsBetter: true }, (events) =>
-    transfer(events, ({ at, learned }, later) =>
-      mean(later.flatMap((task) => Array.from({ length: learned(task) }, (_, row) => at(row, task)))),
+    transfer(events, ({ at, ends, met }, later) =>
+      mean(later.flatMap((task) => ends.filter((row) => row < met(task)).map((row) => at(row, task)))),
     ),
   ),
 };
@@ -55,7 +54,7 @@ function transfer(events: Iterable<TrainEvent>, measure: (cells: Cells, later: n
   const why = untrainedOutputs(log);
   if (why !== undefined) return notDefined(why);
   return fromCells(log, (cells) => {
-    const later = cells.seen().filter((task) => cells.learned(task) > 0);
+    const later = cells.seen().filter((task) => cells.met(task) > 0);
     return later.length > 0 ? measure(cells, later) : undefinedBecause("only one task has been learned");
   });
 }

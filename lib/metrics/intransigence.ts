@@ -11,6 +11,9 @@ type Reference = readonly TrainEvent[];
 /**
  * Intransigence against a reference that learns the tasks jointly; each function makes the metric for a reference run.
  *
+ * It is about learning a *new* task: "right after learning" is at the end of the task's first visit, whether that is one experience or
+ * several pieces of it on end; what is gained when it recurs does not count.
+ *
  * @example
  * ```ts
  * import { intransigence } from "thalweg";

@@ -11,7 +11,8 @@ import { untrainedOutputs } from "./parts/untrained-outputs.ts";
 export type Experts = Readonly<Record<number, readonly TrainEvent[]>>;
 
 /**
- * The L2 metrics. Experiences are the learning blocks, the evaluations after them the evaluation blocks.
+ * The L2 metrics. Learning blocks are the experiences, those of one task on end together; the evaluations after them are the evaluation
+ * blocks. A task that recurs is maintained from its most recent learning block on, as in the authors' program.
  *
  * New et al. 2022, "Lifelong learning metrics", arXiv:2201.08278; Baker et al. 2023, "A domain-agnostic approach for characterization
  * of lifelong learning systems", Neural Networks 160. Differs from the paper: performance is accuracy and is not smoothed, and
@@ -35,15 +36,8 @@ export const lifelong = {
     "lifelong.performanceMaintenance",
     { formula: "(1/(T−1)) Σ_{j<T} mean_{i>j} (R[i][j] − R[j][j])", higherIsBetter: true },
     (events) =>
-      fromCells(events, ({ at, last, learned, earlier }) =>
-        mean(
-          earlier().map((task) => {
-            const first = learned(task);
-            return mean(
-              Array.from({ length: last - first }, (_, later) => at(first + 1 + later, task) - at(first, task)),
-            );
-          }),
-        ),
+      fromCells(events, ({ at, after, lastLearned, earlier }) =>
+        mean(earlier().map((task) => mean(after(task).map((row) => at(row, task) - at(lastLearned(row, task), task))))),
       ),
   ),
   /** What learning one task does for each task not yet learned (FT), as a contrast: `(after − before) / (after + before)`, mean over pairs. */
@@ -57,13 +51,12 @@ export const lifelong = {
       const log = [...events];
       const why = untrainedOutputs(log);
       if (why !== undefined) return notDefined(why);
-      return fromCells(log, ({ at, before, learned, seen }) =>
+      return fromCells(log, ({ at, before, met, ends, seen }) =>
         contrasts(
           seen().flatMap((task) =>
-            Array.from(
-              { length: learned(task) },
-              (_, row) => [row === 0 ? before(task) : at(row - 1, task), at(row, task)] as const,
-            ),
+            ends
+              .filter((row) => row < met(task))
+              .map((row, i) => [i === 0 ? before(task) : at(ends[i - 1]!, task), at(row, task)] as const),
           ),
         ),
       );
@@ -74,13 +67,10 @@ export const lifelong = {
     "lifelong.backwardTransfer",
     { formula: "mean over i>j of (R[i][j] − R[i−1][j]) / (R[i][j] + R[i−1][j])", higherIsBetter: true },
     (events) =>
-      fromCells(events, ({ at, last, learned, earlier }) =>
+      fromCells(events, ({ at, after, ends, earlier }) =>
         contrasts(
           earlier().flatMap((task) =>
-            Array.from({ length: last - learned(task) }, (_, later) => {
-              const row = learned(task) + 1 + later;
-              return [at(row - 1, task), at(row, task)] as const;
-            }),
+            after(task).map((row) => [at(ends[ends.indexOf(row) - 1]!, task), at(row, task)] as const),
           ),
         ),
       ),

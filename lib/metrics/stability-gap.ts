@@ -52,17 +52,17 @@ export const stabilityGap = {
         return last / tasks + (1 - 1 / tasks) * least.value;
       }),
   ),
-  /** How deep old tasks fall after each boundary, mean over boundaries and tasks: accuracy before it − lowest within the next experience. */
+  /**
+   * How deep old tasks fall after each boundary, mean over boundaries and tasks: accuracy before it − lowest until the next. A boundary is
+   * where another task begins; pieces of one task on end have none between them.
+   */
   depth: metric(
     "stabilityGap.depth",
     {
-      formula: "mean over boundaries and earlier tasks of A_j(boundary) − min_n A_j(n), n within the experience",
+      formula: "mean over boundaries and earlier tasks of A_j(boundary) − min_n A_j(n), n until the next boundary",
       higherIsBetter: false,
     },
-    (events) => {
-      const log = [...events];
-      return within(log, (found) => depth(log, found));
-    },
+    (events) => within(events, depth),
   ),
   windowedForgetting10: windowedForgetting(10),
   windowedForgetting100: windowedForgetting(100),
@@ -135,8 +135,7 @@ function minimum({ curves, learnedAt, trainedAt }: Evaluations): Measured {
   return lowest.length > 0 ? { value: mean(lowest) } : notDefined("only one task has been learned");
 }
 
-function depth(log: readonly TrainEvent[], { curves, learnedAt }: Evaluations): Measured {
-  const starts = log.flatMap((event) => (event.type === "boundary" ? [{ step: event.step, task: event.task }] : []));
+function depth({ curves, learnedAt, starts }: Evaluations): Measured {
   const falls = starts.flatMap(({ step, task: current }, index) => {
     const end = starts[index + 1]?.step ?? Number.POSITIVE_INFINITY;
     return curves.flatMap(({ x, y }, task) => {

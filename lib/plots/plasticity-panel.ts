@@ -114,7 +114,8 @@ function probeCurve(events: readonly TrainEvent[], name: string, layer: string |
 
 /** The accuracy on the task of each experience right after it. */
 function learnedCurve(events: readonly TrainEvent[]): Curve {
-  const { values, learnedAt, experiences } = accuracyMatrix(events);
-  const found = learnedAt.flatMap((row, task) => (row >= 0 ? [{ x: experiences[row]!, y: values[row]![task]! }] : []));
+  const { values, visits, experiences } = accuracyMatrix(events);
+  const first = visits.filter(({ task }, i) => visits.findIndex((visit) => visit.task === task) === i);
+  const found = first.map(({ task, row }) => ({ x: experiences[row]!, y: values[row]![task]! }));
   return { x: found.map(({ x }) => x), y: found.map(({ y }) => y) };
 }

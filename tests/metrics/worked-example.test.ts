@@ -156,7 +156,7 @@ describe("the accuracy matrix", () => {
     expect(averageAccuracy(underRule(log, "aware")).value).toBe(0.75);
   });
 
-  test("knows tasks that recur by their first experience", () => {
+  test("knows tasks that recur by their first experience, and leaves out the one that was trained last", () => {
     const log = logOf(
       [
         [0.9, 0.1],
@@ -166,7 +166,12 @@ describe("the accuracy matrix", () => {
       { tasks: [0, 1, 0] },
     );
     expect(accuracyMatrix(log).learnedAt).toEqual([0, 1]);
-    expect(forgetting.chaudhry(log).value).toBeCloseTo((0.9 - 0.9 + (0.8 - 0.6)) / 2, 12);
+    expect(accuracyMatrix(log).visits).toEqual([
+      { task: 0, row: 0 },
+      { task: 1, row: 1 },
+      { task: 0, row: 2 },
+    ]);
+    expect(forgetting.chaudhry(log).value).toBeCloseTo(0.8 - 0.6, 12);
   });
 
   test("a cell that was never measured makes a quantity undefined, naming the cell", () => {

@@ -12,11 +12,19 @@ export interface Cells {
   at(row: number, task: number): number;
   /** The accuracy on a task before any training. */
   before(task: number): number;
-  /** The row after which a task had first been trained. */
+  /** The row at which a task was met: after its first experience, which may be a piece of it. */
+  met(task: number): number;
+  /** The row right after a task was learned: at the end of its first visit. */
   learned(task: number): number;
+  /** The row right after a task was learned most recently, seen from a row: at the end of its last visit until then. */
+  lastLearned(row: number, task: number): number;
+  /** The rows at which a visit to a task ended, in ascending order: what a matrix over tasks, and not over pieces of them, is made of. */
+  readonly ends: readonly number[];
+  /** The ends of visits to other tasks, after a task was learned: where it can have been forgotten. */
+  after(task: number): number[];
   /** The tasks that had been trained by a row, the last row unless said otherwise. */
   seen(row?: number): number[];
-  /** The tasks that had been trained before the last row: those that can have been forgotten. */
+  /** The tasks that had been learned before another, which is the last: those that can have been forgotten. */
   earlier(): number[];
 }
 
@@ -42,7 +50,14 @@ export function fromCells(events: Iterable<TrainEvent>, measure: (cells: Cells) 
 
 function cellsOf(matrix: AccuracyMatrix): Cells {
   const last = matrix.values.length - 1;
-  const learned = (task: number): number => matrix.learnedAt[task] ?? -1;
+  const { visits } = matrix;
+  const met = (task: number): number => matrix.learnedAt[task] ?? -1;
+  const ends = [...new Set([...visits.map(({ row }) => row), last])].sort((a, b) => a - b);
+  const visited = new Map<number, Set<number>>(); // the tasks whose visit ended at a row
+  for (const { task, row } of visits) visited.set(row, (visited.get(row) ?? new Set()).add(task));
+  const learned = (task: number): number => visits.find((visit) => visit.task === task)?.row ?? -1;
+  const lastLearned = (row: number, task: number): number =>
+    visits.findLast((visit) => visit.task === task && visit.row <= row)?.row ?? -1;
   const seen = (row = last): number[] =>
     matrix.learnedAt.flatMap((first, task) => (first >= 0 && first <= row ? [task] : []));
   return {
@@ -60,10 +75,14 @@ function cellsOf(matrix: AccuracyMatrix): Cells {
       if (Number.isNaN(value)) undefinedBecause(`task ${task} was not evaluated before training`);
       return value;
     },
+    met,
     learned,
+    lastLearned,
+    ends,
+    after: (task) => ends.filter((row) => row > learned(task) && !visited.get(row)?.has(task)),
     seen,
     earlier: () => {
-      const tasks = seen(last - 1);
+      const tasks = seen(last - 1).filter((task) => lastLearned(last, task) < last);
       return tasks.length > 0 ? tasks : undefinedBecause("only one task has been learned");
     },
   };

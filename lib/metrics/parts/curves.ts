@@ -16,8 +16,10 @@ export interface Evaluations {
   readonly curves: readonly Curve[];
   /** The step at which each task was first trained; infinite for a task that was not met. */
   readonly metAt: readonly number[];
-  /** The step at which the first experience on each task ended; infinite for a task that was not learned. */
+  /** The step at which each task had first been learned, by however many experiences on end; infinite for one that was not. */
   readonly learnedAt: readonly number[];
+  /** Where the training of a task begins, the experiences that go on with it left out. */
+  readonly starts: readonly { readonly step: number; readonly task: number }[];
   /** The task that was being trained at a step; −1 before the first. */
   trainedAt(step: number): number;
 }
@@ -34,15 +36,16 @@ export function evaluationsOf(events: Iterable<TrainEvent>, rule: Rule = "stream
     if (event.type === "boundary") {
       met[event.task] ??= event.step;
       const previous = starts.at(-1);
-      if (previous !== undefined) learned[previous.task] ??= event.step;
-      starts.push({ step: event.step, task: event.task });
+      if (previous !== undefined && previous.task !== event.task) learned[previous.task] ??= event.step;
+      if (previous?.task !== event.task) starts.push({ step: event.step, task: event.task });
     }
     if (event.type !== "evaluated") continue;
     values[event.on] ??= new Map();
     values[event.on]!.set(event.step, event.accuracy);
     if (bounded) {
       const last = starts.at(-1);
-      if (event.at === "experience" && last !== undefined) learned[last.task] ??= event.step;
+      const first = last !== undefined && last.step === met[last.task]; // the visit in which the task is met
+      if (event.at === "experience" && first) learned[last.task] = event.step;
     } else if (event.on <= event.after) {
       met[event.on] ??= event.step - 1;
       learned[event.on] ??= event.step;
@@ -59,6 +62,7 @@ export function evaluationsOf(events: Iterable<TrainEvent>, rule: Rule = "stream
     }),
     metAt: listed(met),
     learnedAt: listed(learned),
+    starts,
     trainedAt: (step) => starts.findLast((start) => start.step < step)?.task ?? -1,
   };
 }
