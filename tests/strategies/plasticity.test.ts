@@ -1,11 +1,18 @@
 import { describe, expect, test } from "vitest";
+import { digits } from "../../lib/data/digits.ts";
+import { classes } from "../../lib/dsl/index.ts";
 import { mapTensors, random, tf } from "../../lib/engine/index.ts";
+import { cnn, resnet18 } from "../../lib/models/index.ts";
 import type { Weights } from "../../lib/models/network.ts";
 import { continualBackprop, shrinkAndPerturb, upgd } from "../../lib/strategies/index.ts";
-import { layerAt } from "../../lib/strategies/parts/layers.ts";
+import { layerAt, leaving, withLayer } from "../../lib/strategies/parts/layers.ts";
+import type { Stream } from "../../lib/streams/stream.ts";
+import { open } from "../../lib/train/session.ts";
 import {
   close,
   contextOf,
+  type Dense,
+  entropy,
   hooksOf,
   layersOf,
   matrix,
@@ -13,10 +20,11 @@ import {
   noisy,
   normal,
   perceptron,
+  slopes,
   small,
   stepOf,
 } from "./by-hand.ts";
-import { numbers } from "./support.ts";
+import { numbers, run, spec } from "./support.ts";
 
 const { net, weights } = small([4, 3], 2, 2);
 const x = normal(6, 2, 1);
@@ -110,6 +118,70 @@ describe("utility-based perturbed descent", () => {
       close(numbers((carried as { utility: Weights }).utility), utility);
       now = after;
     }
+  });
+
+  test("of features, spares what leads into a unit by what the loss would gain without the unit", () => {
+    const decay = 0.6;
+    const strategy = hooksOf(upgd({ deviation: 0, decay, of: "features" }));
+    const y = [0, 1, 1, 0, 1, 0];
+    const loss = (layers: readonly Dense[]): number =>
+      mean(perceptron(layers, x).logits.map((row, n) => entropy(row, y[n]!)));
+    const flat = slopes(weights, loss);
+    const taken = (like: tf.Tensor): tf.Tensor => tf.tensor(flat.splice(0, like.size), like.shape);
+    const slope = ["model/2-dense", "model/4-dense", "head"].reduce((tree, path) => {
+      const { kernel, bias } = layerAt(weights, path);
+      return withLayer(tree, path, { kernel: taken(kernel), bias: taken(bias!) });
+    }, weights);
+    const step = stepOf({ net, weights, x, rng: random(1) });
+    const got = strategy.gradient(strategy.init(context), slope, step) as Weights;
+    // the utility of a unit by hand: minus the slope of the loss along a factor on all that leaves it, at 1
+    const layers = layersOf(weights);
+    const utility = [0, 1].map((l) =>
+      layers[l]!.bias.map((_, unit) => {
+        const scaled = (by: number): readonly Dense[] =>
+          layers.map((layer, k) =>
+            k !== l + 1
+              ? layer
+              : { ...layer, kernel: layer.kernel.map((row, i) => row.map((v) => (i === unit ? v * (1 + by) : v))) },
+          );
+        return -(loss(scaled(1e-4)) - loss(scaled(-1e-4))) / 2e-4;
+      }),
+    );
+    const most = Math.max(...utility.flat());
+    ["model/2-dense", "model/4-dense"].forEach((path, l) => {
+      const free = utility[l]!.map((u) => 1 - 1 / (1 + Math.exp(-u / most)));
+      const given = layerAt(slope, path);
+      close(
+        matrix(layerAt(got, path).kernel).flat(),
+        matrix(given.kernel).flatMap((row) => row.map((g, j) => g * free[j]!)),
+        3,
+      );
+      close(
+        [...layerAt(got, path).bias!.dataSync()],
+        [...given.bias!.dataSync()].map((g, j) => g * free[j]!),
+        3,
+      );
+    });
+    close(matrix(layerAt(got, "head").kernel).flat(), matrix(layerAt(slope, "head").kernel).flat());
+  });
+
+  test("a unit of a convolution is a channel, also where a flattened image goes into a dense layer", () => {
+    const kernel = tf.tensor2d(Array.from({ length: 12 }, (_, i) => [i, 100]));
+    // 12 inputs are 4 places of 3 channels
+    expect([...leaving(kernel, 3).dataSync()]).toEqual([18 + 400, 22 + 400, 26 + 400]);
+    const window = tf.tensor4d(
+      Array.from({ length: 8 }, (_, i) => i),
+      [2, 1, 2, 2],
+    );
+    expect([...leaving(window, 2).dataSync()]).toEqual([0 + 1 + 4 + 5, 2 + 3 + 6 + 7]);
+    const arriving = classes(digits()).split(5) as unknown as Stream;
+    const chain = spec(arriving, [upgd({ of: "features" })], { model: cnn({ filters: [2, 3], units: 4 }) });
+    const session = open(chain, 0, "test");
+    while (session.cursor.step < 16) session.advance();
+    session.dispose();
+    expect(() => run(spec(arriving, [upgd({ of: "features" })], { model: resnet18({ filters: 1 }) }))).toThrow(
+      /^upgd: convolutions and dense layers that follow one another are required/,
+    );
   });
 
   test("shakes useless weights with noise of its deviation", () => {

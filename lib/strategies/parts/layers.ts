@@ -83,6 +83,15 @@ export function layerAt(tree: Weights, path: LayerPath): { readonly kernel: tf.T
   return node as { kernel: tf.Tensor2D; bias?: tf.Tensor1D };
 }
 
+/**
+ * *Traced.* Sums of `of`, in the shape of the kernel of the layer behind, over all that leaves each of `units` units: `[units]`. Before a
+ * dense layer that follows a flattened image, a unit is a channel at all its places.
+ */
+export function leaving(of: tf.Tensor, units: number): tf.Tensor1D {
+  const outputs = of.shape.at(-1)!;
+  return tf.sum(tf.reshape(of, [-1, units, outputs]), [0, 2]) as tf.Tensor1D;
+}
+
 /** A tree with the tensors of some layers changed by a function of the layer's kernel over its bias, `[d + 1, units]`. */
 export function withLayers(
   tree: Weights,

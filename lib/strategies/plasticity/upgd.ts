@@ -1,31 +1,40 @@
-import { leaves, mapTensors, type Tree, tf } from "../../engine/index.ts";
+import { paths as leafPaths, leaves, mapTensors, type Tree, tf } from "../../engine/index.ts";
 import type { Weights } from "../../models/network.ts";
 import { widenedLike, zerosFor } from "../parts/anchor.ts";
-import { requireNumber, strategy } from "../strategy.ts";
+import { type LayerPath, layerAt, layerPaths, leaving, withLayer } from "../parts/layers.ts";
+import { type Context, requireNumber, requireOneOf, strategy } from "../strategy.ts";
 
-/** What steps change. A type, not an interface, so that it is a tree of tensors. */
-type Traces = { readonly utility: Weights; readonly power: tf.Tensor };
+/** What steps change: running utilities of all weights, or of the units of each hidden layer. A type, not an interface, so that it is a tree of tensors. */
+type Traces = { readonly utility: Weights | Units; readonly power: tf.Tensor };
+type Units = { readonly [path: LayerPath]: tf.Tensor };
 
 interface Memory {
   readonly carried: Traces;
 }
 
 /**
- * Utility-based perturbed gradient descent: useful weights are spared, useless ones are shaken.
+ * Utility-based perturbed gradient descent: what is useful is spared, what is useless is shaken.
  *
  * The utility of a weight is the running mean of `−g·θ`, corrected for its start at 0 and divided by the largest of all; with
  * `U = sigmoid` of that, the gradient becomes `(g + deviation · noise) · (1 − U)`. With plain descent (`sgd`) this is the paper's update,
- * without task boundaries; a weight of utility 0 moves half as far as without the method (the authors' code doubles the rate).
+ * without task boundaries; what has utility 0 moves half as far as without the method (the authors' code doubles the rate).
  *
- * Elsayed and Mahmood 2024, arXiv:2404.00781, algorithm 1 (weight utility, first order).
- * Differs from the paper: decay of the weights is left to the optimizer's `weightDecay`. Compose it before strategies that project.
+ * Of "features", the utility is that of a hidden unit, for all weights that lead into it: what the loss would gain from the unit at 0, to
+ * first order. That is `−Σ g·θ` over the weights that leave it. The head is then trained as without the method. The layers must follow
+ * one another, convolutions (whose units are channels) or dense.
  *
  * Implements: P260 UPGD
+ *
+ * Elsayed and Mahmood 2024, arXiv:2404.00781, algorithms 1 and 2, utilities of first order scaled over the whole network.
+ * Differs from the paper: decay of the weights is left to the optimizer's `weightDecay`; utilities of second order, which need the diagonal
+ * of the Hessian, are not there. Compose it before strategies that project.
+ *
+ * @throws TypeError when `of` is "features" and the layers of the network do not follow one another.
  *
  * @example
  * ```ts
  * import { upgd } from "thalweg";
- * upgd({ deviation: 0.001, decay: 0.999 });
+ * upgd({ deviation: 0.001, decay: 0.999, of: "features" });
  * ```
  */
 export const upgd = strategy(
@@ -35,41 +44,77 @@ export const upgd = strategy(
     deviation: 0.001,
     /** Share of the running utility that is kept at each step, in [0, 1). */
     decay: 0.999,
+    /** What has a utility: each of the "weights", or each hidden unit ("features"). */
+    of: "weights" as "weights" | "features",
   },
-  ({ deviation, decay }) => {
+  ({ deviation, decay, of }) => {
     requireNumber("upgd", "deviation", deviation, 0);
     requireNumber("upgd", "decay", decay, 0, 0.999999);
+    requireOneOf("upgd", "of", of, ["weights", "features"]);
+    const running = (old: tf.Tensor, worth: tf.Tensor): tf.Tensor =>
+      tf.sub(tf.mul(old, decay), tf.mul(worth, 1 - decay));
     const traced = ({ utility, power }: Traces, gradient: Weights, weights: Weights): Traces => ({
-      utility: mapTensors(
-        (u, g, w) => tf.sub(tf.mul(u, decay), tf.mul(tf.mul(g!, w!), 1 - decay)),
-        utility,
-        gradient,
-        weights,
-      ),
+      utility:
+        of === "weights"
+          ? mapTensors((u, g, w) => running(u, tf.mul(g!, w!)), utility as Weights, gradient, weights)
+          : Object.fromEntries(
+              Object.entries(utility as Units).map(([path, old], i, all) => {
+                const behind = all[i + 1]?.[0] ?? "head";
+                const worth = tf.mul(layerAt(gradient, behind).kernel, layerAt(weights, behind).kernel);
+                return [path, running(old, leaving(worth, old.size))];
+              }),
+            ),
       power: tf.mul(power, decay),
     });
     return {
-      init: ({ weights }): Memory => ({ carried: { utility: zerosFor(weights), power: tf.scalar(1) } }),
-      beforeExperience: ({ carried }: Memory, _experience, { weights }): Memory => ({
-        carried: { utility: widenedLike(carried.utility, weights), power: carried.power.clone() },
-      }),
+      init(context): Memory {
+        const utility = of === "weights" ? zerosFor(context.weights) : unitsOf(context);
+        return { carried: { utility, power: tf.scalar(1) } };
+      },
+      beforeExperience({ carried }: Memory, _experience, { weights }): Memory {
+        const { utility, power } = carried;
+        const next =
+          of === "weights"
+            ? widenedLike(utility as Weights, weights)
+            : Object.fromEntries(Object.entries(utility as Units).map(([path, u]) => [path, u.clone()]));
+        return { carried: { utility: next, power: power.clone() } };
+      },
       gradient({ carried }, gradient, { weights, rng }) {
         const { utility, power } = traced(carried, gradient, weights);
         const all = leaves(utility as unknown as Tree);
         const most = tf.div(tf.max(tf.stack(all.map((u) => tf.max(u)))), tf.sub(1, power));
         const scale = tf.mul(tf.sub(1, power), tf.add(most, tf.mul(tf.cast(tf.equal(most, 0), "float32"), 1)));
         let next = 0;
-        return mapTensors(
-          (g, u) => {
-            const noise = rng === null ? tf.zerosLike(g) : rng.at("noise", next++).normals(g.shape);
-            const free = tf.sub(1, tf.sigmoid(tf.div(u!, scale)));
-            return tf.mul(tf.add(g, tf.mul(noise, deviation)), free);
-          },
-          gradient,
-          utility,
-        );
+        const spared = (g: tf.Tensor, u: tf.Tensor): tf.Tensor => {
+          const noise = rng === null ? tf.zerosLike(g) : rng.at("noise", next++).normals(g.shape);
+          const free = tf.sub(1, tf.sigmoid(tf.div(u, scale)));
+          return tf.mul(tf.add(g, tf.mul(noise, deviation)), free);
+        };
+        if (of === "weights") return mapTensors((g, u) => spared(g, u!), gradient, utility as Weights);
+        return Object.entries(utility as Units).reduce((tree, [path, u]) => {
+          const own = Object.entries(layerAt(gradient, path)).map(([name, g]) => [name, spared(g, u)] as const);
+          return withLayer(tree, path, Object.fromEntries(own));
+        }, gradient);
       },
       update: ({ carried }, { before, slope }): Tree => traced(carried, slope, before) as unknown as Tree,
     };
   },
 );
+
+/** Zeros for the units of each hidden layer; throws where what leaves a layer is not what the next one takes. */
+function unitsOf(context: Context): Units {
+  const paths = layerPaths(context);
+  const trained = leafPaths({ model: context.weights.model } as Tree).map(([path]) => path.replace(/\/[^/]+$/, ""));
+  const chained = paths.slice(1).every((path, i) => {
+    const into = layerAt(context.weights, path).kernel;
+    return (into.size / into.shape.at(-1)!) % layerAt(context.weights, paths[i]!).kernel.shape.at(-1)! === 0;
+  });
+  if (!chained || trained.some((path) => !paths.includes(path)))
+    throw new TypeError(
+      `upgd: convolutions and dense layers that follow one another are required for the utility of features, got ${context.network.model.spec.name}; use { of: "weights" }`,
+    );
+  const hidden = paths.slice(0, -1);
+  return Object.fromEntries(
+    hidden.map((path) => [path, tf.zeros([layerAt(context.weights, path).kernel.shape.at(-1)!])]),
+  );
+}
