@@ -1,4 +1,5 @@
 /** Makes an experiment again from its record, where every part of it is the library's own. */
+import { existsSync } from "node:fs";
 import type { Dataset, Json, Kind } from "../data/dataset.ts";
 import { backbone } from "../models/backbone.ts";
 import * as backbones from "../models/backbones/index.ts";
@@ -10,6 +11,7 @@ import type { Layer, LayerFactory } from "../models/layer.ts";
 import * as layers from "../models/layers/index.ts";
 import type { Model, ModelSpec } from "../models/model.ts";
 import { type LayerFactories, net } from "../models/net.ts";
+import { readNetwork } from "../models/parts/network-files.ts";
 import { type PackedNetwork, unpackedNetwork } from "../models/parts/packed.ts";
 import type { NetworkEntry, TrainedNetwork } from "../models/trained.ts";
 import { withChanges } from "../models/verbs.ts";
@@ -101,7 +103,9 @@ function begunFrom(
   { head, changes = [], ...bare }: ModelSpec,
   networks: readonly TrainedNetwork[],
 ): Model {
-  const made = from(networkFromJson(entry, networks), { head: entry.head });
+  const network = networkFromJson(entry, networks);
+  const made = from(network, { head: entry.head });
+  if (!networks.includes(network)) network.dispose();
   const { from: _, head: hadHead, changes: had = [], ...own } = made.spec;
   const [wanted, given] = [
     { ...bare, changes: changes.slice(0, had.length) },
@@ -112,10 +116,15 @@ function begunFrom(
   return withChanges(topped, changes.slice(had.length));
 }
 
-/** The network that an entry of a record stands for: among those given, or in the file that the record names. */
+/** The network that an entry of a record stands for: among those given, or read from the file that the record names. */
 export function networkFromJson({ network, file }: NetworkEntry, networks: readonly TrainedNetwork[]): TrainedNetwork {
   const found = networks.find((each) => each.checksum === network);
   if (found !== undefined) return found;
+  if (file !== undefined && existsSync(file)) {
+    const read = networkFromPacked(readNetwork(file, "specFromJson"), { file });
+    if (read.checksum === network) return read;
+    read.dispose();
+  }
   throw new Error(
     `specFromJson: the network with checksum ${network} is required, got ${
       networks.map((each) => each.checksum).join(", ") || "none"
@@ -123,11 +132,20 @@ export function networkFromJson({ network, file }: NetworkEntry, networks: reado
   );
 }
 
-/** The network that was packed; the caller frees it. `file` is where it was read from. */
-export function networkFromPacked(packed: PackedNetwork, file?: string): TrainedNetwork {
+/** The network that was packed; the caller frees it. `file` is where it was read from; parts that are not the library's own are given. */
+export function networkFromPacked(
+  packed: PackedNetwork,
+  { file, ...given }: { file?: string; model?: Model | undefined; strategies?: readonly Strategy[] | undefined } = {},
+): TrainedNetwork {
   const { input, strategies: specs } = packed.about;
-  const model = modelFromJson(packed.about.model);
-  const own = specs.map((each) => named<Strategy>("strategy", strategies, each));
+  const model = given.model ?? modelFromJson(packed.about.model);
+  if (inOrder(model.spec) !== inOrder(packed.about.model))
+    throw new TypeError(
+      `loadNetwork: the model ${JSON.stringify(packed.about.model)} is required, got ${JSON.stringify(model)}; give the one that was trained`,
+    );
+  const own = specs.map(
+    (each) => given.strategies?.find((s) => same(s, each)) ?? named<Strategy>("strategy", strategies, each),
+  );
   return unpackedNetwork(packed, model, predicting(model, input, own), file);
 }
 
@@ -164,6 +182,11 @@ function named<P extends Part>(kind: string, from: object, spec: { readonly name
 
 function same(part: Part, spec: unknown): boolean {
   return JSON.stringify(part.toJSON()) === JSON.stringify(spec);
+}
+
+/** A spec as text, whatever the order in which its parts were added. */
+function inOrder(spec: ModelSpec): string {
+  return JSON.stringify(Object.entries(spec).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function notOurs(kind: string, name: string): never {
