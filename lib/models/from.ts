@@ -1,9 +1,9 @@
 /** A model that begins with the weights of a trained network. */
 import type { Shape } from "../data/dataset.ts";
 import { needOneOf } from "../data/options.ts";
-import { disposeTree, paths, random, type Tree } from "../engine/index.ts";
+import { disposeTree, random } from "../engine/index.ts";
 import type { Model, ModelParts, ModelSpec, Params, Start } from "./model.ts";
-import { type HostTree, hostPaths, tensorTree } from "./parts/host.ts";
+import { type HostTree, hostPaths, hostTree, tensorTree } from "./parts/host.ts";
 import { packedNetwork } from "./parts/packed.ts";
 import { registered } from "./parts/registry.ts";
 import type { NetworkEntry, TrainedNetwork } from "./trained.ts";
@@ -78,7 +78,7 @@ export function from(network: TrainedNetwork, { head = "new" }: FromOptions = {}
 /** Throws unless the model has weights of the same shapes for other examples, as one that averages over an image has. */
 function requireShapes(model: ModelParts, shape: Shape, input: Shape, had: HostTree): void {
   const drawn = model.init(random(0), shape);
-  const wanted = paths(drawn as Tree).map(([path, { shape }]) => `${path} [${shape}]`);
+  const wanted = hostPaths(hostTree(drawn)).map(([path, { shape }]) => `${path} [${shape}]`);
   disposeTree(drawn);
   const given = hostPaths(had).map(([path, { shape }]) => `${path} [${shape}]`);
   const differs = wanted.findIndex((each, i) => each !== given[i]);
