@@ -32,7 +32,7 @@ export function constantsOf(states: States): Constants {
 
 /** The network with what strategies that predict or make the pass hold, for evaluation. */
 export function frozenOf(strategies: readonly Strategy[], states: States, learner: Learner, weights: Weights): Frozen {
-  const own = strategies.filter(({ hooks }) => hooks.predict !== undefined || hooks.forward !== undefined);
+  const own = strategies.filter(({ hooks }) => hooks.predict ?? hooks.forward ?? hooks.adapt);
   const held = own.map(({ spec: { name } }) => {
     return [name, { tensors: states[name]?.tensors, carried: learner.carried[name] }];
   });

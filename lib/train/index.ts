@@ -1,5 +1,6 @@
 /** Training as an async stream of typed events. */
 // Written by `npm run gen`.
+export * from "./adapt.ts";
 export * from "./columns.ts";
 export * from "./device.ts";
 export * from "./due.ts";

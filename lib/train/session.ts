@@ -7,6 +7,7 @@ import { type Network, network } from "../models/network.ts";
 import { flopsPerExample } from "../models/parts/flops.ts";
 import type { Batch, Context, State, Strategy } from "../strategies/strategy.ts";
 import type { Experience } from "../streams/stream.ts";
+import { testTime } from "./adapt.ts";
 import { columns as allColumns, highest, needed } from "./columns.ts";
 import { tasksDue } from "./due.ts";
 import { type Evaluator, evaluator, type Frozen } from "./evaluate.ts";
@@ -25,7 +26,7 @@ import {
 import { culprit, type Taken } from "./parts/culprit.ts";
 import { forgetful, served } from "./parts/forgetting.ts";
 import { costs } from "./parts/ledger.ts";
-import { type Looks, looks, stretch } from "./parts/looks.ts";
+import { type Current, type Looks, looks, stretch } from "./parts/looks.ts";
 import { probeDue, probed } from "./parts/probing.ts";
 import { ratesOf } from "./parts/rates.ts";
 import { ofTrained } from "./parts/trained.ts";
@@ -85,15 +86,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     saved === undefined ? freshLearner(net, optimizer, root.at("init"), columns.count) : withOptimizer(saved.learner);
   const step: TrainStep = trainStep(net, optimizer, strategies);
   const judge: Evaluator = evaluator(net, strategies);
-  let now:
-    | {
-        readonly experience: Experience;
-        readonly plan: Plan | null;
-        readonly looks: Looks;
-        readonly meter: Meter;
-        seconds: number;
-      }
-    | undefined;
+  const test = testTime(net, strategies, judge, saved?.adapted ?? null);
+  let now: Current | undefined;
 
   function withOptimizer(had: Saved["learner"]): Learner {
     return { ...had, optimizer: had.optimizer ?? scoped(() => optimizer.init(had.weights as unknown as Tree)) };
@@ -193,7 +187,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   }
 
   /** The examples of an experience, as a strategy wants them; the plan is the same however often it is made. */
-  function enter(): NonNullable<typeof now> {
+  function enter(): Current {
     if (now?.experience.index === cursor.experience) return now;
     const experience = stream.experience(cursor.experience);
     const chooser = strategies.find((s) => s.hooks.data !== undefined);
@@ -345,8 +339,11 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   function evaluate(): void {
     const [task, ...left] = cursor.pending;
     if (task !== undefined) {
-      const test = cursor.at === "step" ? enter().looks.test(task) : stream.test(task);
-      queue.push(scored(judge, frozen(), stream, columns, cursor, task, test));
+      const given = cursor.at === "step" ? enter().looks.test(task) : stream.test(task);
+      const time = test && { test, rng: root.at("test time", cursor.step, task) };
+      queue.push(scored(judge, frozen(), stream, columns, cursor, task, given, time));
+      learner = test?.into(learner) ?? learner;
+      if (left.length === 0) test?.end();
     }
     if (left.length === 0 && probeDue(spec, cursor)) {
       queue.push(...probed(net, strategies, frozen(), stream, cursor));
@@ -391,10 +388,11 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
         columns: columns.count,
         met: [...columns.met],
         forgotten: [...columns.forgotten],
+        ...(test?.held && { adapted: test.held }),
       } satisfies Saved);
     },
     dispose() {
-      disposeTree([learner, states] as unknown as Tree);
+      disposeTree([learner, states, test?.held ?? null] as unknown as Tree);
     },
   };
 }

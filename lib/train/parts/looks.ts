@@ -1,11 +1,12 @@
 /** The evaluations within one experience, and how far the run may go until the next. */
-import type { Stream } from "../../streams/stream.ts";
+import type { Experience, Stream } from "../../streams/stream.ts";
 import { tasksDue } from "../due.ts";
 import type { Plan } from "../plan.ts";
 import { cadence } from "../probes/cadence.ts";
 import { samples, type Test } from "../score.ts";
 import type { Evaluation } from "../spec.ts";
 import type { Cursor, Place } from "../state.ts";
+import type { Meter } from "./budget.ts";
 
 /** The evaluations within one experience. */
 export interface Looks {
@@ -13,6 +14,15 @@ export interface Looks {
   readonly at: readonly number[];
   readonly tasks: readonly number[];
   readonly test: (task: number) => Test;
+}
+
+/** The experience that is being learnt. */
+export interface Current {
+  readonly experience: Experience;
+  readonly plan: Plan | null;
+  readonly looks: Looks;
+  readonly meter: Meter;
+  seconds: number;
 }
 
 /** Plans the evaluations within an experience of so many steps, `together` of them in one program. */
