@@ -15,8 +15,8 @@ import { readNetwork } from "../models/parts/network-files.ts";
 import { type PackedNetwork, unpackedNetwork } from "../models/parts/packed.ts";
 import type { NetworkEntry, TrainedNetwork } from "../models/trained.ts";
 import { withChanges } from "../models/verbs.ts";
-import type { Optimizer, OptimSpec, Schedule } from "../optim/optimizer.ts";
-import * as optimizers from "../optim/optimizers/index.ts";
+import { optimizerFromJson } from "../optim/from-json.ts";
+import type { OptimSpec, Schedule } from "../optim/optimizer.ts";
 import * as schedules from "../optim/schedules/index.ts";
 import * as strategies from "../strategies/index.ts";
 import type { Strategy, StrategySpec } from "../strategies/strategy.ts";
@@ -54,7 +54,7 @@ export function specFromJson(json: Json, data: readonly Dataset[], networks: rea
     stream: streamFromJson(spec.stream, data, backboneFromJson),
     model: modelFromJson(spec.model, networks),
     strategies: spec.strategies.map((each) => named<Strategy>("strategy", strategies, each)),
-    optimizer: named<Optimizer>("optimizer", optimizers, spec.optimizer),
+    optimizer: optimizerFromJson(spec.optimizer),
     schedule: named<Schedule>("schedule", schedules, spec.schedule),
     training: training(spec.training),
     evaluation: evaluation(spec.evaluation),

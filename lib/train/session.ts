@@ -29,7 +29,7 @@ import { costs } from "./parts/ledger.ts";
 import { type Current, type Looks, looks, stretch } from "./parts/looks.ts";
 import { probeDue, probed } from "./parts/probing.ts";
 import { ratesOf } from "./parts/rates.ts";
-import { ofTrained } from "./parts/trained.ts";
+import { fitted, tellsTask } from "./parts/trained.ts";
 import { type Plan, plan } from "./plan.ts";
 import { scored } from "./score.ts";
 import { type RunSpec, requireSound, specHash } from "./spec.ts";
@@ -66,7 +66,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   const { strategies, schedule, training, evaluation } = spec;
   const root = random(seed);
   const net = network(spec.model, stream.shape);
-  const optimizer = ofTrained(spec.optimizer, net.frozen);
+  const optimizer = fitted(spec.optimizer, net);
 
   const saved = from === undefined ? undefined : readState(from, given, seed);
   let cursor: Cursor = saved?.cursor ?? outset;
@@ -269,7 +269,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       prepared.push(batch);
     }
     const rates = ratesOf(optimizer, schedule, steps, first, prepared.length);
-    const tasks = stream.facts.includes("task") && strategies.some((s) => s.hooks.forward !== undefined);
+    const tasks = stream.facts.includes("task") && tellsTask(strategies, optimizer);
     for (const group of stacked(prepared, rates, columns.mask, stream.shape, chunk, tasks))
       run(group.batches, group.inputs, steps);
     cursor = { ...cursor, flops: first.flops + within.cost(prepared) };

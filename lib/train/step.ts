@@ -2,11 +2,12 @@
 
 import type { Target } from "../data/dataset.ts";
 import { mapTensors, type Rng, steps, sumTree, type Tree, tf } from "../engine/index.ts";
-import type { Params } from "../models/model.ts";
+import type { Params, Tap } from "../models/model.ts";
 import { masked, type Network, type Weights } from "../models/network.ts";
 import { applyUpdates, type Optimizer } from "../optim/optimizer.ts";
 import type { Batch, Change, Passed, PassOptions, State, Step, Strategy } from "../strategies/strategy.ts";
 import { crossEntropy, targetLoss } from "./objective.ts";
+import { probesFor, probing, seenIn } from "./parts/seen.ts";
 import { still, trainedGrad } from "./parts/trained.ts";
 import { passed } from "./pass.ts";
 
@@ -96,18 +97,22 @@ function oneStep(
   const task = inputs.task ?? null;
   let step: Step | undefined;
 
-  const passAt = (
-    weights: Weights,
-  ): { readonly loss: tf.Tensor; readonly added: tf.Tensor[]; readonly step: Step; readonly written: Params } => {
-    const noise = (name: string): Rng | null => (rng === null ? null : rng.at(name));
-    const { features, logits, written } = passed(network, passing, tensorsOf, {
+  const noise = (name: string): Rng | null => (rng === null ? null : rng.at(name));
+  const through = (weights: Weights, training: boolean, tap: Tap | undefined): Passed & { readonly written: Params } =>
+    passed(network, passing, tensorsOf, {
       weights,
       statistics,
       x: inputs.x,
       task,
-      training: true,
-      rng: noise("model"),
+      training,
+      rng: training ? noise("model") : null,
+      tap,
     });
+  const passAt = (
+    weights: Weights,
+    tap?: Tap,
+  ): { readonly loss: tf.Tensor; readonly added: tf.Tensor[]; readonly step: Step; readonly written: Params } => {
+    const { features, logits, written } = through(weights, true, tap);
     let passes = 0;
     const forward = (x: tf.Tensor, options: PassOptions = {}): Passed => {
       const { frozen } = options;
@@ -149,14 +154,22 @@ function oneStep(
     return { loss, added, step: { ...now, extra: {} }, written };
   };
 
-  const { grads, aux } = trainedGrad(
-    (weights: Weights) => {
-      const { loss, added, step: now, written } = passAt(weights);
+  const totalOf = (loss: tf.Tensor, added: readonly tf.Tensor[]): tf.Tensor =>
+    added.reduce((sum, term) => tf.add(sum, term), loss);
+  const probes = probesFor(optimizer, (tap) => through(state.weights, false, tap));
+  const {
+    grads,
+    aux,
+    more: slopes,
+  } = trainedGrad(
+    (weights: Weights, at) => {
+      const { tap, inputs: met } = probing(at);
+      const { loss, added, step: now, written } = passAt(weights, tap);
       step = now;
-      const total = added.reduce((sum, term) => tf.add(sum, term), loss);
       return [
-        total,
+        totalOf(loss, added),
         {
+          met,
           terms: tf.stack([loss, ...added].map((t) => tf.reshape(t, []))),
           statistics: written,
           features: now.features,
@@ -166,6 +179,7 @@ function oneStep(
     },
     state.weights,
     network.frozen,
+    probes,
   );
 
   const after: Step = { ...step!, features: aux.features, logits: aux.logits };
@@ -179,7 +193,17 @@ function oneStep(
     if (s.hooks.role === "projection")
       projected[s.spec.name] = gradient === given ? tf.scalar(0) : shareChanged(given, gradient);
   }
-  const [updates, optimizerState] = optimizer.update(gradient, state.optimizer, state.weights, inputs.rate);
+  const elsewhere = (at: Weights): Weights =>
+    trainedGrad(
+      (weights) => {
+        const { loss, added } = passAt(weights);
+        return totalOf(loss, added);
+      },
+      at,
+      network.frozen,
+    ).grads;
+  const seen = seenIn(optimizer, task, aux.met, slopes, elsewhere);
+  const [updates, optimizerState] = optimizer.update(gradient, state.optimizer, state.weights, inputs.rate, seen);
   let weights = applyUpdates<Weights>(state.weights, updates as unknown as Weights);
   const changed = (): Change => ({ before: state.weights, after: weights, slope: grads, gradient });
   for (const s of strategies)
@@ -193,12 +217,12 @@ function oneStep(
     const next = s.hooks.update?.(tensorsOf(s), changed(), stepFor(s));
     carried[s.spec.name] = next ?? held;
   }
-  const seen: Record<string, { readonly [name: string]: tf.Tensor }> = {};
+  const shown: Record<string, { readonly [name: string]: tf.Tensor }> = {};
   for (const s of strategies)
-    if (s.hooks.outputs !== undefined) seen[s.spec.name] = s.hooks.outputs(tensorsOf(s), stepFor(s));
+    if (s.hooks.outputs !== undefined) shown[s.spec.name] = s.hooks.outputs(tensorsOf(s), stepFor(s));
   return [
     { weights, statistics: mapTensors((t) => t, aux.statistics as Params), optimizer: optimizerState, carried },
-    { terms: aux.terms, projected, ...chosenBefore(strategies, aux.logits, inputs, layout), seen },
+    { terms: aux.terms, projected, ...chosenBefore(strategies, aux.logits, inputs, layout), seen: shown },
   ];
 }
 
