@@ -1,11 +1,12 @@
 /** What makes a result reusable: the experiment, the seed, the code, the data and the kind of device it came from. */
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { arch, cpus, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Json } from "../../data/dataset.ts";
+import { native } from "../../engine/runtime/native.ts";
 import * as backbones from "../../models/backbones/index.ts";
 import * as layers from "../../models/layers/index.ts";
 import type { ModelSpec } from "../../models/model.ts";
@@ -62,10 +63,13 @@ export function codeVersion(): string {
   if (version !== undefined) return version;
   const lib = fileURLToPath(new URL("../../", import.meta.url));
   const hash = createHash("sha256");
-  for (const folder of makers) {
-    const files = readdirSync(join(lib, folder), { recursive: true })
+  const isCode = (name: string): boolean => /(?<!\.d)\.(ts|js)$/.test(name);
+  // The published library is one bundle, which lies beside the folders.
+  const places = existsSync(join(lib, "index.js")) ? ["."] : makers;
+  for (const folder of places) {
+    const files = readdirSync(join(lib, folder), { recursive: folder !== "." })
       .map(String)
-      .filter((name) => /(?<!\.d)\.(ts|js)$/.test(name));
+      .filter(isCode);
     for (const name of files.sort()) hash.update(name).update(readFileSync(join(lib, folder, name)));
   }
   for (const [name, number] of Object.entries(libraries())) hash.update(`${name}@${number}`);
@@ -74,15 +78,19 @@ export function codeVersion(): string {
 }
 
 function libraries(): Record<string, string> {
-  const load = createRequire(import.meta.url);
-  const versions = ["onnxruntime-node", "@tensorflow/tfjs-core"].map((name) => {
+  const known = (read: () => string): string => {
     try {
-      return [name, (load(`${name}/package.json`) as { version: string }).version];
+      return read();
     } catch {
-      return [name, "unknown"];
+      return "unknown";
     }
-  });
-  return Object.fromEntries(versions);
+  };
+  const tensors = "@tensorflow/tfjs-core";
+  const load = createRequire(import.meta.url);
+  return {
+    "onnxruntime-node": known(() => native().version),
+    [tensors]: known(() => (load(`${tensors}/package.json`) as { version: string }).version),
+  };
 }
 
 /**
