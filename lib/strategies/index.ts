@@ -9,4 +9,3 @@ export * from "./prototypes/index.ts";
 export * from "./regularisation/index.ts";
 export * from "./replay/index.ts";
 export * from "./strategy.ts";
-export * from "./testtime/index.ts";

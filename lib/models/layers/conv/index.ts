@@ -1,7 +1,4 @@
 /** Layers of images: convolution and pooling. */
 // Written by `npm run gen`.
 export * from "./conv.ts";
-export * from "./depthwise-conv.ts";
-export * from "./global-pool.ts";
 export * from "./pool.ts";
-export * from "./upsample.ts";
