@@ -19,7 +19,7 @@ import { fluentSource } from "./stream.ts";
 export const agrawal = fluentSource(sources.agrawal);
 
 /**
- * A stream of one experience that holds all classes of a data set.
+ * A stream of one experience that holds all of a data set: all its classes, or whatever else it asks for.
  *
  * @example
  * ```ts

@@ -1,5 +1,6 @@
 /** Declares stream operators: functions from arguments to functions from stream to stream. */
-import type { Json, Kind } from "../data/dataset.ts";
+import type { Json, Kind, Target } from "../data/dataset.ts";
+import { needTarget } from "./parts/target.ts";
 import {
   type CaseOperator,
   type Cases,
@@ -11,10 +12,11 @@ import {
   type Stream,
 } from "./stream.ts";
 
-/** What an operator applies to, some kinds of example alone where it says so; and what it makes of them. */
+/** What an operator applies to: some kinds of example alone, or what some targets ask for, where it says so; and what it makes of them. */
 interface Limits<On extends Kind, To extends Kind = never> {
   readonly kinds?: readonly On[];
   readonly gives?: To;
+  readonly targets?: readonly Target[];
 }
 
 /**
@@ -82,6 +84,7 @@ function applied<Args extends readonly unknown[]>(
     }
     if (change.kinds !== undefined && !change.kinds.includes(stream.kind))
       throw new TypeError(`${name}: a stream of ${change.kinds.join(" or ")} examples is required, got ${stream.kind}`);
+    if (change.targets !== undefined) needTarget(name, stream, change.targets);
     const kept = stream.facts.filter((fact) => !change.drops?.includes(fact));
     const { args: written = args.map(plain), ...changed } = apply(stream);
     const length = changed.length ?? stream.length;

@@ -6,7 +6,7 @@ import { byClass } from "../data/parts/stratified.ts";
  * Something a stream may tell the learner.
  *
  * `task`: which task an example belongs to, in training and at test time. `boundary`: when one experience ends and the next begins.
- * `labels`: the class of every training example. `length`: how many experiences there will be, and so all data at once.
+ * `labels`: the class of every training example, where classes are asked for. `length`: how many experiences there will be, and so all data at once.
  */
 export type Fact = "task" | "boundary" | "labels" | "length";
 
@@ -149,11 +149,13 @@ export function makeStream<F extends Fact, K extends Kind>(parts: StreamParts<F,
     return { examples: made.test, classes: made.classes };
   };
   const spec: StreamSpec = { ...parts.spec, args: parts.spec.args.map(writable) };
+  const known = parts.target === undefined || parts.target === "class" || parts.target === "labels";
   const stream: Stream<F, K> = {
     head: "single",
     target: "class",
     seeded: () => stream,
     ...parts,
+    facts: known ? parts.facts : parts.facts.filter((fact) => fact !== "labels"),
     spec,
     tasks,
     countOf: (index) => {

@@ -84,8 +84,14 @@ export function targetScore(
     }
   }
   const count = n * columns.length;
-  const accuracy = target === "numbers" ? 1 - loss / Math.max(around, 1e-12) : right / count;
+  const accuracy = target === "numbers" ? explained(loss, around) : right / count;
   return { examples: n, taskAware: accuracy, taskAgnostic: accuracy, loss: loss / count };
+}
+
+/** R²; where there is no variance to explain, 1 for what is met exactly, else 0, as scikit-learn's `r2_score` has it. */
+function explained(loss: number, around: number): number {
+  if (around > 1e-12) return 1 - loss / around;
+  return loss === 0 ? 1 : 0;
 }
 
 /** The score of the places where a class is asked for, over the columns that compete. */

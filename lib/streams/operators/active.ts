@@ -40,7 +40,7 @@ export const active = operator(
       };
     };
   },
-  { drops: ["labels"] },
+  { drops: ["labels"], targets: ["class"] },
 );
 
 function oracleOf(labels: Int32Array, most: number): Oracle {

@@ -47,7 +47,7 @@ export const blur = operator(
     const rng = rngOf(o.seed, "blur");
     return (stream) => dealt("blur", stream, (pool) => (o.spread === "even" ? even : shuffled)(stream, pool, o, rng));
   },
-  { drops: ["boundary", "task"] },
+  { drops: ["boundary", "task"], targets: ["class", "labels"] },
 );
 
 /** The rows that leave, by the experience they leave, and those that stay. */

@@ -40,5 +40,5 @@ export const delayLabels = operator(
       };
     };
   },
-  { drops: ["labels"] },
+  { drops: ["labels"], targets: ["class"] },
 );

@@ -81,7 +81,7 @@ export const features = operator(
       return { ...parts, shape: [width], args: [said, ...(Object.keys(options).length > 0 ? [{ ...options }] : [])] };
     };
   },
-  { gives: "vector" },
+  { gives: "vector", targets: ["class", "numbers", "labels"] },
 );
 
 /** What stands for a function in a stream's JSON: its name, and a fingerprint of its features of the stream's first examples. */

@@ -51,5 +51,5 @@ export const fewShot = operator(
       };
     };
   },
-  { needs: ["labels", "boundary"] },
+  { needs: ["labels", "boundary"], targets: ["class", "labels"] },
 );

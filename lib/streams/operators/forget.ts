@@ -25,10 +25,6 @@ export const forget = operator(
   (which: readonly (number | string)[], options: { readonly at: number }) =>
     (stream): Changed => {
       const { at } = options;
-      if (stream.target !== "class")
-        throw new TypeError(
-          `forget: a stream that asks for one class is required, got one that asks for ${stream.target}`,
-        );
       if (!Number.isInteger(at) || at < 0 || at >= stream.length)
         throw new RangeError(`forget: a position from 0 to ${stream.length - 1} is required, got ${at}`);
       const columns = columnsOf("forget", which, stream.classes);
@@ -54,5 +50,5 @@ export const forget = operator(
         },
       };
     },
-  { needs: ["labels"] },
+  { needs: ["labels"], targets: ["class"] },
 );

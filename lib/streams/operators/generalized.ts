@@ -90,5 +90,5 @@ export const generalized = operator(
       };
     };
   },
-  { needs: ["labels"], drops: ["task"] },
+  { needs: ["labels"], drops: ["task"], targets: ["class", "labels"] },
 );

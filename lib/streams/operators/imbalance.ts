@@ -33,29 +33,33 @@ export interface ImbalanceOptions {
  * split(5)(imbalance({ ratio: 10 })(classes(digits()))).experience(4).train.length; // 32
  * ```
  */
-export const imbalance = operator("imbalance", (options: ImbalanceOptions = {}) => {
-  const o = withDefaults<Required<ImbalanceOptions>>("imbalance", options, {
-    ratio: 100,
-    shape: "exponential",
-    shuffle: false,
-    seed: 0,
-  });
-  if (!(o.ratio >= 1)) throw new RangeError(`imbalance: ratio must be a number from 1, got ${o.ratio}`);
-  const rng = rngOf(o.seed, "imbalance");
-  return (stream) => {
-    const classes = stream.classes.length;
-    if (classes === 0) throw new TypeError("imbalance: a stream whose classes are known in advance is required");
-    const ranks = o.shuffle ? rng.at("ranks").permutation(classes) : Uint32Array.from(stream.classes.keys());
-    const share = (label: number): number => {
-      if (label < 0 || classes === 1) return 1;
-      const rank = ranks[label]!;
-      return o.shape === "step" ? (rank < classes / 2 ? 1 : 1 / o.ratio) : o.ratio ** (-rank / (classes - 1));
+export const imbalance = operator(
+  "imbalance",
+  (options: ImbalanceOptions = {}) => {
+    const o = withDefaults<Required<ImbalanceOptions>>("imbalance", options, {
+      ratio: 100,
+      shape: "exponential",
+      shuffle: false,
+      seed: 0,
+    });
+    if (!(o.ratio >= 1)) throw new RangeError(`imbalance: ratio must be a number from 1, got ${o.ratio}`);
+    const rng = rngOf(o.seed, "imbalance");
+    return (stream) => {
+      const classes = stream.classes.length;
+      if (classes === 0) throw new TypeError("imbalance: a stream whose classes are known in advance is required");
+      const ranks = o.shuffle ? rng.at("ranks").permutation(classes) : Uint32Array.from(stream.classes.keys());
+      const share = (label: number): number => {
+        if (label < 0 || classes === 1) return 1;
+        const rank = ranks[label]!;
+        return o.shape === "step" ? (rank < classes / 2 ? 1 : 1 / o.ratio) : o.ratio ** (-rank / (classes - 1));
+      };
+      return retrained(stream, (train, { index }) =>
+        rarer(train, share, (label, n, k) => rng.at(index, label).sample(n, k)),
+      );
     };
-    return retrained(stream, (train, { index }) =>
-      rarer(train, share, (label, n, k) => rng.at(index, label).sample(n, k)),
-    );
-  };
-});
+  },
+  { targets: ["class", "labels"] },
+);
 
 function rarer(
   of: Examples,

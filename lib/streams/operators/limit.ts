@@ -6,6 +6,7 @@ import type { Rng } from "../../engine/random.ts";
 import { operator } from "../operator.ts";
 import { rngOf } from "../parts/seed.ts";
 import { retabled } from "../parts/tables.ts";
+import { needTarget } from "../parts/target.ts";
 import type { Seed } from "../stream.ts";
 
 /** What `limit` can be told; what is not given is not limited. */
@@ -40,6 +41,7 @@ export const limit = operator("limit", (to: number | LimitOptions) => {
   for (const part of ["train", "test"] as const) if (o[part] !== Infinity) needWhole("limit", part, o[part]);
   const rng = rngOf(o.seed, "limit");
   return (stream) => {
+    if (o.perClass) needTarget("limit", stream, ["class", "labels"], "; leave out perClass");
     const parts = retabled(
       stream,
       (of, { part, index, task }) => {

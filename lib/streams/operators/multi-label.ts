@@ -17,7 +17,8 @@ export interface MultiLabelOptions {
 
 /**
  * Puts each example together with others of its experience, drawn at random: every number is the largest of theirs. Its targets are a 1
- * for each column whose class is there, else 0; its label stays the class of the first. The learner gives several classes at once.
+ * for each column whose class is there, else 0; its label stays the class of the first, by which
+ * `split` and the like choose. The learner gives several classes at once.
  *
  * @example
  * ```ts
@@ -25,19 +26,25 @@ export interface MultiLabelOptions {
  * operators.multiLabel({ labels: 2 })(classes(digits())).target; // "labels"
  * ```
  */
-export const multiLabel = operator("multiLabel", (options: MultiLabelOptions = {}) => {
-  const o = withDefaults<Required<MultiLabelOptions>>("multiLabel", options, { labels: 2, seed: 0 });
-  needWhole("multiLabel", "labels", o.labels);
-  const rng = rngOf(o.seed, "multiLabel");
-  return (stream) => {
-    const width = stream.classes.length;
-    if (width === 0) throw new TypeError("multiLabel: a stream whose classes are known in advance is required");
-    return {
-      ...retabled(stream, (of, { part, index, task }) => together(of, o.labels, width, rng.at(part, index, task))),
-      target: "labels",
+export const multiLabel = operator(
+  "multiLabel",
+  (options: MultiLabelOptions = {}) => {
+    const o = withDefaults<Required<MultiLabelOptions>>("multiLabel", options, { labels: 2, seed: 0 });
+    needWhole("multiLabel", "labels", o.labels);
+    const rng = rngOf(o.seed, "multiLabel");
+    return (stream) => {
+      const width = stream.classes.length;
+      if (width === 0) throw new TypeError("multiLabel: a stream whose classes are known in advance is required");
+      if (stream.head === "growing")
+        throw new TypeError('multiLabel: a head of fixed size is required, got a growing one; use scenario("class")');
+      return {
+        ...retabled(stream, (of, { part, index, task }) => together(of, o.labels, width, rng.at(part, index, task))),
+        target: "labels",
+      };
     };
-  };
-});
+  },
+  { targets: ["class"] },
+);
 
 function together(of: Examples, count: number, width: number, rng: Rng): Examples {
   const partners = new Uint32Array(of.length * (count - 1));

@@ -4,6 +4,7 @@ import { orderOf } from "../parts/order.ts";
 import { picked } from "../parts/picked.ts";
 import { renumbered } from "../parts/renumbered.ts";
 import { byLikeness } from "../parts/similarity.ts";
+import { needTarget } from "../parts/target.ts";
 import type { Seed } from "../stream.ts";
 
 /**
@@ -33,6 +34,7 @@ export const order = operator(
         throw new TypeError(`order: a stream of one experience is required for "${by}"; put it before the split`);
       return picked(stream, orderOf("order", by, names));
     }
+    if (isCurriculum(by)) needTarget("order", stream);
     const columns = isCurriculum(by)
       ? byLikeness(stream.experience(0).train, stream.classesOf(0), by)
       : orderOf("order", by, stream.classes);

@@ -93,7 +93,7 @@ export const recur = operator(
       };
     };
   },
-  { needs: ["labels"], drops: ["task"] },
+  { needs: ["labels"], drops: ["task"], targets: ["class", "labels"] },
 );
 
 /** `count` different positions drawn one after the other, each with a probability in proportion to its weight. */

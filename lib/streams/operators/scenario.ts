@@ -1,10 +1,10 @@
 /** Decides what a label means and whether the learner is told the task: the three scenarios. */
 
-import { relabelled } from "../../data/dataset.ts";
 import { withDefaults } from "../../data/options.ts";
 import { operatorByCase } from "../operator.ts";
 import { renumbered } from "../parts/renumbered.ts";
-import { relabelOf, retabled } from "../parts/tables.ts";
+import { retabled } from "../parts/tables.ts";
+import { columnsMoved, needTarget } from "../parts/target.ts";
 import type { Changed, Stream } from "../stream.ts";
 
 /** What `scenario` can be told. */
@@ -24,6 +24,9 @@ export interface ScenarioOptions {
  *   share a class; else every task has its own columns: label `l` of task `t` becomes `t·C + l`, C being the number of classes.
  * - `"domain"`: which of its task's classes it is; the task is not told. A label becomes its position among its task's classes, in
  *   ascending order; the head is single, with as many columns as the largest task has classes.
+ *
+ * Where numbers, several labels or tokens are asked for, their columns are those of classes, and targets follow them: with `"task"` every
+ * task has outputs of its own.
  *
  * G. van de Ven, T. Tuytelaars, A. Tolias, Three types of incremental learning, Nature Machine Intelligence 2022.
  *
@@ -53,15 +56,12 @@ export const scenario = operatorByCase(
 function ownColumns(stream: Stream): Changed {
   const endless = stream.tasks === Infinity;
   if (!endless && !shared(stream)) return { head: "multi" };
+  if (endless) needTarget("scenario", stream, ["class"], "; slice it first");
   const width = stream.classes.length;
   return {
     ...retabled(
       stream,
-      (of, { task }) =>
-        relabelled(
-          of,
-          relabelOf(of, (label) => task * width + label),
-        ),
+      (of, { task }) => columnsMoved(of, stream.target, (column) => task * width + column, stream.tasks * width),
       (classes, task) => classes.map((column) => task * width + column),
     ),
     head: "multi",
@@ -102,10 +102,7 @@ function positions(stream: Stream): Changed {
       stream,
       (of, { task }) => {
         const place = new Map(stream.classesOf(task).map((column, i) => [column, i]));
-        return relabelled(
-          of,
-          relabelOf(of, (label) => place.get(label)!),
-        );
+        return columnsMoved(of, stream.target, (column) => place.get(column), named.length);
       },
       (classes) => classes.map((_, i) => i),
     ),
@@ -115,6 +112,7 @@ function positions(stream: Stream): Changed {
 }
 
 function growing(stream: Stream): Changed {
+  needTarget("scenario", stream, ["class"], '; leave out { head: "growing" }');
   if (stream.length === Infinity) return { head: "growing" };
   const arrival = new Set<number>();
   for (let i = 0; i < stream.length; i++) for (const c of stream.classesOf(stream.taskOf(i))) arrival.add(c);

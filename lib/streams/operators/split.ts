@@ -62,7 +62,7 @@ export const split = operator(
       },
     } satisfies Changed;
   },
-  { needs: ["labels", "boundary"] },
+  { needs: ["labels", "boundary"], targets: ["class", "labels"] },
 );
 
 function checked(n: number): number {

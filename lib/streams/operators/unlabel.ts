@@ -38,5 +38,5 @@ export const unlabel = operator(
         (before) => before,
       );
   },
-  { drops: ["labels"] },
+  { drops: ["labels"], targets: ["class"] },
 );

@@ -2,6 +2,7 @@
 import { relabelled } from "../../data/dataset.ts";
 import { operatorByCase } from "../operator.ts";
 import { retrained } from "../parts/tables.ts";
+import { needTarget } from "../parts/target.ts";
 
 /**
  * Stops telling the learner something: which task an example belongs to, when an experience ends, the labels (training examples then have
@@ -28,6 +29,7 @@ export const withhold = operatorByCase(
         'withhold: a stream whose head is not multi is required to withhold the task; use scenario("class")',
       );
     if (fact !== "labels") return {};
+    needTarget("withhold", stream);
     return retrained(
       stream,
       (train) => relabelled(train, new Int32Array(train.length).fill(-1)),

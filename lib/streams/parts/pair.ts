@@ -2,6 +2,7 @@
 import { relabelled } from "../../data/dataset.ts";
 import type { Changed, Stream } from "../stream.ts";
 import { relabelOf, retabled } from "./tables.ts";
+import { needTarget } from "./target.ts";
 
 /** How the columns of two streams meet: the same classes, or classes of their own, one after the other. */
 export interface PairOptions {
@@ -37,6 +38,7 @@ export function fitted(name: string, first: Stream, second: Stream, { columns }:
     throw new TypeError(
       `${name}: as many classes in both streams are required to share columns, got ${first.classes.length} and ${second.classes.length}`,
     );
+  if (!shared) needTarget(name, first, ["class"], '; give both streams the same columns, or { columns: "shared" }');
   const shift = shared ? 0 : first.classes.length;
   const parts = retabled(
     second,

@@ -1,8 +1,8 @@
 /** Output columns in another order. */
-import { relabelled } from "../../data/dataset.ts";
 import type { Changed, Stream } from "../stream.ts";
 import { reordered } from "./order.ts";
-import { relabelOf, retabled } from "./tables.ts";
+import { retabled } from "./tables.ts";
+import { columnsMoved } from "./target.ts";
 
 /** A stream whose columns are numbered in the given order: labels, classes of tasks and names of columns follow. */
 export function renumbered(stream: Stream, columns: readonly number[]): Changed {
@@ -10,11 +10,7 @@ export function renumbered(stream: Stream, columns: readonly number[]): Changed 
   return {
     ...retabled(
       stream,
-      (of) =>
-        relabelled(
-          of,
-          relabelOf(of, (label) => place[label]!),
-        ),
+      (of) => columnsMoved(of, stream.target, (column) => place[column]!, columns.length),
       (classes) => classes.map((column) => place[column]!).sort((a, b) => a - b),
     ),
     classes: columns.map((column) => stream.classes[column]!),

@@ -1,9 +1,9 @@
 /** All classes of a data set at once: what a split makes a class-incremental stream of. */
-import { type Dataset, type Kind, relabelled } from "../../data/dataset.ts";
+import type { Dataset, Kind } from "../../data/dataset.ts";
 import { withDefaults } from "../../data/options.ts";
 import { orderOf, reordered } from "../parts/order.ts";
 import { waiting } from "../parts/seed.ts";
-import { relabelOf } from "../parts/tables.ts";
+import { columnsMoved } from "../parts/target.ts";
 import { dataSpec, makeStream, type Seed, type Stream, source } from "../stream.ts";
 
 /** What `classes` can be told. */
@@ -16,7 +16,7 @@ export interface ClassesOptions {
 }
 
 /**
- * A stream of one experience that holds all classes of a data set.
+ * A stream of one experience that holds all of a data set: all its classes, or whatever else it asks for.
  *
  * @example
  * ```ts
@@ -31,18 +31,15 @@ export const classes = source("classes", "one", function classes<
   const order = withDefaults<{ order: ClassesOptions["order"] }>("classes", options, { order: undefined }).order;
   const columns = order === undefined ? undefined : orderOf("classes", order, data.classes);
   const place = columns && reordered(columns);
+  const target = data.target ?? "class";
   const [train, test] = place
-    ? [data.train, data.test].map((of) =>
-        relabelled(
-          of,
-          relabelOf(of, (label) => place[label]!),
-        ),
-      )
+    ? [data.train, data.test].map((of) => columnsMoved(of, target, (column) => place[column]!, place.length))
     : [data.train, data.test];
   const all = data.classes.map((_, i) => i);
   return makeStream({
     spec: { name: "classes", args: order === undefined ? [] : [{ order }], data: dataSpec(data) },
     kind: data.kind,
+    target,
     shape: data.shape,
     facts: ["boundary", "labels", "length"],
     length: 1,

@@ -4,6 +4,7 @@ import { needWhole, withDefaults } from "../../data/options.ts";
 import { byClass } from "../../data/parts/stratified.ts";
 import { dirichlet } from "../parts/distributions.ts";
 import { rngOf, waiting } from "../parts/seed.ts";
+import { needClasses } from "../parts/target.ts";
 import { dataSpec, makeStream, ofClasses, type Seed, type Stream, source } from "../stream.ts";
 
 /** What `clients` can be told. */
@@ -41,6 +42,7 @@ export const clients = source("clients", "one", function clients<
     concentration: 0.5,
     seed: 0,
   });
+  needClasses("clients", data, "megabatches(data, n) takes the others");
   needWhole("clients", "clients", o.clients);
   needWhole("clients", "classesPerRound", o.classesPerRound);
   const rng = rngOf(o.seed, "clients");

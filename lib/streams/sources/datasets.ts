@@ -5,6 +5,7 @@ import type { Rng } from "../../engine/random.ts";
 import { fittedTo } from "../parts/fit-shape.ts";
 import { rngOf, waiting } from "../parts/seed.ts";
 import { relabelOf } from "../parts/tables.ts";
+import { needClasses } from "../parts/target.ts";
 import { dataSpec, makeStream, type Seed, type Stream, source } from "../stream.ts";
 
 /** What `datasets` can be told. */
@@ -39,6 +40,7 @@ export const datasets = source("datasets", "many", function datasets<
   const [first] = data as readonly [Dataset<K>, ...Dataset<K>[]];
   const bytes = first.train.bytes;
   const flat = o.shape.length === 1 && data.every(({ kind }) => kind !== "sequence");
+  for (const set of data) needClasses("datasets", set, "domains(data) takes others that ask for the same");
   const unlike = data.find((set) => set.kind !== first.kind);
   if (unlike !== undefined && !flat)
     throw new TypeError(

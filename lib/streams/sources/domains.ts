@@ -23,6 +23,10 @@ export const domains = source("domains", "many", function domains<K extends Kind
       throw new TypeError(
         `domains: data sets of one kind and shape are required, got ${first.kind} [${first.shape}] and ${set.kind} [${set.shape}]; datasets() takes unlike ones`,
       );
+    if ((set.target ?? "class") !== (first.target ?? "class"))
+      throw new TypeError(
+        `domains: data sets that ask for the same are required, got ${first.target ?? "class"} and ${set.target ?? "class"}`,
+      );
     if (set.classes.length !== first.classes.length)
       throw new TypeError(
         `domains: data sets of the same classes are required, got ${first.classes.length} and ${set.classes.length}; datasets() takes unlike ones`,

@@ -5,6 +5,7 @@ import { byClass } from "../../data/parts/stratified.ts";
 import type { Rng } from "../../engine/random.ts";
 import { needLength } from "../parts/domains.ts";
 import { rngOf, waiting } from "../parts/seed.ts";
+import { needClasses } from "../parts/target.ts";
 import { dataSpec, type Fact, makeStream, type Seed, type Stream, source } from "../stream.ts";
 
 /** What `episodes` can be told. */
@@ -43,6 +44,7 @@ export const episodes = source("episodes", "one", function episodes<
     episodes: Infinity,
     seed: 0,
   });
+  needClasses("episodes", data, "megabatches(data, n) takes the others");
   for (const key of ["ways", "shots", "queries"] as const) needWhole("episodes", key, o[key]);
   needLength("episodes", o.episodes);
   const enough = data.classes

@@ -4,6 +4,7 @@ import { needWhole, withDefaults } from "../../data/options.ts";
 import { part } from "../parts/chunks.ts";
 import { rngOf, waiting } from "../parts/seed.ts";
 import { relabelOf } from "../parts/tables.ts";
+import { needClasses } from "../parts/target.ts";
 import { dataSpec, makeStream, type Seed, type Stream, source } from "../stream.ts";
 
 /** What `hierarchy` can be told. */
@@ -39,6 +40,7 @@ export const hierarchy = source("hierarchy", "one", function hierarchy<
     disjoint: true,
     seed: 0,
   });
+  needClasses("hierarchy", data, "only classes have groups");
   const levels = [...o.groups, data.classes.map((_, c) => [c])];
   if (levels.length !== depth)
     throw new RangeError(

@@ -62,6 +62,7 @@ export const instances = source("instances", "one", function instances<
   return makeStream({
     spec: { name: "instances", args: [n, options as never], data: dataSpec(data) },
     kind: data.kind,
+    ...(data.target && { target: data.target }),
     shape: data.shape,
     facts: ["boundary", "labels", "length"],
     length: n,

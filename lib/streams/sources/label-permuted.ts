@@ -4,6 +4,7 @@ import { withDefaults } from "../../data/options.ts";
 import { needLength, repeatedTask } from "../parts/domains.ts";
 import { rngOf, waiting } from "../parts/seed.ts";
 import { relabelOf } from "../parts/tables.ts";
+import { needClasses } from "../parts/target.ts";
 import { dataSpec, type Seed, type Stream, source } from "../stream.ts";
 
 /**
@@ -21,6 +22,7 @@ export const labelPermuted = source("labelPermuted", "one", function labelPermut
 >(data: Dataset<K>, n: number, options: { readonly seed?: Seed } = {}): Stream<"boundary" | "labels" | "length", K> {
   const { seed } = withDefaults<{ seed: Seed }>("labelPermuted", options, { seed: 0 });
   needLength("labelPermuted", n);
+  needClasses("labelPermuted", data, "permuted(data, n) permutes the inputs of any");
   const rng = rngOf(seed, "labelPermuted");
   return repeatedTask(data, {
     spec: { name: "labelPermuted", args: [n, options as never], data: dataSpec(data) },

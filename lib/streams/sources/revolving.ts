@@ -6,6 +6,7 @@ import type { Rng } from "../../engine/random.ts";
 import { part as share } from "../parts/chunks.ts";
 import { type Interpolation, interpolations, rotation } from "../parts/rotation.ts";
 import { rngOf, waiting } from "../parts/seed.ts";
+import { needClasses } from "../parts/target.ts";
 import { dataSpec, makeStream, type Seed, type Stream, source } from "../stream.ts";
 
 /** What `revolving` can be told. */
@@ -62,6 +63,7 @@ export const revolving = source("revolving", "one", function revolving<
     throw new RangeError(
       `revolving: classes must be a whole number from 2 to ${data.classes.length}, got ${o.classes}`,
     );
+  needClasses("revolving", data, "rotated(data, angles) turns the images of any");
   const rng = rngOf(o.seed, "revolving");
   const groups = byClass(data.train.labels);
   const rowsOf = (label: number): Uint32Array => Uint32Array.from(groups.get(label) ?? []);
