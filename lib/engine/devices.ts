@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { target } from "./graph/target.ts";
 import { backend, backendName } from "./runtime/backend.ts";
+import { binaries, native as found, nativeVersion } from "./runtime/native.ts";
 import { noteOnce } from "./runtime/note.ts";
 import { createSession, ortTensor, runtime } from "./runtime/session.ts";
 
@@ -57,12 +58,10 @@ function probe(provider: "webgpu" | "cuda"): string {
 
 function tryProvider(provider: "webgpu" | "cuda"): string {
   const native = runtime();
-  if (native instanceof Error) return `onnxruntime-node does not load: ${firstLine(native)}`;
+  if (native instanceof Error) return `ONNX Runtime does not load: ${firstLine(native)}`;
   if (provider === "cuda") {
-    const folder = dirname(require.resolve("onnxruntime-node/package.json"));
-    const library = join(folder, `bin/napi-v6/${process.platform}/${process.arch}/libonnxruntime_providers_cuda.so`);
-    if (!existsSync(library))
-      return "the CUDA provider is not installed; run node node_modules/onnxruntime-node/script/install --onnxruntime-node-install=cuda12";
+    if (!existsSync(join(binaries(found()), "libonnxruntime_providers_cuda.so")))
+      return `the CUDA provider is not installed; install onnxruntime-node@${nativeVersion}, then run node node_modules/onnxruntime-node/script/install --onnxruntime-node-install=cuda12`;
   }
   // Drivers that look for a window system complain on standard error where this says nothing.
   const { XDG_RUNTIME_DIR } = process.env;
@@ -87,7 +86,7 @@ function reasonAgainst(name: DeviceName): string {
   if (name === "reference") return "";
   if (name === "cpu") {
     const native = runtime();
-    return native instanceof Error ? `onnxruntime-node does not load: ${firstLine(native)}` : "";
+    return native instanceof Error ? `ONNX Runtime does not load: ${firstLine(native)}` : "";
   }
   if (name === "webgpu" || name === "cuda") return probe(name);
   try {

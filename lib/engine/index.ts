@@ -11,7 +11,7 @@ import { warnOnce } from "./runtime/where.ts";
 const native = runtime();
 if (native instanceof Error)
   warnOnce(
-    `engine: onnxruntime-node is required for speed, got "${native.message}"; arrays are computed by tfjs-cpu, which is slow. Install onnxruntime-node for this platform.`,
+    `engine: ONNX Runtime is required for speed, got "${native.message}"; arrays are computed by tfjs-cpu, which is slow. Install onnxruntime-node for this platform.`,
   );
 // The backend with the highest priority is the default; tfjs-cpu has 1.
 register(native instanceof Error ? 0 : 10);

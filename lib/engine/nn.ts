@@ -194,9 +194,9 @@ export function attention(queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor
 }
 
 /**
- * The Gaussian error linear unit in its usual approximation, x · σ(2u) with u = √(2/π) (x + 0.044715 x³).
+ * The Gaussian error linear unit, x · Φ(x): "exact", or "tanh", its usual approximation x · σ(2u) with u = √(2/π) (x + 0.044715 x³).
  *
- * Hendrycks and Gimpel 2016, section 2; ½ (1 + tanh u) there is σ(2u) here.
+ * Hendrycks and Gimpel 2016, section 2; ½ (1 + tanh u) there is σ(2u) here. The default is "tanh".
  *
  * @example
  * ```ts
@@ -204,7 +204,8 @@ export function attention(queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor
  * nn.gelu(tf.tensor1d([0, 10])).arraySync(); // [0, 10]
  * ```
  */
-export function gelu(x: tf.Tensor): tf.Tensor {
+export function gelu(x: tf.Tensor, form: "tanh" | "exact" = "tanh"): tf.Tensor {
+  if (form === "exact") return exactGelu(x);
   const linear = 2 * Math.sqrt(2 / Math.PI);
   const cubic = 0.044715 * linear;
   const gate = (x: tf.Tensor): tf.Tensor => tf.sigmoid(tf.mul(x, tf.add(tf.mul(tf.square(x), cubic), linear)));
@@ -217,4 +218,102 @@ export function gelu(x: tf.Tensor): tf.Tensor {
     },
     [x],
   );
+}
+
+function exactGelu(x: tf.Tensor): tf.Tensor {
+  const below = (x: tf.Tensor): tf.Tensor => tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5);
+  return custom(
+    ([x]) => tf.mul(x!, below(x!)),
+    (dy, [x]) => {
+      const density = tf.mul(tf.exp(tf.mul(tf.square(x!), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+      return [tf.mul(dy, tf.add(below(x!), tf.mul(x!, density)))];
+    },
+    [x],
+  );
+}
+
+/**
+ * The sigmoid linear unit, x · σ(x).
+ *
+ * Elfwing, Uchibe and Doya 2017, arXiv:1702.03118.
+ */
+export function silu(x: tf.Tensor): tf.Tensor {
+  return custom(
+    ([x]) => tf.mul(x!, tf.sigmoid(x!)),
+    (dy, [x]) => {
+      const open = tf.sigmoid(x!);
+      return [tf.mul(dy, tf.add(open, tf.mul(tf.mul(x!, open), tf.sub(1, open))))];
+    },
+    [x],
+  );
+}
+
+/** How `convolve` goes over an image. */
+export interface Convolving {
+  /** Step between windows. Default 1. */
+  readonly stride?: number;
+  /** Step between the pixels of a window. Default 1; one of the two is 1. */
+  readonly dilation?: number;
+  /** Default "same". */
+  readonly pad?: "same" | "valid";
+  /** Whether each channel has filters of its own, `[height, width, channels, multiplier]`. Default false. */
+  readonly depthwise?: boolean;
+}
+
+/**
+ * A convolution of images `[n, height, width, channels]` with filters `[height, width, channels, filters]` that can be dilated or depthwise,
+ * with the gradients that TensorFlow.js lacks there. Those can be differentiated again.
+ *
+ * @example
+ * ```ts
+ * import { nn, tf } from "thalweg";
+ * const row = tf.tensor4d([1, 2, 3, 4, 5], [1, 1, 5, 1]);
+ * nn.convolve(row, tf.ones([1, 2, 1, 1]), { dilation: 3, pad: "valid" }).dataSync(); // [5, 7]
+ * ```
+ */
+export function convolve(x: tf.Tensor, filter: tf.Tensor, how: Convolving = {}): tf.Tensor {
+  const { stride = 1, dilation = 1, pad = "same", depthwise = false } = how;
+  // Other backends than the engine's own know no gradients of dilated filters: there zeros are put between the numbers of the filter.
+  if (dilation > 1 && tf.getBackend() !== "thalweg")
+    return convolve(x, spread(filter, dilation), { stride, pad, depthwise });
+  const run = (kernel: string, inputs: { [name: string]: tf.Tensor }, shapes: object = {}): tf.Tensor =>
+    tf.engine().runKernel(`${depthwise ? "DepthwiseConv2dNative" : "Conv2D"}${kernel}`, inputs, {
+      strides: [stride, stride],
+      dilations: [dilation, dilation],
+      pad,
+      dataFormat: "NHWC",
+      ...shapes,
+    } as never) as tf.Tensor;
+  const forward = (x: tf.Tensor, filter: tf.Tensor): tf.Tensor =>
+    custom(
+      ([x, filter]) => run("", { x: x!, filter: filter! }),
+      (dy, [x, filter]) => [ofInput(dy, filter!, x!.shape), ofFilter(x!, dy, filter!.shape)],
+      [x, filter],
+    );
+  const ofInput = (dy: tf.Tensor, filter: tf.Tensor, inputShape: readonly number[]): tf.Tensor =>
+    custom(
+      ([dy, filter]) => run("BackpropInput", { dy: dy!, filter: filter! }, { inputShape }),
+      (dx, [dy, filter]) => [forward(dx, filter!), ofFilter(dx, dy!, filter!.shape)],
+      [dy, filter],
+    );
+  const ofFilter = (x: tf.Tensor, dy: tf.Tensor, filterShape: readonly number[]): tf.Tensor =>
+    custom(
+      ([x, dy]) => run("BackpropFilter", { x: x!, dy: dy! }, { filterShape }),
+      (dw, [x, dy]) => [ofInput(dy!, dw, x!.shape), forward(x!, dw)],
+      [x, dy],
+    );
+  return forward(x, filter);
+}
+
+/** A filter with zeros between its numbers. */
+function spread(filter: tf.Tensor, dilation: number): tf.Tensor {
+  const apart = (f: tf.Tensor, axis: number): tf.Tensor => {
+    const zeros = tf.zeros(f.shape.map((dim, i) => (i === axis ? dilation - 1 : dim)));
+    const rows = tf.split(f, f.shape[axis]!, axis);
+    return tf.concat(
+      rows.flatMap((row, i) => (i === 0 ? [row] : [zeros, row])),
+      axis,
+    );
+  };
+  return apart(apart(filter, 0), 1);
 }

@@ -25,6 +25,7 @@ export * from "./lifelong.ts";
 export * from "./linear-probe.ts";
 export * from "./mean-average-precision.ts";
 export * from "./metric.ts";
+export * from "./online-error.ts";
 export * from "./paired-comparison.ts";
 export * from "./plasticity.ts";
 export * from "./prequential.ts";

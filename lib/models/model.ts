@@ -20,6 +20,11 @@ export interface Mode {
   readonly training: boolean;
   /** Source of noise in training; null where nothing may be random. */
   readonly rng: Rng | null;
+  /**
+   * At test time: the share of a batch's own statistics, in (0, 1], in those that layers with running ones normalise by and write. Without it
+   * they normalise by the running ones and write nothing.
+   */
+  readonly share?: number | undefined;
   /** A running statistic of this layer as it was before the batch. */
   read(name: string): tf.Tensor;
   /** Gives a running statistic its new value, from the next batch on. */
@@ -134,11 +139,12 @@ export interface Tape {
 }
 
 /** Makes the mode for one run of a network over the given statistics, with its layers tapped if asked for. */
-export function tape(training: boolean, rng: Rng | null, statistics: Params, tap?: Tap): Tape {
+export function tape(training: boolean, rng: Rng | null, statistics: Params, tap?: Tap, share?: number): Tape {
   const writes = new Map<string, tf.Tensor>();
   const at = (node: Params, path: string, rng: Rng | null): Mode => ({
     training,
     rng,
+    share,
     read(name) {
       const found = node[name];
       if (found === undefined)

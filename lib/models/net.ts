@@ -40,8 +40,9 @@ export type Inside<Now extends Kind, Own, Taps, I extends Kind, O extends Kind> 
 
 /** The kinds that shapes have. */
 type KindsOf<S extends { readonly [name: string]: Shape }> = {
-  readonly [K in keyof S]: S[K]["length"] extends 3 ? "image" : S[K]["length"] extends 2 ? "sequence" : "vector";
+  readonly [K in keyof S]: KindOf<S[K]>;
 };
+type KindOf<S extends Shape> = S["length"] extends 3 ? "image" : S["length"] extends 2 ? "sequence" : "vector";
 
 /** The methods that put models into a model, or values from elsewhere. `layers` has them as functions, with their documentation. */
 interface Graph<In extends Kind, Now extends Kind, Own, Taps> {
@@ -76,6 +77,8 @@ interface Graph<In extends Kind, Now extends Kind, Own, Taps> {
   read(name: string, options?: ReadOptions): Net<In, Now, Own, Taps>;
   /** Goes on from what is remembered: `layers.take`. */
   take<Name extends string>(name: Name): Net<In, Name extends keyof Taps ? Taps[Name] & Kind : Kind, Own, Taps>;
+  /** Gives each example another shape: `layers.reshape`. */
+  reshape<const S extends Shape>(shape: S): Net<In, KindOf<S>, Own, Taps>;
   /** Says the named parts of an example: `layers.inputs`. */
   readonly inputs: [Now & "vector"] extends [never]
     ? Refused<"vector", Now>

@@ -9,3 +9,4 @@ export * from "./prototypes/index.ts";
 export * from "./regularisation/index.ts";
 export * from "./replay/index.ts";
 export * from "./strategy.ts";
+export * from "./testtime/index.ts";

@@ -7,6 +7,7 @@ import type { Network, Weights } from "../models/network.ts";
 import type { Experience, Fact, Stream } from "../streams/stream.ts";
 
 export { needOneOf as requireOneOf } from "../data/options.ts";
+export { requireCompatible } from "./parts/compatible.ts";
 
 /** Numbers for a tensor that is made when the step runs. */
 export interface HostTensor {
@@ -27,8 +28,6 @@ export interface Batch {
   /** The weight of each row in the mean loss; null when all count alike. Rows without a label weigh nothing. */
   readonly weight: Float32Array | null;
   readonly current: number;
-  /** How many views of each example there are: the current rows are so many rounds of the same examples. Absent where it is one. */
-  readonly views?: number;
   /** Which rows, from and to (not included), a strategy has joined for its own hooks, by name. */
   readonly rows: Readonly<Record<string, readonly [from: number, to: number]>>;
   /** The table and the rows in it that the current part was made of, for buffers that keep raw examples. */
@@ -118,6 +117,49 @@ export interface Prediction {
   readonly logits: tf.Tensor;
   /** A pass in evaluation mode with other weights. */
   forward(x: tf.Tensor, options?: PassOptions): Passed;
+}
+
+/** What learning at test time sees: a batch without labels that is about to be predicted. Never rows of padding. */
+export interface Unlabelled {
+  readonly network: Network;
+  /** The weights and running statistics now: what was trained, as far as earlier batches have changed it. */
+  readonly weights: Weights;
+  readonly statistics: Params;
+  /** `[n, …input]`. */
+  readonly x: tf.Tensor;
+  /** `[1, columns]`: 1 where a column competes by the stream's own rule; null when all do. */
+  readonly mask: tf.Tensor | null;
+  readonly rng: Rng;
+  /**
+   * A pass in evaluation mode. With `share` the layers that keep running statistics normalise by a mean of these and the batch's own, of
+   * which the batch's are that share, and `statistics` are these means.
+   */
+  forward(x: tf.Tensor, options?: PassOptions & { readonly share?: number }): Passed & { readonly statistics: Params };
+}
+
+/** What learning at test time has made of a batch; what is left out stays as it was. */
+export interface Adapted {
+  readonly weights?: Weights;
+  readonly statistics?: Params;
+  readonly carried?: Tree;
+  /** The prediction, `[n, columns]`. Without it the batch is predicted anew with the weights and statistics given here. */
+  readonly logits?: tf.Tensor;
+}
+
+/**
+ * When an adapted network becomes again what was trained: before every batch, before every task, before every round of evaluations, or
+ * never. Then it takes the place of what was trained, and training goes on from it.
+ */
+export type Reset = (typeof resets)[number];
+export const resets = ["batch", "task", "round", "never"] as const;
+
+/** How a strategy learns at test time. */
+export interface Adapting {
+  /** Test examples that arrive at once. The last of a task may be fewer. */
+  readonly batch: number;
+  readonly reset: Reset;
+  /** Whether the examples of a task arrive in random order rather than that of their table, which is often by class. */
+  readonly shuffle: boolean;
 }
 
 /** What host hooks may ask for. */
@@ -228,6 +270,13 @@ export interface Hooks<S extends object> {
    * `episodes` and `exemplars` of the state lose their examples of these columns. `context.stream` no longer has any.
    */
   forget?(state: S, columns: ReadonlySet<number>, context: Context): S;
+  /**
+   * *Traced.* Learning at test time. Each batch of test examples is shown once, before it is predicted: what it has changed predicts this
+   * batch, unless it gives the prediction itself, and all that come until the next reset. Training never sees it unless `reset` is "never".
+   */
+  adapt?(state: S, batch: Unlabelled): Adapted;
+  /** How test examples arrive, for `adapt`. */
+  readonly adapting?: Adapting;
   /** *Traced.* Logits of all columns in place of the head's. */
   predict?(state: S, given: Prediction): tf.Tensor;
 }
@@ -286,51 +335,6 @@ export function strategy<O extends Options, S extends object, const Needs extend
     });
   };
   return Object.assign(make, { strategy: name, defaults, needs });
-}
-
-/** Hooks of which a run can have only one. */
-const single = ["data", "learn", "forward", "taskLoss", "predict"] as const;
-
-/** Throws when strategies cannot be used together, or when the stream does not tell what one needs. */
-export function requireCompatible(strategies: readonly Strategy[], stream: Stream): void {
-  for (const { spec, needs } of strategies) {
-    for (const fact of needs) {
-      if (!stream.facts.includes(fact)) {
-        throw new TypeError(
-          `${spec.name}: a stream that tells "${fact}" is required, got one that tells ${stream.facts.join(", ") || "nothing"}`,
-        );
-      }
-    }
-  }
-  const unfit = strategies.find((s) => stream.target === "tokens" && s.hooks.tokens !== true);
-  if (unfit !== undefined)
-    throw new TypeError(
-      `${unfit.spec.name}: a stream that asks for one class is required, got one that asks for "tokens"; leave the strategy out, or use one that looks at weights alone, as si()`,
-    );
-  const names = strategies.map((s) => s.spec.name);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new TypeError(`by: each strategy may be given once, got ${twice} twice`);
-  for (const hook of single) {
-    const having = strategies.filter((s) => s.hooks[hook] !== undefined).map((s) => s.spec.name);
-    if (having.length > 1)
-      throw new TypeError(
-        `by: ${having.join(" and ")} cannot be combined, each replaces the same thing (${hook}); keep one`,
-      );
-  }
-  const roles = { importance: "a penalty on weights by their importance", projection: "a projection of the gradient" };
-  for (const [role, what] of Object.entries(roles)) {
-    const having = strategies.filter((s) => s.hooks.role === role).map((s) => s.spec.name);
-    if (having.length > 1)
-      throw new TypeError(`by: ${having.join(" and ")} cannot be combined, each is ${what}; keep one`);
-  }
-  const [clipping, projecting] = [
-    strategies.find((s) => s.hooks.clips === true),
-    strategies.find((s) => s.hooks.role === "projection"),
-  ];
-  if (clipping !== undefined && projecting !== undefined)
-    throw new TypeError(
-      `by: ${clipping.spec.name} and ${projecting.spec.name} cannot be combined, a gradient that is cut no longer has the direction it was projected to; leave one out, or set no clip`,
-    );
 }
 
 /** Throws unless an option is a finite number within bounds. */

@@ -40,8 +40,17 @@ export interface Evaluator {
     ruled: "aware" | "agnostic",
     task: number | null,
   ): Score;
+  /** A pass in evaluation mode, with the running statistics that were written; not compiled. */
+  pass(
+    frozen: Frozen,
+    task: number | null,
+    x: tf.Tensor,
+    options?: PassOptions & { readonly share?: number },
+  ): Passed & { readonly written: Params };
   /** The logits of a batch, as the strategies predict; not compiled, so that it can be part of another program. */
   predict(frozen: Frozen, x: tf.Tensor, task: number | null): tf.Tensor;
+  /** The logits of a table, row after row, as the strategies predict. */
+  predictions(frozen: Frozen, examples: Examples, task: number | null): Float32Array;
   /** Features and logits of a table, row after row, as the network gives them: no strategy predicts. */
   outputs(frozen: Frozen, examples: Examples, task: number | null): { features: Float32Array; logits: Float32Array };
 }
@@ -59,7 +68,7 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
   };
   const through =
     ({ weights, statistics, states }: Frozen, task: tf.Tensor | null) =>
-    (x: tf.Tensor, options: PassOptions = {}): Passed =>
+    (x: tf.Tensor, options: PassOptions & { readonly share?: number } = {}): Passed & { readonly written: Params } =>
       passed(network, passing, ({ spec: { name } }) => (states[name] ?? {}) as State, {
         weights: options.weights ?? weights,
         statistics: options.frozen ?? statistics,
@@ -68,6 +77,7 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
         training: false,
         rng: null,
         tap: options.tap,
+        share: options.share,
       });
   const predicted = (frozen: Frozen, x: tf.Tensor, task: tf.Tensor | null): tf.Tensor => {
     const forward = through(frozen, task);
@@ -103,10 +113,13 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
     },
     { name: "outputs" },
   );
+  const predictions = jit((frozen: Frozen, x: tf.Tensor, task: tf.Tensor | null) => predicted(frozen, x, task), {
+    name: "predictions",
+  });
   const rowsOf = (task: number | null, n: number): tf.Tensor | null =>
     task === null || passing === undefined ? null : tf.fill([n], task, "int32");
 
-  return {
+  const judge: Evaluator = {
     score(frozen, examples, aware, agnostic, ruled, task) {
       if (examples.length === 0)
         throw new RangeError("evaluate: at least one test example is required, got an empty table");
@@ -127,7 +140,19 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
       const n = examples.length;
       return { examples: n, taskAware: right / n, taskAgnostic: free / n, loss: loss / n };
     },
+    pass: (frozen, task, x, options) => through(frozen, rowsOf(task, x.shape[0]!))(x, options),
     predict: (frozen, x, task) => predicted(frozen, x, rowsOf(task, x.shape[0]!)),
+    predictions(frozen, examples, task) {
+      if (predicting === undefined) return judge.outputs(frozen, examples, task).logits;
+      const all: Float32Array[] = [];
+      for (const { x, y, labels } of chunks(examples, filled.score)) {
+        const told = rowsOf(task, x.shape[0]!);
+        const out = predictions(frozen, x, told);
+        all.push((out.dataSync() as Float32Array).slice(0, (out.size / x.shape[0]!) * labels.length));
+        disposeTree([out, x, y, told]);
+      }
+      return concat(all);
+    },
     outputs(frozen, examples, task) {
       const features: Float32Array[] = [];
       const logits: Float32Array[] = [];
@@ -142,6 +167,7 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
       return { features: concat(features), logits: concat(logits) };
     },
   };
+  return judge;
 }
 
 /** Rows of a table as tensors, and a label for each that is an example. */

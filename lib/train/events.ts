@@ -68,6 +68,8 @@ export interface Evaluated {
   /** Where the task has classes that the learner was asked to forget: these and the others apart. */
   readonly forgotten?: PartScore;
   readonly retained?: PartScore;
+  /** Where a strategy learns at test time: the batches in the order in which they came, each predicted with what it and those before taught. */
+  readonly online?: readonly PartScore[];
 }
 
 /** Some of the test examples of a task, and the share of them classified right by the stream's own rule. */

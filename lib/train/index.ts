@@ -1,5 +1,6 @@
 /** Training as an async stream of typed events. */
 // Written by `npm run gen`.
+export * from "./adapt.ts";
 export * from "./columns.ts";
 export * from "./device.ts";
 export * from "./due.ts";
@@ -12,7 +13,6 @@ export * from "./lints.ts";
 export * from "./objective.ts";
 export * from "./pass.ts";
 export * from "./plan.ts";
-export * from "./planner.ts";
 export * from "./predicting.ts";
 export * from "./probes/index.ts";
 export * from "./score.ts";

@@ -94,6 +94,35 @@ function explained(loss: number, around: number): number {
   return loss === 0 ? 1 : 0;
 }
 
+/**
+ * The score of `[n, columns]` logits for one class each, under masks of the columns that compete with and without knowledge of the task;
+ * `ruled` says under which the loss is taken.
+ */
+export function classScore(
+  logits: Float32Array,
+  labels: Int32Array,
+  aware: ArrayLike<number>,
+  agnostic: ArrayLike<number> | null,
+  ruled: "aware" | "agnostic",
+): Score {
+  const n = labels.length;
+  const total = logits.length / Math.max(1, n);
+  const open = (mask: ArrayLike<number> | null): number[] =>
+    Array.from({ length: total }, (_, c) => c).filter((c) => mask === null || mask[c] !== 0);
+  const [known, free] = [open(aware), open(agnostic)];
+  let [right, rightFree, loss] = [0, 0, 0];
+  for (let i = 0; i < n; i++) {
+    const at = (column: number): number => logits[i * total + column]!;
+    const best = (columns: readonly number[]): number => columns.reduce((a, b) => (at(b) > at(a) ? b : a));
+    if (best(known) === labels[i]) right++;
+    if (best(free) === labels[i]) rightFree++;
+    const columns = ruled === "aware" ? known : free;
+    const most = at(best(columns));
+    loss += most + Math.log(columns.reduce((sum, c) => sum + Math.exp(at(c) - most), 0)) - at(labels[i]!);
+  }
+  return { examples: n, taskAware: right / n, taskAgnostic: rightFree / n, loss: loss / n };
+}
+
 /** The score of the places where a class is asked for, over the columns that compete. */
 function placesScore(logits: Float32Array, wanted: Float32Array, columns: readonly number[], n: number): Score {
   const total = logits.length / wanted.length;

@@ -13,6 +13,7 @@ export interface Through {
   readonly training: boolean;
   readonly rng: Rng | null;
   readonly tap?: Tap | undefined;
+  readonly share?: number | undefined;
 }
 
 /** What a plain pass may differ in. */
@@ -23,13 +24,13 @@ export function passed(
   network: Network,
   own: Strategy | undefined,
   state: (strategy: Strategy) => State,
-  { weights, statistics, x, task, training, rng, tap }: Through,
+  { weights, statistics, x, task, training, rng, tap, share }: Through,
 ): Passed & { readonly written: Params } {
   let written = statistics;
   const plain = (given: Weights | Differing = {}, tapped?: Tap): Passed => {
     const other: Differing = "model" in given ? { weights: given } : given;
     const [at, inner] = [other.weights ?? weights, other.tap ?? tapped ?? tap];
-    const run = tape(training, rng, statistics, inner);
+    const run = tape(training, rng, statistics, inner, share);
     const features = network.features(at, other.x ?? x, run.mode);
     written = run.written();
     return { features, logits: network.logits(at, features, inner) };

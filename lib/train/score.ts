@@ -1,17 +1,19 @@
 /** The evaluation of one task as an event of the run. */
 import { type Examples, select, sizeOf, table } from "../data/dataset.ts";
+import type { Rng } from "../engine/index.ts";
 import type { Stream } from "../streams/stream.ts";
+import { logitsAt, type TestTime } from "./adapt.ts";
 import type { Columns } from "./columns.ts";
 import type { Evaluator, Frozen, Score } from "./evaluate.ts";
 import type { Evaluated, PartScore } from "./events.ts";
-import { targetScore } from "./objective.ts";
-import { rows } from "./parts/forgetting.ts";
+import { classScore, targetScore } from "./objective.ts";
+import { rowsWhere } from "./parts/forgetting.ts";
 import type { Cursor } from "./state.ts";
 
 /** What a task is evaluated on. */
 export type Test = ReturnType<Stream["test"]>;
 
-/** Evaluates a task at a point of a run. */
+/** Evaluates a task at a point of a run; `time` is its test time where a strategy learns then. */
 export function scored(
   judge: Evaluator,
   frozen: Frozen,
@@ -20,19 +22,29 @@ export function scored(
   cursor: Cursor,
   task: number,
   { examples, classes }: Test,
+  time?: { readonly test: TestTime; readonly rng: Rng },
 ): Evaluated {
   const ruled = stream.head === "multi" ? "aware" : "agnostic";
   const told = stream.facts.includes("task") ? task : null;
   const { target } = stream;
-  const score = (of: Examples): Score =>
-    target !== "class"
-      ? targetScore(target, judge.outputs(frozen, of, told).logits, of, classes)
-      : judge.score(frozen, of, columns.aware(classes), columns.agnostic(), ruled, told);
+  const [aware, agnostic] = [columns.aware(classes), columns.agnostic()];
+  const given = time?.test.predict(frozen, examples, told, ruled === "aware" ? aware : agnostic, time.rng);
+  const score = (at: Uint32Array | null): Score => {
+    const of = at === null ? examples : select(examples, at);
+    if (given === undefined && target === "class") return judge.score(frozen, of, aware, agnostic, ruled, told);
+    const logits =
+      given === undefined
+        ? judge.predictions(frozen, of, told)
+        : logitsAt(given.logits, at ?? [...examples.labels.keys()], examples.length);
+    return target === "class"
+      ? classScore(logits, of.labels, aware.data, agnostic?.data ?? null, ruled)
+      : targetScore(target, logits, of, classes);
+  };
   const own = (of: Score): number => (ruled === "aware" ? of.taskAware : of.taskAgnostic);
-  const gone = rows(examples, (label) => columns.forgotten.has(label));
-  const left = gone.length === 0 ? examples : rows(examples, (label) => !columns.forgotten.has(label));
+  const gone = rowsWhere(examples, (label) => columns.forgotten.has(label));
+  const left = gone.length === 0 ? null : rowsWhere(examples, (label) => !columns.forgotten.has(label));
   const forgotten = gone.length === 0 ? null : score(gone);
-  const retained = gone.length > 0 && left.length === 0 ? null : score(left);
+  const retained = gone.length > 0 && left?.length === 0 ? null : score(left);
   const all = pooled([forgotten, retained].filter((part) => part !== null));
   const part = (of: Score): PartScore => ({ examples: of.examples, accuracy: own(of) });
   return {
@@ -45,6 +57,7 @@ export function scored(
     ...all,
     ...(forgotten && { forgotten: part(forgotten) }),
     ...(forgotten && retained && { retained: part(retained) }),
+    ...(given && { online: given.batches.map((at) => part(score(at))) }),
   };
 }
 

@@ -2,9 +2,9 @@
 import { decode, disposeTree, encode, type Tree } from "../engine/index.ts";
 import type { Weights } from "../models/network.ts";
 import type { Strategy } from "../strategies/strategy.ts";
+import type { Adaptation } from "./adapt.ts";
 import type { Evaluated, TrainEvent } from "./events.ts";
 import type { States } from "./held.ts";
-import type { PlanState } from "./planner.ts";
 import { type RunSpec, specHash } from "./spec.ts";
 import type { Learner } from "./step.ts";
 
@@ -50,12 +50,12 @@ export interface Saved {
     readonly optimizer: Tree | null;
   };
   readonly states: States;
-  /** Where its plan is, and what it heard; absent where the plan is fixed. */
-  readonly plan?: PlanState;
   readonly columns: number;
   readonly met: readonly number[];
   /** Columns that the learner was asked to forget. */
   readonly forgotten: readonly number[];
+  /** What learning at test time has made of the network so far in a round of evaluations. */
+  readonly adapted?: Adaptation;
 }
 
 /** Where a run begins. */
@@ -110,11 +110,11 @@ export function carriedOver(
   const weights = (Object.keys(trained).length > 0 ? { ...plain, added: trained } : plain) as Weights;
   const kept =
     key(from.optimizer) === key(to.optimizer) && Object.keys(trained).length === Object.keys(added ?? {}).length;
-  const plans = (spec: RunSpec): string => JSON.stringify([spec.batching ?? [], spec.schedule, spec.training]);
-  const { plan, ...others } = saved;
+  const { adapted, ...rest } = saved;
+  const adapting = to.strategies.find(({ hooks }) => hooks.adapt !== undefined)?.spec.name;
   const next: Saved = {
-    ...others,
-    ...(plan !== undefined && plans(from) === plans(to) && { plan }),
+    ...rest,
+    ...(adapted !== undefined && adapting !== undefined && stay.includes(adapting) && { adapted }),
     spec: specHash(to),
     learner: {
       ...saved.learner,
@@ -125,7 +125,7 @@ export function carriedOver(
     states: of(saved.states, stay),
   };
   const out = encode(next);
-  disposeTree([saved.learner, saved.states] as unknown as Tree);
+  disposeTree([saved.learner, saved.states, adapted ?? null] as unknown as Tree);
   return out;
 }
 

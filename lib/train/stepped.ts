@@ -3,11 +3,12 @@ import type { tf } from "../engine/index.ts";
 import type { Batch } from "../strategies/strategy.ts";
 import type { Stepped } from "./events.ts";
 
-/** Where a step is: how many it makes in the run, and the pass over its experience. */
-export interface StepAt {
+/** Where the first of the steps is. */
+interface From {
   readonly step: number;
-  readonly epoch: number;
+  readonly local: number;
   readonly experience: number;
+  readonly perEpoch: number;
 }
 
 /** The batches of the steps, and the column that the learner decided for in each of their rows before the update. */
@@ -17,11 +18,11 @@ interface Before {
 }
 
 /** Numbers of the steps, one after the other, by strategy. */
-type PerStep = Readonly<Record<string, Float32Array>>;
+type PerStep = Readonly<Record<string, ArrayLike<number>>>;
 
 /** Tensors as numbers, by name. */
 export const onHost = (tensors: Readonly<Record<string, tf.Tensor>>): PerStep =>
-  Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.dataSync() as Float32Array]));
+  Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.dataSync()]));
 
 /** Whether an error says that a loss was not finite, also when it comes from another process: the one failure that settings bring about. */
 export function isDivergence(error: unknown): error is Error {
@@ -39,7 +40,7 @@ const divergence = "a finite loss is required";
 export function stepEvents(
   names: readonly string[],
   terms: ArrayLike<number>,
-  at: readonly StepAt[],
+  from: From,
   before?: Before,
   culprit: (k: number) => string = () => "",
   projected: PerStep = {},
@@ -48,17 +49,17 @@ export function stepEvents(
   return Array.from({ length: count }, (_, k) => {
     const values = names.map((name, i) => [name, terms[k * names.length + i]! + 0] as const); // + 0: no −0, which JSON does not know
     const loss = values.reduce((sum, [, value]) => sum + value, 0);
-    const { step, epoch, experience } = at[k]!;
+    const epoch = Math.floor((from.local + k) / from.perEpoch);
     if (!Number.isFinite(loss)) {
       const term = values.find(([, value]) => !Number.isFinite(value))?.[0] ?? "their sum";
       throw new RangeError(
-        `fit: ${divergence}, got ${loss} at step ${step} (experience ${experience}, epoch ${epoch}, term "${term}")${culprit(k)}; lower the learning rate or the strength of that term`,
+        `fit: ${divergence}, got ${loss} at step ${from.step + k + 1} (experience ${from.experience}, epoch ${epoch}, term "${term}")${culprit(k)}; lower the learning rate or the strength of that term`,
       );
     }
     return {
       type: "step",
-      step,
-      experience,
+      step: from.step + k + 1,
+      experience: from.experience,
       epoch,
       loss,
       terms: Object.fromEntries(values),
@@ -70,28 +71,11 @@ export function stepEvents(
   });
 }
 
-/** The events of the passes of one update as the event of the update: means over its rows, of which each pass has a share. */
-export function gatheredEvent(events: readonly Stepped[], shares: readonly number[]): Stepped {
-  if (events.length === 1) return events[0]!;
-  const mean = (pick: (event: Stepped) => number): number =>
-    events.reduce((sum, event, i) => sum + shares[i]! * pick(event), 0);
-  const examples = events.reduce((sum, event) => sum + (event.examples ?? 0), 0);
-  const right = events.reduce((sum, event) => sum + (event.accuracy ?? 0) * (event.examples ?? 0), 0);
-  return {
-    ...events.at(-1)!,
-    loss: mean(({ loss }) => loss),
-    terms: Object.fromEntries(
-      Object.keys(events[0]!.terms).map((name) => [name, mean(({ terms }) => terms[name]!)] as const),
-    ),
-    ...(examples > 0 && { examples, accuracy: right / examples }),
-  };
-}
-
 /** How many of the stream's own rows of a batch have a label, and the share of them that was classified right. */
 function classified({ batches, chosen }: Before, k: number): Pick<Stepped, "examples" | "accuracy"> {
-  const { y, current, views = 1 } = batches[k]!;
+  const { y, current } = batches[k]!;
   let [examples, right] = [0, 0];
-  for (let i = 0; i < current / views; i++) {
+  for (let i = 0; i < current; i++) {
     if (y[i]! >= 0) examples++;
     if (y[i] === chosen[k * y.length + i]) right++;
   }

@@ -93,7 +93,7 @@ describe("a process", () => {
       /THALWEG_DEVICE: .*not installed; computing on "cpu"\ncpu 2,4/,
     );
   });
-  it("computes with tfjs-cpu, after a sentence, where onnxruntime-node does not load", () => {
+  it("computes with tfjs-cpu, after a sentence, where ONNX Runtime does not load", () => {
     const block = join(folder, "block.cjs");
     writeFileSync(
       block,
@@ -101,7 +101,7 @@ describe("a process", () => {
        Module._load = (name, ...rest) => { if (name.startsWith("onnxruntime")) throw new Error("no such library"); return load(name, ...rest); };`,
     );
     const out = run({ NODE_OPTIONS: `--require ${block}` });
-    expect(out).toMatch(/onnxruntime-node is required for speed, got "no such library"; .*\n[\s\S]*reference 2,4/);
+    expect(out).toMatch(/ONNX Runtime is required for speed, got "no such library"; .*\n[\s\S]*reference 2,4/);
   });
   it("at rest uses no processor time", async () => {
     const model = cnn(28, [32, 64], 64);

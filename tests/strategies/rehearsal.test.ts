@@ -7,12 +7,10 @@ import {
   erAml,
   gdumb,
   gss,
-  hpcr,
   mir,
   momentumInterpolation,
   powerLawReplay,
   replay,
-  scr,
 } from "../../lib/strategies/index.ts";
 import {
   batchOf,
@@ -24,15 +22,12 @@ import {
   hooksOf,
   inOrder,
   layersOf,
-  length,
   lossOf,
   mean,
-  meanRow,
   noisy,
   normal,
   perceptron,
   predictionOf,
-  type Rows,
   slopes,
   small,
   softmax,
@@ -73,78 +68,6 @@ describe("asymmetric replay", () => {
     const past = mean(counted.map((i) => entropy(logits[i]!, y[i]!)));
     const loss = lossOf(erAml({ temperature }), {}, step("erAml"));
     expect(loss).toBeCloseTo(mean(each) + past, 4);
-  });
-});
-
-describe("contrastive replay", () => {
-  const contrast = (v: Rows, labels: readonly number[], temperature: number): number => {
-    const u = v.map(unit);
-    const each = u.flatMap((a, i) => {
-      const s = u.map((b) => Math.exp(dot(a, b) / temperature));
-      const all = s.reduce((sum, w, j) => sum + (j === i ? 0 : w), 0);
-      const own = s.filter((_, j) => j !== i && labels[j] === labels[i]);
-      return own.length === 0 ? [] : [mean(own.map((w) => -Math.log(w / all)))];
-    });
-    return mean(each);
-  };
-
-  test("scr is the supervised contrastive loss of projected rows, and predicts by the nearest mean of the memory", () => {
-    const strategy = hooksOf(scr({ capacity: 7, temperature: 0.5, projected: 3 }));
-    const context = contextOf(net, weights);
-    const added = strategy.parameters(context) as { first: tf.Tensor2D; second: tf.Tensor2D };
-    const all = { ...weights, added: { scr: added } } as unknown as Weights;
-    const through = (rows: Rows, t: tf.Tensor2D): number[][] =>
-      (rows as number[][]).map((row) =>
-        (t.arraySync() as number[][])[0]!.map((_, j) =>
-          dot(
-            row,
-            t.arraySync().map((r) => r[j]!),
-          ),
-        ),
-      );
-    const projected = through(
-      through(features, added.first).map((row) => row.map((v) => Math.max(0, v))),
-      added.second,
-    );
-    expect(value(strategy.taskLoss({}, stepOf({ net, weights: all, x, y })))).toBeCloseTo(
-      contrast(projected, y, 0.5),
-      3,
-    );
-
-    const memory = strategy.init(context);
-    strategy.batch(memory, batchOf(examplesOf(x, y), [0, 1, 2, 3, 4, 5, 6]), context);
-    const state = strategy.afterExperience(memory, {} as never, context);
-    const means = [0, 1, 2, 3].map((c) => meanRow(features.filter((_, i) => y[i] === c).map(unit)));
-    const fresh = normal(9, 2, 4);
-    const nearest = perceptron(weights, fresh).features.map((f) => {
-      const apart = means.map((m) => length(m.map((v, j) => v - unit(f)[j]!)));
-      return apart.indexOf(Math.min(...apart));
-    });
-    const said = strategy.predict(state, predictionOf(net, weights, fresh));
-    expect([...tf.argMax(said, -1).dataSync()]).toEqual(nearest);
-  });
-
-  test("hpcr compares rows with the proxies of the classes at hand, as often as each is there, and with each other", () => {
-    const temperature = 0.4;
-    const strategy = hpcr({ temperature, pairs: 0.3, distilled: 0.2 });
-    const teacher = noisy(weights, random(5));
-    const context = contextOf(net, teacher);
-    const state = hooksOf(strategy).beforeExperience(hooksOf(strategy).init(context), { index: 1 } as never, context);
-    const through = { strategy, state };
-    const cosines = (w: Weights): number[][] => {
-      const head = layersOf(w).at(-1)!;
-      const proxies = head.kernel[0]!.map((_, c) => unit(head.kernel.map((row) => row[c]!)));
-      return perceptron(w, x).features.map((f) => proxies.map((p) => dot(unit(f), p) / temperature));
-    };
-    const now = cosines(weights);
-    // Rows of every strategy are compared; each proxy is in the sum once for every row of its class.
-    const proxied = mean(now.map((z, i) => Math.log(y.reduce((sum, c) => sum + Math.exp(z[c]!), 0)) - z[y[i]!]!));
-    const before = cosines(teacher);
-    const held = mean(
-      [3, 4].map((i) => -softmax(before[i]!).reduce((s, p, c) => s + p * Math.log(softmax(now[i]!)[c]!), 0)),
-    );
-    const wanted = proxied + 0.3 * contrast(features, y, temperature) + 0.2 * held;
-    expect(lossOf(strategy, state, step("hpcr", { through }))).toBeCloseTo(wanted, 3);
   });
 });
 

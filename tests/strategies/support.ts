@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { blobs } from "../../lib/data/blobs.ts";
 import { tf } from "../../lib/engine/index.ts";
-import { mlp } from "../../lib/models/index.ts";
+import { mlp, net } from "../../lib/models/index.ts";
 import { constant, sgd } from "../../lib/optim/index.ts";
 import type { Strategy, StrategyFactory } from "../../lib/strategies/strategy.ts";
 import { scenario } from "../../lib/streams/operators/scenario.ts";
@@ -60,11 +60,14 @@ export function many(make: Factory, tasks: number): Stream {
   return (task ? scenario("task")(arriving as never) : arriving) as unknown as Stream;
 }
 
+/** A model that a strategy can adapt at test time. */
+const normalising = net().dense(6).batchNorm().relu().dense(5).relu();
+
 /** An experiment with a small network. */
 export function spec(over: Stream, strategies: readonly Strategy[], more: Partial<RunSpec> = {}): RunSpec {
   return {
     stream: over,
-    model: mlp({ hidden: [6, 5] }),
+    model: strategies.some(({ hooks }) => hooks.adapt !== undefined) ? normalising : mlp({ hidden: [6, 5] }),
     strategies,
     optimizer: sgd({ lr: 0.05 }),
     schedule: constant(),

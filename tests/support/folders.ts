@@ -58,9 +58,10 @@ const sentences: Readonly<Record<string, string>> = {
   "models/adapters":
     "Small trained parts that change what a network's layers answer, without changing the network's code.",
   "optim/optimizers": "Transformations of gradients to steps.",
+  "optim/transformations": "Parts of chains: what changes the direction of a step before the rate.",
+  "optim/wrappers": "Optimizers of an optimizer: what they do with its steps, or with the gradient it is given.",
   "optim/schedules": "Learning rates as functions of how far a run is.",
-  "optim/batching":
-    "Parts of a plan: how large the batches of a run are, in which order, at which size and in how many views.",
+  "optim/batching": "Which examples come together in a step, and how many.",
   "train/probes": "Looks inside a network while it learns: what they measure and when they are taken.",
   prune: "Networks made smaller: functions from a network and data to a network without some of its weights or units.",
   quantise: "Networks in fewer bits: functions from a network and data to a network of coarser numbers.",

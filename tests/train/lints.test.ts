@@ -38,7 +38,7 @@ test("a projection says how much of the gradient it has changed", () => {
 });
 
 test("distillation that is switched off is found out, though it is part of a method's own loss", () => {
-  expect(lints(run(spec(over, [hpcr({ capacity: 6, distilled: 0 })])).events)).toEqual([
+  expect(lints(run(spec(over, [hpcr({ capacity: 6, proxies: 0, structure: 0 })])).events)).toEqual([
     expect.stringContaining("hpcr: its term has been exactly zero since experience 1"),
   ]);
 });

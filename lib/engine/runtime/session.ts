@@ -1,6 +1,8 @@
 /** ONNX Runtime, driven synchronously through the binding that onnxruntime-node ships. */
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { type ElementType, type GraphSpec, type HostArray, onnxBytes } from "../onnx/writer.ts";
+import { native as found } from "./native.ts";
 
 /** A tensor as the binding takes and gives it. */
 export interface OrtTensor {
@@ -46,7 +48,7 @@ export function runtime(): Runtime | Error {
       const common = require("onnxruntime-common") as { Tensor: Runtime["Tensor"]; env: { logLevel?: string } };
       common.env.logLevel = "fatal"; // errors are thrown, and need not be printed as well
       // The package's own entry only runs sessions asynchronously; its binding is what it wraps.
-      const ort = require("onnxruntime-node/dist/binding.js") as Pick<Runtime, "binding"> & { initOrt(): void };
+      const ort = require(join(found().folder, "dist", "binding.js")) as Pick<Runtime, "binding"> & { initOrt(): void };
       ort.initOrt();
       loaded = { binding: ort.binding, Tensor: common.Tensor };
     } catch (error) {
@@ -57,9 +59,9 @@ export function runtime(): Runtime | Error {
 }
 
 function need(): Runtime {
-  const found = runtime();
-  if (found instanceof Error) throw new Error(`engine: onnxruntime-node is required, got ${found.message}`);
-  return found;
+  const runs = runtime();
+  if (runs instanceof Error) throw new Error(`engine: ONNX Runtime is required, got ${runs.message}`);
+  return runs;
 }
 
 export const ortTensor = (type: ElementType, data: HostArray, dims: readonly number[]): OrtTensor =>

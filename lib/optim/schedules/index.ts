@@ -2,4 +2,3 @@
 // Written by `npm run gen`.
 export * from "./constant.ts";
 export * from "./cosine.ts";
-export * from "./plateau.ts";

@@ -1,15 +1,15 @@
 /** What makes a result reusable: the experiment, the seed, the code, the data and the kind of device it came from. */
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { arch, cpus, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Json } from "../../data/dataset.ts";
+import { native } from "../../engine/runtime/native.ts";
 import * as backbones from "../../models/backbones/index.ts";
 import * as layers from "../../models/layers/index.ts";
 import type { ModelSpec } from "../../models/model.ts";
-import * as batchings from "../../optim/batching/index.ts";
 import * as optimizers from "../../optim/optimizers/index.ts";
 import * as schedules from "../../optim/schedules/index.ts";
 import * as strategies from "../../strategies/index.ts";
@@ -63,10 +63,13 @@ export function codeVersion(): string {
   if (version !== undefined) return version;
   const lib = fileURLToPath(new URL("../../", import.meta.url));
   const hash = createHash("sha256");
-  for (const folder of makers) {
-    const files = readdirSync(join(lib, folder), { recursive: true })
+  const isCode = (name: string): boolean => /(?<!\.d)\.(ts|js)$/.test(name);
+  // The published library is one bundle, which lies beside the folders.
+  const places = existsSync(join(lib, "index.js")) ? ["."] : makers;
+  for (const folder of places) {
+    const files = readdirSync(join(lib, folder), { recursive: folder !== "." })
       .map(String)
-      .filter((name) => /(?<!\.d)\.(ts|js)$/.test(name));
+      .filter(isCode);
     for (const name of files.sort()) hash.update(name).update(readFileSync(join(lib, folder, name)));
   }
   for (const [name, number] of Object.entries(libraries())) hash.update(`${name}@${number}`);
@@ -75,27 +78,30 @@ export function codeVersion(): string {
 }
 
 function libraries(): Record<string, string> {
-  const load = createRequire(import.meta.url);
-  const versions = ["onnxruntime-node", "@tensorflow/tfjs-core"].map((name) => {
+  const known = (read: () => string): string => {
     try {
-      return [name, (load(`${name}/package.json`) as { version: string }).version];
+      return read();
     } catch {
-      return [name, "unknown"];
+      return "unknown";
     }
-  });
-  return Object.fromEntries(versions);
+  };
+  const tensors = "@tensorflow/tfjs-core";
+  const load = createRequire(import.meta.url);
+  return {
+    "onnxruntime-node": known(() => native().version),
+    [tensors]: known(() => (load(`${tensors}/package.json`) as { version: string }).version),
+  };
 }
 
 /**
- * The text of the strategies, optimizers, schedules and parts of plans that are not the library's own, so that one that was edited under its old name
+ * The text of the strategies, optimizers and schedules that are not the library's own, so that one that was edited under its old name
  * has other keys. What their functions close over is not seen: a value that matters belongs into the options.
  */
-function ownText({ strategies: chosen, optimizer, schedule, batching = [] }: RunSpec): string[] {
+function ownText({ strategies: chosen, optimizer, schedule }: RunSpec): string[] {
   const parts: readonly (readonly [object, unknown, { readonly spec: { name: string; options: Json } }])[] = [
     ...chosen.map((s) => [strategies, s.hooks, s] as const),
     [optimizers, optimizer, optimizer],
     [schedules, schedule, schedule],
-    ...batching.map((part) => [batchings, part.plan, part] as const),
   ];
   return parts.flatMap(([library, functions, { spec }]) => {
     const text = textOf(functions);
@@ -128,8 +134,8 @@ function madeBy(library: object, { name, options }: { name: string; options: Jso
   const make = (library as Record<string, unknown>)[name];
   if (typeof make !== "function") return undefined;
   try {
-    const made = make(options) as { hooks?: unknown; plan?: unknown };
-    return made.hooks ?? made.plan ?? made;
+    const made = make(options) as { hooks?: unknown };
+    return made.hooks ?? made;
   } catch {
     return undefined;
   }
@@ -138,11 +144,7 @@ function madeBy(library: object, { name, options }: { name: string; options: Jso
 function textOf(functions: unknown): string {
   if (functions === undefined) return "";
   return Object.entries(functions as object)
-    .map(([name, value]) =>
-      name === "listens" && value !== undefined
-        ? textOf(value)
-        : `${name}: ${typeof value === "function" ? Function.prototype.toString.call(value) : ""}`,
-    )
+    .map(([name, value]) => `${name}: ${typeof value === "function" ? Function.prototype.toString.call(value) : ""}`)
     .join("\n");
 }
 

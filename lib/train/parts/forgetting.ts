@@ -26,8 +26,13 @@ export function forgetful(stream: Stream, columns: ReadonlySet<number>): Stream 
   };
 }
 
+/** The rows whose labels pass. */
+export function rowsWhere(of: Examples, wanted: (label: number) => boolean): Uint32Array {
+  return Uint32Array.from([...of.labels.keys()].filter((i) => wanted(of.labels[i]!)));
+}
+
 /** The examples whose labels pass. */
 export function rows(of: Examples, wanted: (label: number) => boolean): Examples {
-  const at = Uint32Array.from([...of.labels.keys()].filter((i) => wanted(of.labels[i]!)));
+  const at = rowsWhere(of, wanted);
   return at.length === of.length ? of : select(of, at);
 }

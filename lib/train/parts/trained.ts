@@ -1,67 +1,74 @@
 /** The part of the weights that is trained: only it has gradients and optimizer state, and all else stays bit for bit. */
-import {
-  disposeTree,
-  leaves,
-  paths,
-  type Tree,
-  tf,
-  unflatten,
-  type ValueAndGrad,
-  valueAndGrad,
-} from "../../engine/index.ts";
+import { disposeTree, leaves, paths, type Tree, tf, unflatten, valueAndGrad } from "../../engine/index.ts";
 import type { Network, Weights } from "../../models/network.ts";
 import type { Optimizer } from "../../optim/optimizer.ts";
+import { type Flat, seenOf, subset, withSubset } from "../../optim/parts/subset.ts";
+import type { Strategy } from "../../strategies/strategy.ts";
 
 type Frozen = Network["frozen"];
 
-/** Tensors by their paths in the weights. */
-type Flat = { readonly [path: string]: tf.Tensor };
+/** The paths that are trained. */
+const trainedBy =
+  (frozen: Frozen) =>
+  (path: string): boolean =>
+    frozen === null || !frozen(path);
 
-/** The trained tensors of a tree like the weights', by path. */
-function trainedOf(tree: Weights, frozen: NonNullable<Frozen>): Flat {
-  return Object.fromEntries(paths(tree as Tree).filter(([path]) => !frozen(path)));
+/** A tree like the weights' with other tensors where it is trained, and elsewhere what `other` makes of the one there. */
+function whole(weights: Weights, trained: Flat, other: (leaf: tf.Tensor) => tf.Tensor): Weights {
+  return withSubset(weights as Tree, trained, other) as unknown as Weights;
 }
 
-/** A tree like the weights' with other tensors where it is trained, and elsewhere what `still` makes of the one there. */
-function whole(tree: Weights, trained: Flat, still: (leaf: tf.Tensor) => tf.Tensor): Weights {
-  return unflatten(
-    tree,
-    paths(tree as Tree).map(([path, leaf]) => trained[path] ?? still(leaf)),
-  ) as Weights;
-}
-
-/** `valueAndGrad` for the trained part of the weights; the gradients of the others are zeros that nothing computes. */
+/**
+ * `valueAndGrad` for the trained part of the weights; the gradients of the others are zeros that nothing computes. Further tensors may be
+ * given whose gradients are wanted too.
+ */
 export function trainedGrad<A extends Tree | undefined = undefined>(
-  fn: (weights: Weights) => tf.Scalar | tf.Tensor | readonly [tf.Scalar | tf.Tensor, A],
+  fn: (weights: Weights, more: Flat) => tf.Scalar | tf.Tensor | readonly [tf.Scalar | tf.Tensor, A],
   weights: Weights,
   frozen: Frozen,
-): ValueAndGrad<Weights, A> {
-  if (frozen === null) return valueAndGrad(fn, weights);
-  const { value, aux, grads } = valueAndGrad(
-    (trained: Flat) => fn(whole(weights, trained, (leaf) => leaf)),
-    trainedOf(weights, frozen),
+  more: Flat = {},
+): { readonly aux: A; readonly grads: Weights; readonly more: Flat } {
+  if (frozen === null && Object.keys(more).length === 0) {
+    const { aux, grads } = valueAndGrad((at: Weights) => fn(at, {}), weights);
+    return { aux, grads, more: {} };
+  }
+  const trained = subset(weights as Tree, trainedBy(frozen));
+  const { aux, grads } = valueAndGrad(
+    (at: { readonly trained: Flat; readonly more: Flat }) =>
+      fn(
+        whole(weights, at.trained, (leaf) => leaf),
+        at.more,
+      ),
+    { trained, more },
   );
-  return { value, aux, grads: whole(weights, grads, (leaf) => tf.zerosLike(leaf)) };
+  return { aux, grads: whole(weights, grads.trained, (leaf) => tf.zerosLike(leaf)), more: grads.more };
 }
 
-/** An optimizer of the weights that knows of the trained part alone. */
-export function ofTrained(optimizer: Optimizer, frozen: Frozen): Optimizer {
-  if (frozen === null) return optimizer;
-  const part = (tree: Tree): Flat => trainedOf(tree as Weights, frozen);
+/** An optimizer for the weights of one network, which knows of their trained part alone. */
+export function fitted(optimizer: Optimizer, { frozen, kindOf }: Network): Optimizer {
+  const own = optimizer.over?.(kindOf) ?? optimizer;
+  if (frozen === null) return own;
+  const keep = trainedBy(frozen);
   return {
-    ...optimizer,
+    ...own,
     init(params) {
-      const trained = part(params);
-      if (Object.keys(trained).length > 0) return optimizer.init(trained);
+      const trained = subset(params, keep);
+      if (Object.keys(trained).length > 0) return own.init(trained);
       throw new RangeError(
         "freeze: at least one parameter that is trained is required, got none; leave the head to train",
       );
     },
-    update(grads, state, params, rate) {
-      const [updates, next] = optimizer.update(part(grads), state, part(params), rate);
-      return [whole(params as Weights, updates as Flat, (leaf) => tf.zerosLike(leaf)) as Tree, next];
+    update(grads, state, params, rate, seen) {
+      const ofTrained = seenOf(seen, params, keep);
+      const [updates, next] = own.update(subset(grads, keep), state, subset(params, keep), rate, ofTrained);
+      return [withSubset(params, updates as Flat, (leaf) => tf.zerosLike(leaf)), next];
     },
   };
+}
+
+/** Whether a step is to know the task of each row. */
+export function tellsTask(strategies: readonly Strategy[], { sees }: Optimizer): boolean {
+  return sees?.includes("task") === true || strategies.some(({ hooks }) => hooks.forward !== undefined);
 }
 
 /** Weights with the frozen tensors of others in their place; *traced*. */

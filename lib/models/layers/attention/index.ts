@@ -1,4 +1,7 @@
 /** Layers in which places of a sequence look at each other, and what puts a sequence into them. */
 // Written by `npm run gen`.
+export * from "./class-token.ts";
 export * from "./embedding.ts";
+export * from "./patches.ts";
+export * from "./positions.ts";
 export * from "./transformer.ts";

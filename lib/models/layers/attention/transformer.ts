@@ -1,7 +1,9 @@
 import { nn, tf } from "../../../engine/index.ts";
 import { requireCount, sameLayer } from "../../layer.ts";
 import type { Params } from "../../model.ts";
+import { type GeluForm, requireGelu } from "../../parts/options.ts";
 import { normParams, product, productParams } from "../../parts/product.ts";
+import { dropout } from "../basic/dropout.ts";
 
 /** Options of `transformer`. */
 export interface TransformerOptions {
@@ -9,12 +11,21 @@ export interface TransformerOptions {
   readonly widen?: number;
   /** Whether a place sees those before it and itself alone, as predicting the next token needs. Default true. */
   readonly causal?: boolean;
+  /** Whether what enters attention and the dense layers is normalised, or what leaves their sums. Default "before". */
+  readonly norm?: "before" | "after";
+  /** The form of the Gaussian error linear unit. Default "tanh". */
+  readonly gelu?: GeluForm;
+  /** Added to the variance where it is normalised. Default 1e-5. */
+  readonly epsilon?: number;
+  /** Share of numbers set to 0 in training at the end of attention and of the dense layers. Default 0. */
+  readonly dropout?: number;
 }
 
 /**
  * One block of a transformer: attention of `heads` heads and two dense layers, each normalised before and added to what came in.
  *
- * `x + A(norm(x))`, then `x + W₂ gelu(W₁ norm(x))`. Vaswani et al. 2017, section 3; normalised before as in GPT-2 (Radford et al. 2019).
+ * `x + A(norm(x))`, then `x + W₂ gelu(W₁ norm(x))`; with `norm: "after"` it is `norm(x + A(x))`, then `norm(x + W₂ gelu(W₁ x))`. Vaswani et
+ * al. 2017, section 3; normalised before as in GPT-2 (Radford et al. 2019).
  *
  * @example
  * ```ts
@@ -24,11 +35,32 @@ export interface TransformerOptions {
  */
 export const transformer = sameLayer(
   "transformer",
-  (heads: number, { widen = 4, causal = true }: TransformerOptions = {}) => {
+  (
+    heads: number,
+    {
+      widen = 4,
+      causal = true,
+      norm: place = "before",
+      gelu = "tanh",
+      epsilon = 1e-5,
+      dropout: share = 0,
+    }: TransformerOptions = {},
+  ) => {
     requireCount("transformer", "heads", heads);
     requireCount("transformer", "widen", widen);
+    if (place !== "before" && place !== "after")
+      throw new RangeError(`transformer: norm "before" or "after" is required, got ${JSON.stringify(place)}`);
+    requireGelu("transformer", gelu);
+    const drop = dropout(share);
+    // what is not used does not stand in records: they are those of before
+    const rarer = {
+      ...(place !== "before" && { norm: place }),
+      ...(gelu !== "tanh" && { gelu }),
+      ...(epsilon !== 1e-5 && { epsilon }),
+      ...(share !== 0 && { dropout: share }),
+    };
     return {
-      options: { heads, widen, causal },
+      options: { heads, widen, causal, ...rarer },
       shape(input) {
         if (input.length !== 2 || input[1]! % heads !== 0)
           throw new RangeError(
@@ -51,17 +83,26 @@ export const transformer = sameLayer(
         const [n, length, units] = x.shape as [number, number, number];
         const norm = (of: tf.Tensor, part: string): tf.Tensor => {
           const { scale, shift } = params[part] as { readonly scale: tf.Tensor; readonly shift: tf.Tensor };
-          return nn.layerNormalise(of, scale, shift);
+          return nn.layerNormalise(of, scale, shift, epsilon);
         };
         const split = (of: tf.Tensor): tf.Tensor =>
           tf.transpose(tf.reshape(of, [n, length, heads, units / heads]), [0, 2, 1, 3]);
-        const first = norm(x, "before");
-        const [query, key, value] = ["query", "key", "value"].map((part) => split(product(first, params, part, mode)));
-        const seen = nn.attention(query!, key!, value!, causal ? before(length) : undefined);
-        const joined = tf.reshape(tf.transpose(seen, [0, 2, 1, 3]), [n, length, units]);
-        const attended = tf.add(x, product(joined, params, "out", mode));
-        const inner = nn.gelu(product(norm(attended, "between"), params, "up", mode));
-        return tf.add(attended, product(inner, params, "down", mode));
+        const attention = (of: tf.Tensor): tf.Tensor => {
+          const [query, key, value] = ["query", "key", "value"].map((part) => split(product(of, params, part, mode)));
+          const seen = nn.attention(query!, key!, value!, causal ? before(length) : undefined);
+          const joined = tf.reshape(tf.transpose(seen, [0, 2, 1, 3]), [n, length, units]);
+          return drop.apply(product(joined, params, "out", mode), {}, mode.at("attention"));
+        };
+        const dense = (of: tf.Tensor): tf.Tensor => {
+          const inner = nn.gelu(product(of, params, "up", mode), gelu);
+          return drop.apply(product(inner, params, "down", mode), {}, mode.at("dense"));
+        };
+        if (place === "after") {
+          const attended = norm(tf.add(x, attention(x)), "before");
+          return norm(tf.add(attended, dense(attended)), "between");
+        }
+        const attended = tf.add(x, attention(norm(x, "before")));
+        return tf.add(attended, dense(norm(attended, "between")));
       },
     };
   },

@@ -2,7 +2,15 @@
 // Written by `npm run gen`.
 export * from "./dense.ts";
 export * from "./dropout.ts";
+export * from "./first.ts";
 export * from "./flatten.ts";
+export * from "./gelu.ts";
 export * from "./last.ts";
+export * from "./leaky-relu.ts";
+export * from "./permute.ts";
 export * from "./relu.ts";
+export * from "./reshape.ts";
+export * from "./sigmoid.ts";
+export * from "./silu.ts";
+export * from "./softmax.ts";
 export * from "./tanh.ts";

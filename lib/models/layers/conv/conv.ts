@@ -1,4 +1,4 @@
-import { tf, tfLayers } from "../../../engine/index.ts";
+import { nn, tf, tfLayers } from "../../../engine/index.ts";
 import { drawBias, drawWeights, type Initial } from "../../initial.ts";
 import { layer, put, requireCount } from "../../layer.ts";
 import type { Params } from "../../model.ts";
@@ -13,6 +13,10 @@ export interface ConvOptions {
   readonly bias?: boolean;
   /** How weights begin. Default "torch". */
   readonly initial?: Initial;
+  /** Step between the pixels of a window. Default 1: they are neighbours. */
+  readonly dilation?: number;
+  /** Into how many groups channels and filters are divided, each group by itself. Default 1. */
+  readonly groups?: number;
 }
 
 /**
@@ -29,39 +33,81 @@ export interface ConvOptions {
 export const conv = layer(
   "conv",
   { accepts: ["image"], gives: "image" },
-  (filters: number, window: number, { stride = 1, pad = "same", bias = true, initial = "torch" }: ConvOptions = {}) => {
-    requireCount("conv", "filters", filters);
-    requireCount("conv", "window", window);
-    requireCount("conv", "stride", stride);
+  (
+    filters: number,
+    window: number,
+    { stride = 1, pad = "same", bias = true, initial = "torch", dilation = 1, groups = 1 }: ConvOptions = {},
+  ) => {
+    for (const [name, value] of Object.entries({ filters, window, stride, dilation, groups }))
+      requireCount("conv", name, value);
+    if (stride > 1 && dilation > 1)
+      throw new RangeError(`conv: a stride or a dilation of 1 is required, got ${stride} and ${dilation}`);
+    if (filters % groups !== 0)
+      throw new RangeError(`conv: filters that ${groups} groups divide are required, got ${filters}`);
+    const extent = (window - 1) * dilation + 1;
     const size = (n: number): number =>
-      pad === "same" ? Math.ceil(n / stride) : Math.floor((n - window) / stride) + 1;
+      pad === "same" ? Math.ceil(n / stride) : Math.floor((n - extent) / stride) + 1;
+    // what is not used does not stand in records: they are those of before
+    const rarer = { ...(dilation > 1 && { dilation }), ...(groups > 1 && { groups }) };
     return {
-      options: { filters, window, stride, pad, bias, initial },
+      options: { filters, window, stride, pad, bias, initial, ...rarer },
       shape(input) {
-        const [height, width] = input;
+        const [height, width, channels] = input;
         if (input.length !== 3)
           throw new RangeError(`conv: an image [height, width, channels] is required, got shape [${input}]`);
         if (size(height!) < 1 || size(width!) < 1) {
           throw new RangeError(
-            `conv: an image of at least ${window}×${window} is required, got ${height}×${width}; use pad "same" or a smaller window`,
+            `conv: an image of at least ${extent}×${extent} is required, got ${height}×${width}; use pad "same" or a smaller window`,
           );
         }
+        if (channels! % groups !== 0)
+          throw new RangeError(`conv: channels that ${groups} groups divide are required, got ${channels}`);
         return [size(height!), size(width!), filters];
       },
       init(rng, [, , channels]): Params {
-        const fanIn = window * window * channels!;
-        const shape = [window, window, channels!, filters];
-        const kernel = drawWeights(initial, rng.at("kernel"), shape, fanIn, window * window * filters);
+        const fanIn = (window * window * channels!) / groups;
+        const shape = [window, window, channels! / groups, filters];
+        const kernel = drawWeights(initial, rng.at("kernel"), shape, fanIn, (window * window * filters) / groups);
         return bias ? { kernel, bias: drawBias(initial, rng.at("bias"), filters, fanIn) } : { kernel };
       },
       apply(x, params, mode) {
-        const y = tf.conv2d(x as tf.Tensor4D, params.kernel as tf.Tensor4D, stride, pad);
+        const through = (x: tf.Tensor, kernel: tf.Tensor): tf.Tensor =>
+          dilation > 1
+            ? nn.convolve(x, kernel, { dilation, pad })
+            : tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, stride, pad);
+        const y = byGroups(x, params.kernel as tf.Tensor, groups, through);
         return mode.tapped(x, bias ? tf.add(y, params.bias as tf.Tensor) : y);
       },
       counterpart(x, name, { kernel, bias: added }) {
-        const options = { filters, kernelSize: window, strides: stride, padding: pad, useBias: bias };
+        if (groups > 1)
+          throw new TypeError(
+            "layersModel: layers that tf.layers has too are required, got conv with groups; save the network as ONNX",
+          );
+        const options = {
+          filters,
+          kernelSize: window,
+          strides: stride,
+          padding: pad,
+          useBias: bias,
+          dilationRate: dilation,
+        };
         return put(tfLayers.layers.conv2d({ name, ...options, kernelInitializer: "zeros" }), x, [kernel, added]);
       },
     };
   },
 );
+
+/** Each group of channels with its filters by itself, side by side. */
+function byGroups(
+  x: tf.Tensor,
+  kernel: tf.Tensor,
+  groups: number,
+  through: (x: tf.Tensor, kernel: tf.Tensor) => tf.Tensor,
+): tf.Tensor {
+  if (groups === 1) return through(x, kernel);
+  const [images, kernels] = [tf.split(x, groups, 3), tf.split(kernel, groups, 3)];
+  return tf.concat(
+    images.map((image, i) => through(image, kernels[i]!)),
+    3,
+  );
+}

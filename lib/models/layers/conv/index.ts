@@ -1,4 +1,7 @@
 /** Layers of images: convolution and pooling. */
 // Written by `npm run gen`.
 export * from "./conv.ts";
+export * from "./depthwise-conv.ts";
+export * from "./global-pool.ts";
 export * from "./pool.ts";
+export * from "./upsample.ts";

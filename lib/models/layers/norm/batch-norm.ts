@@ -1,5 +1,6 @@
 import { nn, tf, tfLayers } from "../../../engine/index.ts";
 import { put, sameLayer } from "../../layer.ts";
+import type { Mode } from "../../model.ts";
 
 /** Options of `batchNorm`. */
 export interface BatchNormOptions {
@@ -27,6 +28,7 @@ export const batchNorm = sameLayer("batchNorm", ({ momentum = 0.1, epsilon = 1e-
   statistics: (input) => ({ mean: tf.zeros([input.at(-1)!]), variance: tf.ones([input.at(-1)!]) }),
   apply(x, params, mode) {
     const [scale, shift] = [params.scale as tf.Tensor, params.shift as tf.Tensor];
+    if (!mode.training && mode.share !== undefined) return mixed(x, scale, shift, epsilon, mode.share, mode);
     if (!mode.training) {
       const inverse = tf.mul(tf.rsqrt(tf.add(mode.read("variance"), epsilon)), scale);
       return tf.add(tf.mul(tf.sub(x, mode.read("mean")), inverse), shift);
@@ -47,3 +49,23 @@ export const batchNorm = sameLayer("batchNorm", ({ momentum = 0.1, epsilon = 1e-
       variance,
     ]),
 }));
+
+/** Normalises by a mean of the running statistics and the batch's own, the biased variance, and writes it. */
+function mixed(
+  x: tf.Tensor,
+  scale: tf.Tensor,
+  shift: tf.Tensor,
+  epsilon: number,
+  share: number,
+  mode: Mode,
+): tf.Tensor {
+  const axes = x.shape.slice(0, -1).map((_, axis) => axis);
+  const own = tf.mean(x, axes);
+  const spread = tf.mean(tf.square(tf.sub(x, own)), axes);
+  const blend = (name: string, now: tf.Tensor): tf.Tensor =>
+    share === 1 ? now : tf.add(tf.mul(mode.read(name), 1 - share), tf.mul(now, share));
+  const [mean, variance] = [blend("mean", own), blend("variance", spread)];
+  mode.write("mean", mean);
+  mode.write("variance", variance);
+  return tf.add(tf.mul(tf.sub(x, mean), tf.mul(tf.rsqrt(tf.add(variance, epsilon)), scale)), shift);
+}

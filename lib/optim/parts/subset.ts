@@ -1,0 +1,43 @@
+/** Some of the parameters of a tree, by their paths. */
+import { paths, type Tree, type tf, unflatten } from "../../engine/index.ts";
+import { kindOf as byName, type Parameter } from "../../models/parameters.ts";
+import type { KindOf, Seen } from "../optimizer.ts";
+
+/** Tensors by their paths; itself a tree, with the same paths. */
+export type Flat = { readonly [path: string]: tf.Tensor };
+
+/** The tensors of a tree whose paths are to be kept. */
+export function subset(tree: Tree, keep: (path: string) => boolean): Flat {
+  return Object.fromEntries(paths(tree).filter(([path]) => keep(path)));
+}
+
+/** A tree with other tensors at some paths, and elsewhere what `other` makes of the one there. */
+export function withSubset(tree: Tree, flat: Flat, other: (leaf: tf.Tensor, path: string) => tf.Tensor): Tree {
+  const next = paths(tree).map(([path, leaf]) => flat[path] ?? other(leaf, path));
+  return unflatten<unknown, tf.Tensor>(tree, next) as Tree;
+}
+
+/** What a step shows, for an optimizer of some of the parameters: the gradient at others is asked for in their tree. */
+export function seenOf(seen: Seen | undefined, params: Tree, keep: (path: string) => boolean): Seen | undefined {
+  return (
+    seen && {
+      ...seen,
+      gradient: (some) =>
+        subset(
+          seen.gradient(
+            withSubset(
+              params,
+              subset(some, () => true),
+              (leaf) => leaf,
+            ),
+          ),
+          keep,
+        ),
+    }
+  );
+}
+
+/** The parameters of a tree as filters see them. */
+export function parametersOf(tree: Tree, kindOf: KindOf = (path) => byName({}, path)): readonly Parameter[] {
+  return paths(tree).map(([path, { shape }]) => ({ path, kind: kindOf(path), shape }));
+}

@@ -1,0 +1,6 @@
+/** Parts of chains: what changes the direction of a step before the rate. */
+// Written by `npm run gen`.
+export * from "./clip.ts";
+export * from "./scale.ts";
+export * from "./trust-ratio.ts";
+export * from "./weight-decay.ts";

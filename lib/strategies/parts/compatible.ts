@@ -1,0 +1,48 @@
+/** Which strategies can be used together, and on which streams. */
+import type { Stream } from "../../streams/stream.ts";
+import type { Strategy } from "../strategy.ts";
+
+/** Hooks of which a run can have only one. */
+const single = ["data", "learn", "forward", "taskLoss", "predict", "adapt"] as const;
+
+/** Throws when strategies cannot be used together, or when the stream does not tell what one needs. */
+export function requireCompatible(strategies: readonly Strategy[], stream: Stream): void {
+  for (const { spec, needs } of strategies) {
+    for (const fact of needs) {
+      if (!stream.facts.includes(fact)) {
+        throw new TypeError(
+          `${spec.name}: a stream that tells "${fact}" is required, got one that tells ${stream.facts.join(", ") || "nothing"}`,
+        );
+      }
+    }
+  }
+  const unfit = strategies.find((s) => stream.target === "tokens" && s.hooks.tokens !== true);
+  if (unfit !== undefined)
+    throw new TypeError(
+      `${unfit.spec.name}: a stream that asks for one class is required, got one that asks for "tokens"; leave the strategy out, or use one that looks at weights alone, as si()`,
+    );
+  const names = strategies.map((s) => s.spec.name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new TypeError(`by: each strategy may be given once, got ${twice} twice`);
+  for (const hook of single) {
+    const having = strategies.filter((s) => s.hooks[hook] !== undefined).map((s) => s.spec.name);
+    if (having.length > 1)
+      throw new TypeError(
+        `by: ${having.join(" and ")} cannot be combined, each replaces the same thing (${hook}); keep one`,
+      );
+  }
+  const roles = { importance: "a penalty on weights by their importance", projection: "a projection of the gradient" };
+  for (const [role, what] of Object.entries(roles)) {
+    const having = strategies.filter((s) => s.hooks.role === role).map((s) => s.spec.name);
+    if (having.length > 1)
+      throw new TypeError(`by: ${having.join(" and ")} cannot be combined, each is ${what}; keep one`);
+  }
+  const [clipping, projecting] = [
+    strategies.find((s) => s.hooks.clips === true),
+    strategies.find((s) => s.hooks.role === "projection"),
+  ];
+  if (clipping !== undefined && projecting !== undefined)
+    throw new TypeError(
+      `by: ${clipping.spec.name} and ${projecting.spec.name} cannot be combined, a gradient that is cut no longer has the direction it was projected to; leave one out, or set no clip`,
+    );
+}
