@@ -1,5 +1,6 @@
 /** What learns: a pure function over a tree of tensors, from a batch of examples to features. */
 // Written by `npm run gen`.
+export * from "./adapters/index.ts";
 export * from "./backbone.ts";
 export * from "./backbones/index.ts";
 export * from "./composite.ts";
@@ -13,6 +14,7 @@ export * from "./join-inputs.ts";
 export * from "./layer.ts";
 export * as layers from "./layers/index.ts";
 export * from "./layers-model.ts";
+export * from "./merged.ts";
 export * from "./model.ts";
 export * from "./net.ts";
 export * from "./network.ts";

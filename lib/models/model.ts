@@ -1,6 +1,7 @@
 /** What learns: a pure function over a tree of tensors, from a batch of examples to features. */
 import type { Json, Kind, Shape } from "../data/dataset.ts";
 import type { Rng, tf, tfLayers } from "../engine/index.ts";
+import type { Adapter, AdapterSpec } from "./adapters/adapter.ts";
 import type { Filter } from "./filter.ts";
 import type { HeadLayer } from "./heads/linear.ts";
 import type { Layer } from "./layer.ts";
@@ -33,6 +34,8 @@ export interface Mode {
   at(part: string): Mode;
   /** What a layer with weights gives: `output`, or what a strategy that taps the layer makes of it. */
   tapped(input: tf.Tensor, output: tf.Tensor): tf.Tensor;
+  /** What a layer of a chain gives: what `run` makes of what came in, or what an adapter makes of the two. */
+  around(x: tf.Tensor, run: (x: tf.Tensor) => tf.Tensor): tf.Tensor;
   /** Whether a strategy taps the layers: those that would hide their products in a loop write them out. */
   readonly isTapped: boolean;
 }
@@ -79,8 +82,11 @@ export interface Start {
   readonly classes: readonly string[];
 }
 
-/** One word on what is trained: these are not, or only these are; `still` says that frozen layers do not write running statistics either. */
-export type ModelChange = { readonly freeze: Json; readonly still?: boolean } | { readonly trainOnly: Json };
+/** One word on what is trained: these are not, or only these are, or an adapter is; `still` says that frozen layers do not write running statistics either. */
+export type ModelChange =
+  | { readonly freeze: Json; readonly still?: boolean }
+  | { readonly trainOnly: Json }
+  | { readonly adapt: AdapterSpec };
 
 /** Options of `freeze`. */
 export interface FreezeOptions {
@@ -120,6 +126,10 @@ export interface ModelParts<K extends Kind = Kind> {
   readonly start?: () => Start;
   /** The kind of the parameter at a path in the model's tree, where its layers declare one; by default its name says it. */
   kindOf?(path: readonly string[]): ParameterKind | undefined;
+  /** Of a model with adapters: these, with the names of their tensors, in the order in which they were put on. */
+  readonly adapters?: readonly { readonly name: string; readonly adapter: Adapter }[];
+  /** Of a model with adapters: the model without them, and weights with which it gives the same. Throws where an adapter cannot be merged. */
+  unadapted?(params: Params): { readonly model: ModelParts; readonly params: Params };
   toJSON(): ModelSpec;
 }
 
@@ -129,6 +139,8 @@ export interface Model<K extends Kind = Kind> extends ModelParts<K> {
   freeze(filter: Filter, options?: FreezeOptions): Model<K>;
   /** The same model in which only the parameters that a filter selects are trained, and the head. */
   trainOnly(filter: Filter): Model<K>;
+  /** The same model with an adapter on some of its layers; its own parameters are frozen unless the adapter says otherwise. */
+  adapt(adapter: Adapter): Model<K>;
 }
 
 /** The running statistics a run of the network wrote, in the tree of those it read. */
@@ -157,6 +169,7 @@ export function tape(training: boolean, rng: Rng | null, statistics: Params, tap
     at: (part) => at((node[part] ?? {}) as Params, `${path}${part}/`, rng === null ? null : rng.at(part)),
     tapped: (input, output) =>
       tap === undefined ? output : tap(["model", ...path.split("/").slice(0, -1)], input, output),
+    around: (x, run) => run(x),
     isTapped: tap !== undefined,
   });
   const collect = (node: Params, path: string): Params =>

@@ -33,6 +33,11 @@ const byName: Readonly<Record<string, ParameterKind>> = {
 /** Under a node of this name are the tensors that adapters bring, by adapter. */
 export const adaptersNode = "adapters";
 
+/** The name under which the tensors of a model's n-th adapter of a kind lie: "lora", "lora2", … */
+export function adapterName(name: string, time: number): string {
+  return time === 1 ? name : `${name}${time}`;
+}
+
 /**
  * The kind of a parameter of a model or of a network (`model/…`, `head/…`, `added/…`): what its layer declares, else what its name says.
  * This is the one place that knows.
@@ -40,8 +45,9 @@ export const adaptersNode = "adapters";
 export function kindOf(model: Pick<ModelParts, "kindOf">, path: string): ParameterKind {
   const [first, ...rest] = path.split("/");
   const own = first === "model" ? rest : [first!, ...rest];
-  const declared = first === "head" || first === "added" ? undefined : model.kindOf?.(own);
-  return declared ?? (own.includes(adaptersNode) ? "adapter" : (byName[own.at(-1)!] ?? "weight"));
+  const named = byName[own.at(-1)!];
+  if (own.includes(adaptersNode)) return named === "prompt" || named === "gate" ? named : "adapter";
+  return (first === "head" || first === "added" ? undefined : model.kindOf?.(own)) ?? named ?? "weight";
 }
 
 /**

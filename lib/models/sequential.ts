@@ -66,10 +66,10 @@ export function sequential<K extends Kind>(name: string, options: Json | undefin
     statistics: (input, remembered) =>
       each(input, remembered, (layer, shape, _, seen) => layer.statistics?.(shape, seen) ?? {}),
     apply(params: Params, x: tf.Tensor, mode: Mode, remembered = new Map()): tf.Tensor {
-      return stack.reduce(
-        (now, layer, i) => layer.apply(now, (params[names[i]!] ?? {}) as Params, mode.at(names[i]!), remembered),
-        x,
-      );
+      return stack.reduce((now, layer, i) => {
+        const [own, inner] = [(params[names[i]!] ?? {}) as Params, mode.at(names[i]!)];
+        return inner.around(now, (given) => layer.apply(given, own, inner, remembered));
+      }, x);
     },
     counterpart: (x, at, params, statistics, remembered = new Map()) =>
       stack.reduce((now, layer, i) => {

@@ -9,11 +9,11 @@ import { kindOf } from "../parameters.ts";
 export function stillAt<K extends Kind>(model: ModelParts<K>, filter: Filter): ModelParts<K> {
   return {
     ...model,
-    apply(params, x, mode) {
+    apply(params, x, mode, remembered) {
       const layers = paths(params as Tree)
         .filter(([path, { shape }]) => selects(filter, { path, kind: kindOf(model, path), shape }))
         .map(([path]) => path.slice(0, path.lastIndexOf("/")));
-      return model.apply(params, x, still(mode, "", new Set(layers)));
+      return model.apply(params, x, still(mode, "", new Set(layers)), remembered);
     },
   };
 }
@@ -24,6 +24,7 @@ function still(mode: Mode, path: string, layers: ReadonlySet<string>): Mode {
     ...mode,
     training: mode.training && !here,
     rng: here ? null : mode.rng,
+    share: here ? undefined : mode.share,
     write: here ? () => {} : mode.write,
     at: (part) => still(mode.at(part), path === "" ? part : `${path}/${part}`, layers),
   };

@@ -1,0 +1,46 @@
+import { needWhole } from "../../data/options.ts";
+import { tf } from "../../engine/index.ts";
+import { adapter } from "./adapter.ts";
+
+/**
+ * Trained vectors put before the sequence that comes into each of some layers, and taken away from what it gives: places of a sequence can look
+ * at them. Their kind is "prompt".
+ *
+ * By default before every transformer block of a chain, each with prompts of its own: the deep form of Jia et al. 2022, "Visual prompt tuning",
+ * arXiv:2203.12119, section 3.2. They are drawn uniformly in ±√(6 / (2 · width)).
+ *
+ * @throws RangeError, when a study is made, on a layer that does not take and give sequences of one width.
+ *
+ * @example
+ * ```ts
+ * import { net, parameters, prompt } from "thalweg";
+ * const model = net().embedding(26, 16).transformer(2).last().adapt(prompt({ length: 5 }));
+ * parameters(model, [8]).at(-1)?.shape; // [5, 16]
+ * ```
+ */
+export const prompt = adapter(
+  "prompt",
+  {
+    /** How many vectors. */
+    length: 10,
+  },
+  "*-transformer",
+  ({ length }) => {
+    needWhole("prompt", "length", length);
+    return {
+      init(rng, { path, input, output }) {
+        if (input.length !== 3 || String(input) !== String(output))
+          throw new RangeError(
+            `prompt: a layer that takes and gives a sequence of one width is required, got ${path} from [${input.slice(1)}] to [${output.slice(1)}]; name others with { on }`,
+          );
+        const bound = Math.sqrt(6 / (2 * input[2]!));
+        return { prompt: rng.uniforms([length, input[2]!], -bound, bound) };
+      },
+      around(own, x, run) {
+        const [n, places, width] = x.shape as [number, number, number];
+        const vectors = tf.tile(tf.expandDims(own.prompt as tf.Tensor, 0), [n, 1, 1]);
+        return tf.slice(run(tf.concat([vectors, x], 1)), [0, length, 0], [n, places, width]);
+      },
+    };
+  },
+);
