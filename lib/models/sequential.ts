@@ -16,9 +16,13 @@ import {
 import { located } from "./parts/located.ts";
 import { makeModel } from "./verbs.ts";
 
-/** A model of layers in a row, under a name of its own. */
-export function sequential<K extends Kind>(name: string, options: Json | undefined, stack: readonly Layer[]): Model<K> {
-  const names = stack.map((layer, i) => `${i + 1}-${layer.name}`);
+/** A model of layers in a row, under a name of its own. `names` are those of the layers' tensors in its tree. */
+export function sequential<K extends Kind>(
+  name: string,
+  options: Json | undefined,
+  stack: readonly Layer[],
+  names: readonly string[] = stack.map((layer, i) => `${i + 1}-${layer.name}`),
+): Model<K> {
   /** Visits each layer with the shape that comes to it and what is remembered there; gives the shape at the end. */
   function through(
     input: Shape,

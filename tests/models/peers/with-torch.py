@@ -175,7 +175,7 @@ class Unet(nn.Module):
             kept.append(x)
         for i in reversed(range(len(self.up))):
             x = self.up[i](F.pad(F.interpolate(x, scale_factor=2, mode="nearest"), (0, 1, 0, 1)))
-            x = both(self.join[i], torch.cat([kept[i], x], 1))
+            x = both(self.join[i], torch.cat([x, kept[i]], 1))
         return self.fc(x.permute(0, 2, 3, 1))
 
 

@@ -7,6 +7,8 @@ import { product } from "../../parts/product.ts";
 export interface EmbeddingOptions {
   /** Whether each place has a vector of its own that is added: layers that look at all places at once need it. Default true. */
   readonly positions?: boolean;
+  /** For how many places there are vectors: no sequence may be longer. Default: for as many as the sequences have. */
+  readonly context?: number;
 }
 
 /**
@@ -23,26 +25,33 @@ export interface EmbeddingOptions {
 export const embedding = layer(
   "embedding",
   { accepts: ["sequence"], gives: "sequence" },
-  (tokens: number, units: number, { positions = true }: EmbeddingOptions = {}) => {
+  (tokens: number, units: number, { positions = true, context }: EmbeddingOptions = {}) => {
     requireCount("embedding", "tokens", tokens);
     requireCount("embedding", "units", units);
+    if (context !== undefined) requireCount("embedding", "context", context);
     return {
-      options: { tokens, units, positions },
+      options: { tokens, units, positions, ...(context !== undefined && { context }) },
       kindOf: () => "embedding",
       shape(input) {
         if (input.length !== 1)
           throw new RangeError(`embedding: a sequence of tokens is required, got shape [${input}]; put it first`);
+        if (context !== undefined && input[0]! > context)
+          throw new RangeError(
+            `embedding: sequences of at most ${context} places are required, got ${input[0]}; widen the context`,
+          );
         return [input[0]!, units];
       },
       init: (rng, [length]) => ({
         tokens: { kernel: rng.at("kernel").normals([tokens, units], 0, 0.02) },
-        ...(positions && { places: { kernel: rng.at("places").normals([length!, units], 0, 0.02) } }),
+        ...(positions && { places: { kernel: rng.at("places").normals([context ?? length!, units], 0, 0.02) } }),
       }),
       apply(x, params, mode) {
         // a product with ones and zeros: its gradient is another, and no rows have to be added up one by one
         const chosen = tf.cast(tf.oneHot(tf.cast(x, "int32"), tokens), "float32");
         const given = product(chosen, params, "tokens", mode);
-        return positions ? tf.add(given, (params.places as { kernel: tf.Tensor }).kernel) : given;
+        if (!positions) return given;
+        const { kernel } = params.places as { readonly kernel: tf.Tensor };
+        return tf.add(given, context === undefined ? kernel : tf.slice(kernel, [0, 0], [x.shape[1]!, units]));
       },
       counterpart(x, name, params) {
         if (positions)

@@ -1,4 +1,5 @@
 import { nn, tf } from "../../../engine/index.ts";
+import { drawWeights } from "../../initial.ts";
 import { requireCount, sameLayer } from "../../layer.ts";
 import type { Params } from "../../model.ts";
 import { type GeluForm, requireGelu } from "../../parts/options.ts";
@@ -19,6 +20,8 @@ export interface TransformerOptions {
   readonly epsilon?: number;
   /** Share of numbers set to 0 in training at the end of attention and of the dense layers. Default 0. */
   readonly dropout?: number;
+  /** Whether queries, keys and values have biases. Default true. */
+  readonly bias?: boolean;
 }
 
 /**
@@ -44,10 +47,12 @@ export const transformer = sameLayer(
       gelu = "tanh",
       epsilon = 1e-5,
       dropout: share = 0,
+      bias = true,
     }: TransformerOptions = {},
   ) => {
     requireCount("transformer", "heads", heads);
-    requireCount("transformer", "widen", widen);
+    if (!(widen > 0 && Number.isFinite(widen)))
+      throw new RangeError(`transformer: a widen above 0 is required, got ${widen}`);
     if (place !== "before" && place !== "after")
       throw new RangeError(`transformer: norm "before" or "after" is required, got ${JSON.stringify(place)}`);
     requireGelu("transformer", gelu);
@@ -58,6 +63,7 @@ export const transformer = sameLayer(
       ...(gelu !== "tanh" && { gelu }),
       ...(epsilon !== 1e-5 && { epsilon }),
       ...(share !== 0 && { dropout: share }),
+      ...(!bias && { bias }),
     };
     return {
       options: { heads, widen, causal, ...rarer },
@@ -69,14 +75,20 @@ export const transformer = sameLayer(
         return input;
       },
       init(rng, [, units]): Params {
+        const inner = Math.round(widen * units!);
         const drawn = (part: string, inputs: number, outputs: number): Params =>
           productParams(rng.at(part), inputs, outputs);
+        const projection = (part: string): Params => {
+          if (bias) return drawn(part, units!, units!);
+          return { kernel: drawWeights("torch", rng.at(part).at("kernel"), [units!, units!], units!, units!) };
+        };
         return {
           before: normParams(units!),
-          ...Object.fromEntries(["query", "key", "value", "out"].map((part) => [part, drawn(part, units!, units!)])),
+          ...Object.fromEntries(["query", "key", "value"].map((part) => [part, projection(part)])),
+          out: drawn("out", units!, units!),
           between: normParams(units!),
-          up: drawn("up", units!, widen * units!),
-          down: drawn("down", widen * units!, units!),
+          up: drawn("up", units!, inner),
+          down: drawn("down", inner, units!),
         };
       },
       apply(x, params, mode) {

@@ -7,8 +7,8 @@ import type { Params } from "../../model.ts";
 export interface ConvOptions {
   /** Step between windows, in pixels. Default 1. */
   readonly stride?: number;
-  /** "same" pads with zeros so that a stride of 1 keeps the size; "valid" does not pad. Default "same". */
-  readonly pad?: "same" | "valid";
+  /** "same" pads with zeros so that a stride of 1 keeps the size; "valid" does not pad; a number pads each side by it. Default "same". */
+  readonly pad?: "same" | "valid" | number;
   /** Whether a bias is added. Default true. */
   readonly bias?: boolean;
   /** How weights begin. Default "torch". */
@@ -45,8 +45,10 @@ export const conv = layer(
     if (filters % groups !== 0)
       throw new RangeError(`conv: filters that ${groups} groups divide are required, got ${filters}`);
     const extent = (window - 1) * dilation + 1;
+    const isNumber = typeof pad === "number";
+    if (isNumber) requireCount("conv", "pad", pad, 0);
     const size = (n: number): number =>
-      pad === "same" ? Math.ceil(n / stride) : Math.floor((n - extent) / stride) + 1;
+      pad === "same" ? Math.ceil(n / stride) : Math.floor((n + (isNumber ? 2 * pad : 0) - extent) / stride) + 1;
     // what is not used does not stand in records: they are those of before
     const rarer = { ...(dilation > 1 && { dilation }), ...(groups > 1 && { groups }) };
     return {
@@ -73,8 +75,10 @@ export const conv = layer(
       apply(x, params, mode) {
         const through = (x: tf.Tensor, kernel: tf.Tensor): tf.Tensor =>
           dilation > 1
-            ? nn.convolve(x, kernel, { dilation, pad })
-            : tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, stride, pad);
+            ? nn.convolve(isNumber ? bordered(x, pad) : x, kernel, { dilation, pad: isNumber ? "valid" : pad })
+            : isNumber
+              ? tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, stride, pad, "NHWC", 1, "floor")
+              : tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, stride, pad);
         const y = byGroups(x, params.kernel as tf.Tensor, groups, through);
         return mode.tapped(x, bias ? tf.add(y, params.bias as tf.Tensor) : y);
       },
@@ -83,19 +87,31 @@ export const conv = layer(
           throw new TypeError(
             "layersModel: layers that tf.layers has too are required, got conv with groups; save the network as ONNX",
           );
+        const { conv2d, zeroPadding2d } = tfLayers.layers;
         const options = {
           filters,
           kernelSize: window,
           strides: stride,
-          padding: pad,
+          padding: isNumber ? "valid" : pad,
           useBias: bias,
           dilationRate: dilation,
-        };
-        return put(tfLayers.layers.conv2d({ name, ...options, kernelInitializer: "zeros" }), x, [kernel, added]);
+        } as const;
+        const image = isNumber && pad > 0 ? put(zeroPadding2d({ name: `${name}-pad`, padding: pad }), x) : x;
+        return put(conv2d({ name, ...options, kernelInitializer: "zeros" }), image, [kernel, added]);
       },
     };
   },
 );
+
+/** The image with zeros around it. */
+function bordered(x: tf.Tensor, by: number): tf.Tensor {
+  return tf.pad(x, [
+    [0, 0],
+    [by, by],
+    [by, by],
+    [0, 0],
+  ]);
+}
 
 /** Each group of channels with its filters by itself, side by side. */
 function byGroups(
