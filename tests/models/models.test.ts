@@ -1,16 +1,29 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
+  cct,
   cnn,
+  convNext,
   disposeTree,
+  gpt,
+  importOnnx,
   leaves,
+  loadNetwork,
   type Model,
   mlp,
   net,
   network,
   random,
+  resnet,
   resnet18,
+  saveNetwork,
   tape,
   tf,
+  trained,
+  unet,
   valueAndGrad,
+  vit,
   type Weights,
 } from "thalweg";
 import { describe, expect, expectTypeOf, test } from "vitest";
@@ -20,9 +33,18 @@ const backbones = (await members("models/backbones")).map(
   ({ name, exports }) => [name, exports[name] as () => Model] as const,
 );
 
+const shapes = [[16, 16, 1], [12], [12, 3]];
+const fits = (model: Model, shape: readonly number[]): boolean => {
+  try {
+    return model.features(shape).length > 0;
+  } catch {
+    return false;
+  }
+};
+
 describe.each(backbones)("the backbone %s", (name, make) => {
   const model = make();
-  const shape = model.accepts.includes("image") ? [16, 16, 1] : [12];
+  const shape = shapes.find((shape) => fits(model, shape))!;
 
   test("is named after its file and is plain JSON", () => {
     expect(model.spec.name).toBe(name);
@@ -51,6 +73,62 @@ describe.each(backbones)("the backbone %s", (name, make) => {
     const made = leaves(params).reduce((sum, t) => sum + t.size, 0);
     expect(model.summary(shape).reduce((sum, row) => sum + row.parameters, 0)).toBe(made);
     disposeTree(params);
+  });
+});
+
+describe.each(backbones)("a network of %s", (_, make) => {
+  test("is the same after saving and loading, and as a file of ONNX for any number of examples", () => {
+    const model = make();
+    const input = shapes.find((shape) => fits(model, shape))!;
+    const weights = network(model, input).init(random(3), 3);
+    const made = trained({ model, input, weights, statistics: model.statistics(input) });
+    const folder = mkdtempSync(join(tmpdir(), "thalweg-test-"));
+    try {
+      saveNetwork(made, folder);
+      const loaded = loadNetwork(folder);
+      const x = random(1).uniforms([2, ...input]);
+      const [before, after, elsewhere] = [made.predict(x), loaded.predict(x), importOnnx(loaded.toOnnx())(x)[0]!];
+      expect(loaded.checksum).toBe(made.checksum);
+      expect([...after.dataSync()]).toEqual([...before.dataSync()]);
+      const size = Math.max(...before.dataSync().map(Math.abs));
+      expect(Math.max(...tf.sub(before, elsewhere).dataSync().map(Math.abs))).toBeLessThan(1e-5 * Math.max(1, size));
+      for (const each of [made, loaded]) each.dispose();
+      disposeTree([weights, x, before, after, elsewhere]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe("backbones of published sizes", () => {
+  const count = (model: Model, input: readonly number[], classes: number): number => {
+    const weights = network(model, input).init(random(0), classes);
+    const sum = leaves(weights).reduce((all, { size }) => all + size, 0);
+    disposeTree(weights as never);
+    return sum;
+  };
+
+  test("have as many parameters as is published of them", () => {
+    // Hassani et al. 2021, table 1: CCT-2/3×2 has 0.28 million, CCT-7/3×1 3.76 million, for ten classes
+    expect(count(cct(), [32, 32, 3], 10) / 1e6).toBeCloseTo(0.28, 2);
+    const seven = cct({ depth: 7, width: 256, heads: 4, widen: 2, convolutions: 1 });
+    expect(count(seven, [32, 32, 3], 10) / 1e6).toBeCloseTo(3.76, 2);
+    // torchvision's residual network of 18 layers, and the tiny vision transformer of DeiT (arXiv:2012.12877, table 1: 5 million)
+    expect(count(resnet({ filters: 64, stem: "large" }), [224, 224, 3], 1000)).toBe(11_689_512);
+    expect(count(vit({ patch: 16, width: 192, depth: 12, heads: 3 }), [224, 224, 3], 1000)).toBe(5_717_416);
+    // He et al. 2016, table 6: 0.27 million for 20 layers on small images
+    expect(count(resnet({ depth: 20, filters: 16 }), [32, 32, 3], 10) / 1e6).toBeCloseTo(0.27, 2);
+  });
+
+  test("say what they need", () => {
+    expect(() => resnet({ depth: 19 })).toThrow(
+      "resnet: a depth of 18, 34, 50, 101, 152 or 6n + 2 (20, 32, 44, 56, 110) is required, got 19",
+    );
+    expect(() => vit({ classToken: false })).toThrow("a class token is required where the features are its, got none");
+    expect(() => vit({ patch: 5 }).features([28, 28, 1])).toThrow("multiples of 5 is required, got shape [28,28,1]");
+    expect(() => convNext({ filters: [8], depths: [1, 1] })).toThrow("got 1 numbers of filters and 2 depths");
+    expect(() => gpt({ context: 8 }).features([9])).toThrow("sequences of at most 8 places are required, got 9");
+    expect(() => unet().features([30, 30, 1])).toThrow();
   });
 });
 

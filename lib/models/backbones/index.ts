@@ -1,5 +1,13 @@
 /** Networks that give features, each a function with a few sizes to choose. */
 // Written by `npm run gen`.
+export * from "./cct.ts";
 export * from "./cnn.ts";
+export * from "./conv-next.ts";
+export * from "./gpt.ts";
+export * from "./lstm.ts";
+export * from "./mixer.ts";
 export * from "./mlp.ts";
+export * from "./resnet.ts";
 export * from "./resnet18.ts";
+export * from "./unet.ts";
+export * from "./vit.ts";

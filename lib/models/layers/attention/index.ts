@@ -2,6 +2,8 @@
 // Written by `npm run gen`.
 export * from "./class-token.ts";
 export * from "./embedding.ts";
+export * from "./mixing.ts";
 export * from "./patches.ts";
 export * from "./positions.ts";
+export * from "./sequence-pool.ts";
 export * from "./transformer.ts";

@@ -5,7 +5,9 @@ import type { Params } from "../../model.ts";
 import type { ConvOptions } from "./conv.ts";
 
 /** Options of `depthwiseConv`. */
-export interface DepthwiseConvOptions extends Omit<ConvOptions, "groups"> {
+export interface DepthwiseConvOptions extends Omit<ConvOptions, "groups" | "pad"> {
+  /** "same" pads with zeros so that a stride of 1 keeps the size; "valid" does not pad. Default "same". */
+  readonly pad?: "same" | "valid";
   /** Filters of each channel. Default 1. */
   readonly multiplier?: number;
 }

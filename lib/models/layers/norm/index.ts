@@ -3,4 +3,5 @@
 export * from "./batch-norm.ts";
 export * from "./group-norm.ts";
 export * from "./layer-norm.ts";
+export * from "./layer-scale.ts";
 export * from "./normalise.ts";
