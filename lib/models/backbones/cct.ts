@@ -34,7 +34,7 @@ export interface CctOptions {
  * Takes images `[n, height, width, channels]`, gives `[n, width]`. The defaults are CCT-2/3×2, 0.28 million parameters for 32×32×3; with
  * `depth: 7, width: 256, heads: 4, widen: 2, convolutions: 1` it is CCT-7/3×1, 3.76 million.
  *
- * Implements: P371 CCT
+ * Implements: P371 Compact Transformers (CCT)
  * Hassani et al. 2021, arXiv:2104.05704: tokenizer in section 3.3 (equation 5), sequence pooling in section 3.2, sizes in its appendix.
  * Differs from the paper: nothing is dropped; blocks normalise before both of their halves, as the paper says, where its authors' program
  * normalises what passes by as well.
