@@ -3,6 +3,7 @@ import type { Json } from "../data/dataset.ts";
 import { frame } from "../metrics/frame.ts";
 import { escapeHtml } from "../metrics/parts/escape.ts";
 import type { Model } from "../models/model.ts";
+import type { Batching } from "../optim/batching.ts";
 import type { Optimizer, Schedule } from "../optim/optimizer.ts";
 import { sgd } from "../optim/optimizers/sgd.ts";
 import { constant } from "../optim/schedules/constant.ts";
@@ -44,8 +45,11 @@ export interface Study<F extends Fact = Fact> {
   readonly spec: RunSpec;
   /** The same study with these strategies in place of its own. */
   by<const S extends readonly Strategy[]>(...strategies: S & Suitable<F, S>): Study<F>;
-  /** The same study with this optimizer, this schedule, or both. */
-  with(...parts: readonly (Optimizer | Schedule)[]): Study<F>;
+  /**
+   * The same study with this optimizer, this schedule, or parts of a plan: batch sizes, order, resolution, views. Parts of a plan take the
+   * place of all it had.
+   */
+  with(...parts: readonly (Optimizer | Schedule | Batching)[]): Study<F>;
   /** The same study with these settings of training; those left out stay. */
   train(settings: Partial<Training>): Study<F>;
   /** The same study with these settings of evaluation; those left out stay. */
@@ -85,7 +89,7 @@ export function makeStudy<F extends Fact>(spec: RunSpec): Study<F> {
   const made: Study<F> = {
     spec,
     by: (...strategies) => makeStudy({ ...spec, strategies: strategies as readonly Strategy[] }),
-    with: (...parts) => makeStudy(parts.reduce(withPart, spec)),
+    with: (...parts) => makeStudy(withParts(spec, parts)),
     train: (settings) => makeStudy({ ...spec, training: training({ ...spec.training, ...settings }) }),
     evaluate: (settings) => makeStudy({ ...spec, evaluation: evaluation({ ...spec.evaluation, ...settings }) }),
     run: ({ quiet = false, ...options } = {}) =>
@@ -124,6 +128,10 @@ function described({ name, spec }: Study): { "text/html": string; "text/plain": 
   };
 }
 
-function withPart(spec: RunSpec, part: Optimizer | Schedule): RunSpec {
-  return "factor" in part ? { ...spec, schedule: part } : { ...spec, optimizer: part };
+function withParts(spec: RunSpec, parts: readonly (Optimizer | Schedule | Batching)[]): RunSpec {
+  const batching = parts.filter((part) => "plan" in part);
+  const others = parts.filter((part) => !("plan" in part)) as readonly (Optimizer | Schedule)[];
+  const schedule = others.findLast((part) => "factor" in part) ?? spec.schedule;
+  const optimizer = others.findLast((part) => !("factor" in part)) ?? spec.optimizer;
+  return { ...spec, schedule, optimizer, ...(batching.length > 0 && { batching }) } as RunSpec;
 }

@@ -1,8 +1,11 @@
 /** How weights move: a transformation of gradients with explicit state, and schedules for its rate. */
 // Written by `npm run gen`.
+export * from "./batching/index.ts";
+export * from "./batching.ts";
 export * from "./chain.ts";
 export * from "./from-json.ts";
 export * from "./groups.ts";
+export * from "./listening.ts";
 export * from "./only.ts";
 export * from "./optimizer.ts";
 export * from "./optimizers/index.ts";

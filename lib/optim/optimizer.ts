@@ -3,6 +3,7 @@ import type { Json } from "../data/dataset.ts";
 import { checked, type Options, type Widened } from "../data/options.ts";
 import { mapTensors, type Tree, tf } from "../engine/index.ts";
 import type { ParameterKind } from "../models/parameters.ts";
+import type { Listening } from "./listening.ts";
 
 /** An optimizer or schedule as plain JSON. */
 export interface OptimSpec {
@@ -92,19 +93,31 @@ export function optimizer<O extends Options & { lr: number }>(
   return Object.assign(make, { optimizer: name, defaults });
 }
 
-/** Where a run is when a step's rate is asked for. */
+/** Where a run is when a step's rate is asked for. What is optional is always there in a run. */
 export interface Moment {
-  /** Steps taken on this experience before this one, and how many it will take. */
+  /** Steps taken on this experience before this one, and how many it will take, as far as is known. */
   readonly step: number;
   readonly steps: number;
   readonly epoch: number;
   readonly experience: number;
+  /** Steps taken in the run before this one. */
+  readonly taken?: number;
+  /** Examples of this experience that were trained on before this step, those of earlier passes included. */
+  readonly seen?: number;
+  /** Examples that one pass over the experience has, and how many passes there are to be. */
+  readonly examples?: number;
+  readonly epochs?: number;
+  /** Examples per step, as training is set. */
+  readonly batch?: number;
 }
 
 /** A factor on the learning rate at each moment. */
 export interface Schedule {
   readonly spec: OptimSpec;
-  factor(moment: Moment): number;
+  /** `state` is what a schedule that listens has made of what it was told; as at the start of a run where it is left out. */
+  factor(moment: Moment, state?: object): number;
+  /** What it is told, where it listens. */
+  readonly listens?: Listening<object>;
   toJSON(): OptimSpec;
 }
 
@@ -115,16 +128,34 @@ export interface ScheduleFactory<O extends Options> {
   readonly defaults: O;
 }
 
-/** Declares a schedule: its name, its options with their defaults, and its factor. */
-export function schedule<O extends Options>(
+/** What a schedule that listens gives for its options. */
+export interface ListeningSchedule<S extends object> {
+  readonly listens: Listening<S>;
+  factor(moment: Moment, state?: S): number;
+}
+
+/**
+ * Declares a schedule: its name, its options with their defaults, and its factor; one that listens gives what it is told besides.
+ *
+ * @example
+ * ```ts
+ * import { schedule } from "thalweg";
+ * const halved = schedule("halved", { every: 2 }, ({ every }) => ({ epoch }) => 0.5 ** Math.floor(epoch / every));
+ * halved().factor({ step: 0, steps: 9, epoch: 4, experience: 0 }); // 0.25
+ * ```
+ */
+export function schedule<O extends Options, S extends object = never>(
   name: string,
   defaults: O,
-  build: (options: Widened<O>) => (moment: Moment) => number,
+  build: (options: Widened<O>) => ((moment: Moment) => number) | ListeningSchedule<S>,
 ): ScheduleFactory<O> {
   const make = (options: Partial<Widened<O>> = {}): Schedule => {
     const all = checked(name, defaults, options as Partial<O>);
     const spec = { name, options: all as Json };
-    return Object.freeze({ spec, factor: build(all as Widened<O>), toJSON: () => spec });
+    const built = build(all as Widened<O>);
+    const parts =
+      typeof built === "function" ? { factor: built } : (built as unknown as Pick<Schedule, "factor" | "listens">);
+    return Object.freeze({ spec, ...parts, toJSON: () => spec });
   };
   return Object.assign(make, { schedule: name, defaults });
 }

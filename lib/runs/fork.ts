@@ -1,6 +1,7 @@
 /** Another run from a place in one: what would have happened with other strategies from there on. */
 import { join } from "node:path";
 import type { TrainedNetwork } from "../models/trained.ts";
+import type { Batching } from "../optim/batching.ts";
 import type { Optimizer, Schedule } from "../optim/optimizer.ts";
 import type { Figure } from "../plots/figure.ts";
 import type { Strategy } from "../strategies/strategy.ts";
@@ -31,6 +32,7 @@ export interface Changes {
   readonly strategies?: readonly Strategy[];
   readonly optimizer?: Optimizer;
   readonly schedule?: Schedule;
+  readonly batching?: readonly Batching[];
   readonly training?: Partial<Training>;
   readonly evaluation?: Partial<Evaluation>;
   /** Whether a strategy of the same name but with other options keeps what it holds: right for a strength, wrong for the size of a buffer. Default false. */
@@ -133,6 +135,7 @@ async function forked(
     ...(changes.strategies === undefined ? {} : { strategies: changes.strategies }),
     ...(changes.optimizer === undefined ? {} : { optimizer: changes.optimizer }),
     ...(changes.schedule === undefined ? {} : { schedule: changes.schedule }),
+    ...(changes.batching === undefined ? {} : { batching: changes.batching }),
     training: training({ ...source.spec.training, ...changes.training }),
     evaluation: evaluation({ ...source.spec.evaluation, ...changes.evaluation }),
   };

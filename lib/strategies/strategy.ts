@@ -28,6 +28,8 @@ export interface Batch {
   /** The weight of each row in the mean loss; null when all count alike. Rows without a label weigh nothing. */
   readonly weight: Float32Array | null;
   readonly current: number;
+  /** How many views of each example there are: the current rows are so many rounds of the same examples. Absent where it is one. */
+  readonly views?: number;
   /** Which rows, from and to (not included), a strategy has joined for its own hooks, by name. */
   readonly rows: Readonly<Record<string, readonly [from: number, to: number]>>;
   /** The table and the rows in it that the current part was made of, for buffers that keep raw examples. */

@@ -187,10 +187,13 @@ function labels(things: readonly Comparable[]): string[] {
 
 function jsonOf(thing: Comparable): Json {
   if ("logs" in thing) return thing.spec;
-  const { strategies, optimizer, schedule, model, stream, training } = thing.spec;
+  const { strategies, optimizer, schedule, batching = [], model, stream, training } = thing.spec;
   return [...strategies, optimizer, schedule, model, stream]
     .map((part) => part.toJSON() as unknown as Json)
-    .concat(training);
+    .concat(
+      training,
+      batching.map((part) => part.toJSON() as unknown as Json),
+    );
 }
 
 function flat(value: Json, path = ""): Map<string, string> {

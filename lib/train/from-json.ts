@@ -15,6 +15,8 @@ import { readNetwork } from "../models/parts/network-files.ts";
 import { type PackedNetwork, unpackedNetwork } from "../models/parts/packed.ts";
 import type { NetworkEntry, TrainedNetwork } from "../models/trained.ts";
 import { withChanges } from "../models/verbs.ts";
+import * as batchings from "../optim/batching/index.ts";
+import type { Batching } from "../optim/batching.ts";
 import { optimizerFromJson } from "../optim/from-json.ts";
 import type { OptimSpec, Schedule } from "../optim/optimizer.ts";
 import * as schedules from "../optim/schedules/index.ts";
@@ -35,6 +37,7 @@ export interface SpecJson {
   readonly schedule: OptimSpec;
   readonly training: Training;
   readonly evaluation: Evaluation;
+  readonly batching?: readonly OptimSpec[];
 }
 
 /** A part that is made by name from a record: a strategy, an optimizer, a schedule, a layer. */
@@ -58,6 +61,9 @@ export function specFromJson(json: Json, data: readonly Dataset[], networks: rea
     schedule: named<Schedule>("schedule", schedules, spec.schedule),
     training: training(spec.training),
     evaluation: evaluation(spec.evaluation),
+    ...(spec.batching && {
+      batching: spec.batching.map((each) => named<Batching>("part of a plan", batchings, each)),
+    }),
   };
 }
 

@@ -1,7 +1,7 @@
 /** What strategies hold: their states, the part of them that steps change, and what they ask of the run. */
 import { leaves, type Rng, scoped, type Tree, tf } from "../engine/index.ts";
 import type { Network, Weights } from "../models/network.ts";
-import type { Optimizer } from "../optim/optimizer.ts";
+import { type Optimizer, zeros } from "../optim/optimizer.ts";
 import type { State, Strategy } from "../strategies/strategy.ts";
 import type { Frozen } from "./evaluate.ts";
 import { keptStill } from "./parts/trained.ts";
@@ -78,6 +78,17 @@ export function hold(
     next = { ...next, optimizer: state };
   }
   return { states: { ...states, [name]: rest }, learner: next, notes };
+}
+
+/** A learner with an empty sum of gradients, for updates that gather several. */
+export function gathering(learner: Learner): Learner {
+  return { ...learner, gathered: scoped(() => zeros(learner.weights as unknown as Tree)) as unknown as Weights };
+}
+
+/** The learner without that sum, which is freed. */
+export function gatheredNoMore({ gathered, ...learner }: Learner): Learner {
+  release(gathered as unknown as Tree | undefined, undefined);
+  return learner;
 }
 
 /** Frees the tensors of a tree that are not in another. */

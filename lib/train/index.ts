@@ -13,6 +13,7 @@ export * from "./lints.ts";
 export * from "./objective.ts";
 export * from "./pass.ts";
 export * from "./plan.ts";
+export * from "./planner.ts";
 export * from "./predicting.ts";
 export * from "./probes/index.ts";
 export * from "./score.ts";

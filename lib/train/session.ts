@@ -1,7 +1,7 @@
 /** One run as a machine that does one unit of work at a time, and whose whole state between units is one value. */
 
 import type { Examples } from "../data/dataset.ts";
-import { disposeTree, encode, flopsDone, type Rng, random, scoped, type Tree } from "../engine/index.ts";
+import { disposeTree, encode, flopsDone, random, scoped, type Tree } from "../engine/index.ts";
 import { countParameters, type Params } from "../models/model.ts";
 import { type Network, network } from "../models/network.ts";
 import { flopsPerExample } from "../models/parts/flops.ts";
@@ -12,31 +12,30 @@ import { columns as allColumns, highest, needed } from "./columns.ts";
 import { tasksDue } from "./due.ts";
 import { type Evaluator, evaluator, type Frozen } from "./evaluate.ts";
 import type { Evaluated, TrainEvent } from "./events.ts";
-import { constantsOf, freshLearner, frozenOf, hold as held, type States, stateOf as stateFrom } from "./held.ts";
 import {
-  again,
-  type Meter,
-  meter,
-  requireAsked,
-  requireRoom,
-  requireWithinMemory,
-  spentBy,
-  withinSteps,
-} from "./parts/budget.ts";
-import { culprit, type Taken } from "./parts/culprit.ts";
+  freshLearner,
+  frozenOf,
+  gatheredNoMore,
+  gathering,
+  hold as held,
+  type States,
+  stateOf as stateFrom,
+} from "./held.ts";
+import { again, meter, requireAsked, requireRoom, requireWithinMemory, spentBy, withinSteps } from "./parts/budget.ts";
 import { forgetful, served } from "./parts/forgetting.ts";
+import { type Done, layOut, outcomesOf, updateEvents } from "./parts/laying.ts";
 import { costs } from "./parts/ledger.ts";
-import { type Current, type Looks, looks, stretch } from "./parts/looks.ts";
+import { type Current, looks, stretch } from "./parts/looks.ts";
 import { probeDue, probed } from "./parts/probing.ts";
-import { ratesOf } from "./parts/rates.ts";
+import { type Program, ran } from "./parts/running.ts";
 import { fitted, tellsTask } from "./parts/trained.ts";
 import { type Plan, plan } from "./plan.ts";
+import { planner } from "./planner.ts";
 import { scored } from "./score.ts";
 import { type RunSpec, requireSound, specHash } from "./spec.ts";
-import { stacked } from "./stacked.ts";
+import { type Group, stacked } from "./stacked.ts";
 import { type Cursor, outset, type Place, reached, readState, type Saved } from "./state.ts";
-import { type Learner, type TrainStep, termNames, trainStep } from "./step.ts";
-import { onHost, stepEvents } from "./stepped.ts";
+import { type Learner, trainStep } from "./step.ts";
 import { widenedState } from "./widen.ts";
 
 /** Steps taken in one program run, where no strategy needs the host between steps. */
@@ -84,9 +83,11 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   let states: States = saved?.states ?? {};
   let learner: Learner =
     saved === undefined ? freshLearner(net, optimizer, root.at("init"), columns.count) : withOptimizer(saved.learner);
-  const step: TrainStep = trainStep(net, optimizer, strategies);
+  const step = trainStep(net, optimizer, strategies);
+  const program: Program = { step, network: net, strategies, target: stream.target, noise: root.at("noise") };
   const judge: Evaluator = evaluator(net, strategies);
   const test = testTime(net, strategies, judge, saved?.adapted ?? null);
+  const plans = planner(spec, net, root, saved?.plan);
   let now: Current | undefined;
 
   function withOptimizer(had: Saved["learner"]): Learner {
@@ -97,9 +98,10 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
 
   const told = (task: number): number | null => (stream.facts.includes("task") ? task : null);
 
-  function context({ spec: { name } }: Strategy, at: number = cursor.step): Context {
+  function context({ spec: { name } }: Strategy, at: number = cursor.step, part = 0): Context {
+    const rng = root.at("strategy", name);
     return {
-      rng: root.at("strategy", name),
+      rng: part === 0 ? rng : rng.at("part", part),
       stream: remembered,
       network: net,
       columns: columns.count,
@@ -205,7 +207,11 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   }
 
   function laid(examples: Examples, task: number): Plan {
-    return withinSteps(plan(examples, task, training, root.at("order", cursor.experience)), stream.budget);
+    const { experience, local } = cursor;
+    const made =
+      plans?.enter(experience, examples, task, local) ??
+      plan(examples, task, training, schedule, experience, root.at("order", experience));
+    return withinSteps(made, stream.budget);
   }
 
   function before(): void {
@@ -246,8 +252,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     if (learning !== undefined && current.plan !== null) {
       const table = { ...current.experience, train: current.plan.examples };
       hold(learning, learning.hooks.learn!(stateOf(learning), table, context(learning)));
-    } else if (current.plan !== null && cursor.local < current.plan.steps && current.meter.open(cursor.flops, [])) {
-      descend(current.plan, current.looks, current.meter, stop);
+    } else if (current.plan !== null && !current.plan.done(cursor.local) && current.meter.open(cursor.flops, [])) {
+      descend(current, current.plan, stop);
       current.seconds += (performance.now() - started) / 1000;
       return;
     }
@@ -258,49 +264,43 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   /** Steps in one program: one where a strategy needs the host between steps. */
   const together = strategies.some((s) => s.hooks.afterStep !== undefined) ? 1 : chunk;
 
-  function descend(steps: Plan, planned: Looks, within: Meter, stop?: Place): void {
-    const count = stretch(steps, planned, evaluation, cursor, together, stop);
+  /** A batch as the strategies change it, for the `k`-th update to come. */
+  const prepared = (given: Batch, k: number, part: number): Batch =>
+    strategies.reduce(
+      (batch, s) => s.hooks.batch?.(states[s.spec.name]!, batch, context(s, cursor.step + k, part)) ?? batch,
+      given,
+    );
+
+  function descend({ looks: planned, meter: within }: Current, steps: Plan, stop?: Place): void {
     const first = cursor;
-    const prepared: Batch[] = [];
-    for (let k = 0; k < count && within.open(first.flops, prepared); k++) {
-      let batch = steps.batch(first.local + k);
-      for (const s of strategies)
-        if (s.hooks.batch !== undefined) batch = s.hooks.batch(states[s.spec.name]!, batch, context(s, first.step + k));
-      prepared.push(batch);
-    }
-    const rates = ratesOf(optimizer, schedule, steps, first, prepared.length);
+    const count = stretch(planned, evaluation, first, together, stop);
+    const { passes, gathers, whole } = layOut(steps, { count, chunk, rate: optimizer.rate }, first, within, prepared);
+    if (passes.length === 0) return;
     const tasks = stream.facts.includes("task") && tellsTask(strategies, optimizer);
-    for (const group of stacked(prepared, rates, columns.mask, stream.shape, chunk, tasks))
-      run(group.batches, group.inputs, steps);
-    cursor = { ...cursor, flops: first.flops + within.cost(prepared) };
+    if (gathers) learner = gathering(learner);
+    const done: Done[] = [];
+    const alone = together === 1 ? Number.POSITIVE_INFINITY : whole;
+    for (const group of stacked(passes, columns.mask, stream.shape, alone, tasks, gathers)) done.push(...run(group));
+    if (gathers) learner = gatheredNoMore(learner);
+    const events = updateEvents(done);
+    queue.push(...events);
+    plans?.tell(outcomesOf(done, events));
+    cursor = { ...cursor, flops: first.flops + within.cost(passes.map(({ batch }) => batch)) };
     const { everySteps } = evaluation;
     if (everySteps > 0 ? cursor.step % everySteps === 0 : planned.at.includes(cursor.local)) {
       cursor = { ...cursor, phase: "evaluate", pending: planned.tasks, at: "step" };
     }
   }
 
-  function run(batches: readonly Batch[], inputs: ReturnType<typeof stacked>[number]["inputs"], steps: Plan): void {
-    const rngs: Rng[] = batches.map((_, k) => root.at("noise", cursor.step + k));
-    const { current, rows } = batches[0]!;
-    const layout = { current, rows, target: stream.target };
-    const taken: Taken = { before: learner, inputs, rngs, constants: constantsOf(states), layout };
-    const [next, out] = step(learner, inputs, rngs, taken.constants, layout);
-    const names = termNames(strategies);
-    const before = out.chosen && { batches, chosen: out.chosen.dataSync() };
-    const why = culprit(step, net, strategies, taken, cursor.step, [next, out]);
-    const from = { ...cursor, perEpoch: steps.perEpoch };
-    queue.push(...stepEvents(names, out.terms.dataSync(), from, before, why, onHost(out.projected)));
-    disposeTree([learner, inputs] as unknown as Tree);
-    learner = next;
-    for (const s of strategies) {
-      if (s.hooks.afterStep === undefined) continue;
-      const seen = Object.entries(out.seen[s.spec.name] ?? {}).map(
-        ([name, t]) => [name, t.dataSync() as Float32Array] as const,
-      );
-      s.hooks.afterStep(states[s.spec.name]!, { batch: batches[0]!, outputs: Object.fromEntries(seen) }, context(s));
-    }
-    disposeTree(out as unknown as Tree);
-    cursor = { ...cursor, local: cursor.local + batches.length, step: cursor.step + batches.length };
+  function run(group: Group): Done[] {
+    const { done, seen, ...next } = ran(program, learner, states, group);
+    ({ learner } = next);
+    const [{ batch }] = group.passes as [Group["passes"][number]];
+    for (const s of strategies)
+      s.hooks.afterStep?.(states[s.spec.name]!, { batch, outputs: seen[s.spec.name]! }, context(s));
+    const updates = group.passes.filter(({ last }) => last).length;
+    cursor = { ...cursor, local: cursor.local + updates, step: cursor.step + updates };
+    return done;
   }
 
   function after(): void {
@@ -385,6 +385,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
         queue,
         learner,
         states,
+        ...(plans?.state && { plan: plans.state }),
         columns: columns.count,
         met: [...columns.met],
         forgotten: [...columns.forgotten],

@@ -5,6 +5,7 @@ import { checked, needOneOf, needShare, needWhole } from "../data/options.ts";
 import { disposeTree } from "../engine/index.ts";
 import type { Model } from "../models/model.ts";
 import { network } from "../models/network.ts";
+import { type Batching, requireOneEach } from "../optim/batching.ts";
 import type { Optimizer, Schedule } from "../optim/optimizer.ts";
 import { requireCompatible, type Strategy } from "../strategies/strategy.ts";
 import type { Stream } from "../streams/stream.ts";
@@ -63,6 +64,8 @@ export interface RunSpec {
   readonly schedule: Schedule;
   readonly training: Training;
   readonly evaluation: Evaluation;
+  /** The parts of a plan that is not fixed: batch sizes, order, resolution, views. */
+  readonly batching?: readonly Batching[];
 }
 
 /** Fills in and checks how an experience is trained on. */
@@ -118,6 +121,7 @@ export function requireSound(spec: RunSpec): void {
     }
   requireCompatible(strategies, stream);
   requireKeptHead(model, stream);
+  requirePlan(spec);
 }
 
 /** Throws unless a head that is kept from another network has columns for the first classes of the stream. */
@@ -132,6 +136,21 @@ function requireKeptHead({ start }: Model, { classes }: Stream): void {
   );
 }
 
+/** Throws when the parts of a plan do not go together, or with what the stream gives. */
+function requirePlan({ stream, batching = [] }: RunSpec): void {
+  requireOneEach(batching);
+  for (const { spec, plan } of batching) {
+    if (plan.side !== undefined && (stream.kind !== "image" || stream.shape.length !== 3))
+      throw new TypeError(
+        `${spec.name}: a stream of images is required, got ${stream.kind} of shape [${stream.shape}]`,
+      );
+    if (plan.losses === true && stream.target !== "class")
+      throw new TypeError(
+        `${spec.name}: a stream that asks for one class is required, got one that asks for "${stream.target}"`,
+      );
+  }
+}
+
 /** An experiment as plain JSON: the key of its results. */
 export function specJson(spec: RunSpec): Json {
   return {
@@ -142,6 +161,9 @@ export function specJson(spec: RunSpec): Json {
     schedule: spec.schedule.toJSON() as unknown as Json,
     training: spec.training,
     evaluation: spec.evaluation,
+    ...(spec.batching !== undefined && spec.batching.length > 0
+      ? { batching: spec.batching.map((part) => part.toJSON()) as unknown as Json }
+      : {}),
   };
 }
 

@@ -1,32 +1,52 @@
 /** Batches of one form, put together so that many steps run at once. */
 import type { Shape } from "../data/dataset.ts";
 import { tf } from "../engine/index.ts";
+import type { Moment } from "../optim/optimizer.ts";
 import type { Batch, HostTensor } from "../strategies/strategy.ts";
-import type { Inputs } from "./step.ts";
+import type { Resolution } from "./parts/resolution.ts";
+import type { Hears, Inputs } from "./step.ts";
 
-/** A run of batches of one form and their inputs, each with a leading axis over the batches. */
+/** A batch that passes through the network at once: a whole update, or a part of one. */
+export interface StepPass {
+  readonly batch: Batch;
+  readonly rate: number;
+  /** Where its update is, and which part of it it is. */
+  readonly moment: Required<Moment>;
+  readonly part: number;
+  /** The share of the update's rows that it has, and whether it is the last part. */
+  readonly share: number;
+  readonly last: boolean;
+  readonly hears?: Hears | undefined;
+  readonly resolution?: Resolution | undefined;
+}
+
+/** Passes of one form and their inputs, each with a leading axis over the passes. */
 export interface Group {
-  readonly batches: readonly Batch[];
+  readonly passes: readonly StepPass[];
   readonly inputs: Inputs;
 }
 
 /**
- * Puts neighbouring batches of one form together: all of them when there are `whole`, else one by one, so that programs for only two
- * lengths are compiled. With `tasks`, the task of each row is an input too.
+ * Puts neighbouring passes of one form together: `whole` at a time, those that are left over one by one, so that programs for only two
+ * lengths are compiled. Each is made when it is asked for. With `tasks`, the task of each row is an input too; with `gathering`, its share of the update.
  */
-export function stacked(
-  batches: readonly Batch[],
-  rates: readonly number[],
+export function* stacked(
+  passes: readonly StepPass[],
   mask: (tasks: Int32Array) => HostTensor | null,
   shape: Shape,
   whole: number,
   tasks: boolean,
-): Group[] {
-  const forms = batches.map(form);
-  const together = batches.length === whole && forms.every((f) => f === forms[0]);
-  const groups = together ? [batches.map((_, i) => i)] : batches.map((_, i) => [i]);
-  return groups.map((at) => {
-    const members = at.map((i) => batches[i]!);
+  gathering: boolean,
+): Generator<Group> {
+  const forms = passes.map(form);
+  const groups: (readonly StepPass[])[] = [];
+  for (let from = 0; from < passes.length; from += whole) {
+    const block = passes.slice(from, from + whole);
+    const together = block.length === whole && block.every((_, i) => forms[from + i] === forms[from]);
+    groups.push(...(together ? [block] : block.map((pass) => [pass])));
+  }
+  for (const group of groups) {
+    const members = group.map(({ batch }) => batch);
     const k = members.length;
     const n = members[0]!.y.length;
     const rows = (pick: (b: Batch) => Float32Array): Float32Array => appended(members.map(pick));
@@ -46,7 +66,11 @@ export function stacked(
       ...(members[0]!.targets === null
         ? {}
         : { targets: stack(members.map((b) => ({ data: b.targets!, shape: [n, b.targets!.length / n] }))) }),
-      rate: tf.tensor1d(at.map((i) => rates[i]!)),
+      rate: tf.tensor1d(group.map(({ rate }) => rate)),
+      ...(gathering && {
+        share: tf.tensor1d(group.map(({ share }) => share)),
+        last: tf.tensor1d(group.map(({ last }) => (last ? 1 : 0))),
+      }),
       ...(tasks ? { task: stack(members.map((b) => ({ data: b.task, shape: [n] }))) } : {}),
       ...(masks[0] === null || masks[0] === undefined ? {} : { mask: stack(masks as HostTensor[]) }),
       ...(members[0]!.weight === null
@@ -59,16 +83,17 @@ export function stacked(
           }),
       extra,
     };
-    return { batches: members, inputs };
-  });
+    yield { passes: group, inputs };
+  }
 }
 
-/** What must agree for two batches to run in one program. */
-function form({ y, current, rows, weight, extra }: Batch): string {
+/** What must agree for two passes to run in one program. */
+function form({ batch: { y, current, rows, weight, extra }, hears, resolution }: StepPass): string {
   const parts = Object.entries(extra).map(
     ([name, tensors]) => `${name}:${Object.entries(tensors).map(([key, t]) => `${key}[${t.shape}]`)}`,
   );
-  return `${y.length},${current},${JSON.stringify(rows)},${weight === null},${parts}`;
+  const size = resolution === undefined ? "" : `${resolution.rows.to}x${resolution.columns.to}`;
+  return `${y.length},${current},${JSON.stringify(rows)},${weight === null},${parts},${hears?.norm},${hears?.losses},${size}`;
 }
 
 function appended(parts: readonly Float32Array[]): Float32Array {

@@ -5,6 +5,7 @@ import type { Strategy } from "../strategies/strategy.ts";
 import type { Adaptation } from "./adapt.ts";
 import type { Evaluated, TrainEvent } from "./events.ts";
 import type { States } from "./held.ts";
+import type { PlanState } from "./planner.ts";
 import { type RunSpec, specHash } from "./spec.ts";
 import type { Learner } from "./step.ts";
 
@@ -50,6 +51,8 @@ export interface Saved {
     readonly optimizer: Tree | null;
   };
   readonly states: States;
+  /** Where its plan is, and what it heard; absent where the plan is fixed. */
+  readonly plan?: PlanState;
   readonly columns: number;
   readonly met: readonly number[];
   /** Columns that the learner was asked to forget. */
@@ -110,11 +113,13 @@ export function carriedOver(
   const weights = (Object.keys(trained).length > 0 ? { ...plain, added: trained } : plain) as Weights;
   const kept =
     key(from.optimizer) === key(to.optimizer) && Object.keys(trained).length === Object.keys(added ?? {}).length;
-  const { adapted, ...rest } = saved;
+  const { adapted, plan, ...rest } = saved;
   const adapting = to.strategies.find(({ hooks }) => hooks.adapt !== undefined)?.spec.name;
+  const plans = (spec: RunSpec): string => JSON.stringify([spec.batching ?? [], spec.schedule, spec.training]);
   const next: Saved = {
     ...rest,
     ...(adapted !== undefined && adapting !== undefined && stay.includes(adapting) && { adapted }),
+    ...(plan !== undefined && plans(from) === plans(to) && { plan }),
     spec: specHash(to),
     learner: {
       ...saved.learner,

@@ -3,10 +3,11 @@
 import type { Target } from "../data/dataset.ts";
 import { mapTensors, type Rng, steps, sumTree, type Tree, tf } from "../engine/index.ts";
 import type { Params, Tap } from "../models/model.ts";
-import { masked, type Network, type Weights } from "../models/network.ts";
+import { crossEntropies, masked, type Network, type Weights } from "../models/network.ts";
 import { applyUpdates, type Optimizer } from "../optim/optimizer.ts";
 import type { Batch, Change, Passed, PassOptions, State, Step, Strategy } from "../strategies/strategy.ts";
 import { crossEntropy, targetLoss } from "./objective.ts";
+import { type Maps, resized } from "./parts/resolution.ts";
 import { probesFor, probing, seenIn } from "./parts/seen.ts";
 import { still, trainedGrad } from "./parts/trained.ts";
 import { passed } from "./pass.ts";
@@ -18,6 +19,8 @@ export type Learner = {
   readonly optimizer: Tree;
   /** `carried` tensors of the strategies, by name. */
   readonly carried: { readonly [strategy: string]: Tree };
+  /** Within an update of several batches: what their gradients come to so far. */
+  readonly gathered?: Weights;
 };
 
 /** A batch as tensors. */
@@ -30,6 +33,9 @@ export type Inputs = {
   readonly task?: tf.Tensor;
   readonly mask?: tf.Tensor;
   readonly weight?: tf.Tensor;
+  /** Where gradients are gathered: the batch's share of the update, and 1 where it is the last of it, else 0. */
+  readonly share?: tf.Tensor;
+  readonly last?: tf.Tensor;
   readonly extra: { readonly [strategy: string]: { readonly [name: string]: tf.Tensor } };
 };
 
@@ -42,13 +48,32 @@ export type Outputs = {
   readonly projected: { readonly [strategy: string]: tf.Tensor };
   readonly chosen?: tf.Tensor;
   readonly seen: { readonly [strategy: string]: { readonly [name: string]: tf.Tensor } };
+  /** For those who listen: the squared norms of the batch's gradient and of what is gathered, and `[n]` losses. */
+  readonly heard?: { readonly square?: tf.Tensor; readonly whole?: tf.Tensor; readonly losses?: tf.Tensor };
 };
 
 /** The constant tensors of the strategies, by name. */
 export type Constants = { readonly [strategy: string]: Tree };
 
+/** What a step gives back for those who listen. */
+export type Hears = { readonly norm: boolean; readonly losses: boolean };
+
 /** Which rows of a batch come from where, and what they ask for. A type, not an interface, so that it is part of a signature. */
-export type RowLayout = { readonly current: number; readonly rows: Batch["rows"]; readonly target: Target };
+export type RowLayout = {
+  readonly current: number;
+  readonly rows: Batch["rows"];
+  readonly target: Target;
+  readonly hears?: Hears;
+};
+
+/** Where the constants hold the size that images are brought to. */
+export const resolutionName = "(resolution)";
+
+/** A batch's examples as they pass through the network. */
+export function passing({ x }: Pick<Inputs, "x">, constants: Constants): tf.Tensor {
+  const maps = constants[resolutionName];
+  return maps === undefined ? x : resized(x, maps as unknown as Maps);
+}
 
 /** A compiled step for batches of one layout. The given state stays the caller's. */
 export type TrainStep = (
@@ -92,17 +117,18 @@ function oneStep(
     tensors: constants[name],
     carried: state.carried[name],
   });
-  const passing = strategies.find((s) => s.hooks.forward !== undefined);
+  const passer = strategies.find((s) => s.hooks.forward !== undefined);
   const { statistics } = state;
+  const x = passing(inputs, constants);
   const task = inputs.task ?? null;
   let step: Step | undefined;
 
   const noise = (name: string): Rng | null => (rng === null ? null : rng.at(name));
   const through = (weights: Weights, training: boolean, tap: Tap | undefined): Passed & { readonly written: Params } =>
-    passed(network, passing, tensorsOf, {
+    passed(network, passer, tensorsOf, {
       weights,
       statistics,
-      x: inputs.x,
+      x,
       task,
       training,
       rng: training ? noise("model") : null,
@@ -114,12 +140,12 @@ function oneStep(
   ): { readonly loss: tf.Tensor; readonly added: tf.Tensor[]; readonly step: Step; readonly written: Params } => {
     const { features, logits, written } = through(weights, true, tap);
     let passes = 0;
-    const forward = (x: tf.Tensor, options: PassOptions = {}): Passed => {
+    const forward = (rows: tf.Tensor, options: PassOptions = {}): Passed => {
       const { frozen } = options;
-      return passed(network, passing, tensorsOf, {
+      return passed(network, passer, tensorsOf, {
         weights: options.weights ?? weights,
         statistics: frozen ?? statistics,
-        x,
+        x: rows,
         task: options.task === undefined ? task : options.task,
         training: frozen === undefined,
         rng: frozen === undefined ? noise(`again ${passes++}`) : null,
@@ -129,7 +155,7 @@ function oneStep(
     const now: Omit<Step, "extra"> = {
       network,
       weights,
-      x: inputs.x,
+      x,
       y: inputs.y,
       targets: inputs.targets ?? null,
       mask: inputs.mask ?? null,
@@ -184,7 +210,8 @@ function oneStep(
 
   const after: Step = { ...step!, features: aux.features, logits: aux.logits };
   const stepFor = (s: Strategy): Step => ({ ...after, extra: inputs.extra[s.spec.name] ?? {} });
-  let gradient: Weights = grads;
+  const slope: Weights = gathered(state, grads, inputs);
+  let gradient: Weights = slope;
   const projected: Record<string, tf.Tensor> = {};
   for (const s of strategies) {
     if (s.hooks.gradient === undefined) continue;
@@ -205,7 +232,7 @@ function oneStep(
   const seen = seenIn(optimizer, task, aux.met, slopes, elsewhere);
   const [updates, optimizerState] = optimizer.update(gradient, state.optimizer, state.weights, inputs.rate, seen);
   let weights = applyUpdates<Weights>(state.weights, updates as unknown as Weights);
-  const changed = (): Change => ({ before: state.weights, after: weights, slope: grads, gradient });
+  const changed = (): Change => ({ before: state.weights, after: weights, slope, gradient });
   for (const s of strategies)
     if (s.hooks.weights !== undefined) weights = s.hooks.weights(tensorsOf(s), changed(), stepFor(s));
   weights = still(weights, state.weights, network.frozen);
@@ -220,10 +247,59 @@ function oneStep(
   const shown: Record<string, { readonly [name: string]: tf.Tensor }> = {};
   for (const s of strategies)
     if (s.hooks.outputs !== undefined) shown[s.spec.name] = s.hooks.outputs(tensorsOf(s), stepFor(s));
+  const heard = heardIn(layout, grads, slope, aux.logits, inputs);
+  const next = {
+    weights,
+    statistics: mapTensors((t) => t, aux.statistics as Params),
+    optimizer: optimizerState,
+    carried,
+  };
   return [
-    { weights, statistics: mapTensors((t) => t, aux.statistics as Params), optimizer: optimizerState, carried },
-    { terms: aux.terms, projected, ...chosenBefore(strategies, aux.logits, inputs, layout), seen: shown },
+    state.gathered === undefined ? next : onceGathered(state, next, slope, inputs),
+    {
+      terms: aux.terms,
+      projected,
+      ...chosenBefore(strategies, aux.logits, inputs, layout),
+      seen: shown,
+      ...(heard && { heard }),
+    },
   ];
+}
+
+/** The gradient of an update up to this batch: its own, or the mean over the rows of the batches so far. */
+function gathered({ gathered: before }: Learner, grads: Weights, { share }: Inputs): Weights {
+  if (before === undefined) return grads;
+  return mapTensors((sum: tf.Tensor, g: tf.Tensor) => tf.add(sum, tf.mul(g, share!)), before, grads);
+}
+
+/** What a step leaves where gradients are gathered: only the last batch of an update moves anything but running statistics. */
+function onceGathered(before: Learner, after: Learner, slope: Weights, { last }: Inputs): Learner {
+  const moves = tf.greater(last!, 0);
+  const chosen = <T>(was: T, now: T): T => mapTensors((a: tf.Tensor, b: tf.Tensor) => tf.where(moves, b, a), was, now);
+  return {
+    weights: chosen(before.weights, after.weights),
+    statistics: after.statistics,
+    optimizer: chosen(before.optimizer, after.optimizer),
+    carried: chosen(before.carried, after.carried),
+    gathered: mapTensors((g: tf.Tensor) => tf.mul(g, tf.sub(1, last!)), slope),
+  };
+}
+
+/** What those who listen asked for. */
+function heardIn(
+  { hears, current }: RowLayout,
+  grads: Weights,
+  slope: Weights,
+  logits: tf.Tensor,
+  { y, mask }: Inputs,
+): Outputs["heard"] {
+  if (hears === undefined) return undefined;
+  const square = (of: Weights): tf.Tensor => sumTree((g) => tf.sum(tf.square(g)) as tf.Scalar, of);
+  const losses = (): tf.Tensor => tf.slice(crossEntropies(masked(logits, mask ?? null), y), [0], [current]);
+  return {
+    ...(hears.norm && { square: square(grads), whole: square(slope) }),
+    ...(hears.losses && { losses: losses() }),
+  };
 }
 
 /** `‖a − b‖ / ‖a‖` of two gradients. */

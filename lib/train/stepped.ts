@@ -3,12 +3,11 @@ import type { tf } from "../engine/index.ts";
 import type { Batch } from "../strategies/strategy.ts";
 import type { Stepped } from "./events.ts";
 
-/** Where the first of the steps is. */
-interface From {
+/** Where a step is: how many it makes in the run, and the pass over its experience. */
+export interface StepAt {
   readonly step: number;
-  readonly local: number;
+  readonly epoch: number;
   readonly experience: number;
-  readonly perEpoch: number;
 }
 
 /** The batches of the steps, and the column that the learner decided for in each of their rows before the update. */
@@ -18,11 +17,11 @@ interface Before {
 }
 
 /** Numbers of the steps, one after the other, by strategy. */
-type PerStep = Readonly<Record<string, ArrayLike<number>>>;
+type PerStep = Readonly<Record<string, Float32Array>>;
 
 /** Tensors as numbers, by name. */
 export const onHost = (tensors: Readonly<Record<string, tf.Tensor>>): PerStep =>
-  Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.dataSync()]));
+  Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.dataSync() as Float32Array]));
 
 /** Whether an error says that a loss was not finite, also when it comes from another process: the one failure that settings bring about. */
 export function isDivergence(error: unknown): error is Error {
@@ -40,7 +39,7 @@ const divergence = "a finite loss is required";
 export function stepEvents(
   names: readonly string[],
   terms: ArrayLike<number>,
-  from: From,
+  at: readonly StepAt[],
   before?: Before,
   culprit: (k: number) => string = () => "",
   projected: PerStep = {},
@@ -49,17 +48,17 @@ export function stepEvents(
   return Array.from({ length: count }, (_, k) => {
     const values = names.map((name, i) => [name, terms[k * names.length + i]! + 0] as const); // + 0: no −0, which JSON does not know
     const loss = values.reduce((sum, [, value]) => sum + value, 0);
-    const epoch = Math.floor((from.local + k) / from.perEpoch);
+    const { step, epoch, experience } = at[k]!;
     if (!Number.isFinite(loss)) {
       const term = values.find(([, value]) => !Number.isFinite(value))?.[0] ?? "their sum";
       throw new RangeError(
-        `fit: ${divergence}, got ${loss} at step ${from.step + k + 1} (experience ${from.experience}, epoch ${epoch}, term "${term}")${culprit(k)}; lower the learning rate or the strength of that term`,
+        `fit: ${divergence}, got ${loss} at step ${step} (experience ${experience}, epoch ${epoch}, term "${term}")${culprit(k)}; lower the learning rate or the strength of that term`,
       );
     }
     return {
       type: "step",
-      step: from.step + k + 1,
-      experience: from.experience,
+      step,
+      experience,
       epoch,
       loss,
       terms: Object.fromEntries(values),
@@ -71,11 +70,28 @@ export function stepEvents(
   });
 }
 
+/** The events of the passes of one update as the event of the update: means over its rows, of which each pass has a share. */
+export function gatheredEvent(events: readonly Stepped[], shares: readonly number[]): Stepped {
+  if (events.length === 1) return events[0]!;
+  const mean = (pick: (event: Stepped) => number): number =>
+    events.reduce((sum, event, i) => sum + shares[i]! * pick(event), 0);
+  const examples = events.reduce((sum, event) => sum + (event.examples ?? 0), 0);
+  const right = events.reduce((sum, event) => sum + (event.accuracy ?? 0) * (event.examples ?? 0), 0);
+  return {
+    ...events.at(-1)!,
+    loss: mean(({ loss }) => loss),
+    terms: Object.fromEntries(
+      Object.keys(events[0]!.terms).map((name) => [name, mean(({ terms }) => terms[name]!)] as const),
+    ),
+    ...(examples > 0 && { examples, accuracy: right / examples }),
+  };
+}
+
 /** How many of the stream's own rows of a batch have a label, and the share of them that was classified right. */
 function classified({ batches, chosen }: Before, k: number): Pick<Stepped, "examples" | "accuracy"> {
-  const { y, current } = batches[k]!;
+  const { y, current, views = 1 } = batches[k]!;
   let [examples, right] = [0, 0];
-  for (let i = 0; i < current; i++) {
+  for (let i = 0; i < current / views; i++) {
     if (y[i]! >= 0) examples++;
     if (y[i] === chosen[k * y.length + i]) right++;
   }

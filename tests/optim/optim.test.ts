@@ -2,6 +2,7 @@ import {
   adagrad,
   adam,
   applyUpdates,
+  type Batching,
   cosine,
   leaves,
   mapTensors,
@@ -17,6 +18,7 @@ import { members } from "../support/members.ts";
 const factories = async <T>(folder: string) =>
   (await members(`optim/${folder}`)).map(({ name, exports }) => [name, exports[name] as T] as const);
 const optimizers = await factories<(options?: { lr?: number }) => Optimizer>("optimizers");
+const batchings = await factories<(options?: object) => Batching>("batching");
 const schedules = await factories<() => Schedule>("schedules");
 
 /** Steps of an optimizer on ½(w − target)² with exact gradients. */
@@ -124,4 +126,19 @@ test("cosine begins at 1, is halfway in the middle and ends near its floor", () 
   expect(at(0)).toBe(1);
   expect(at(50)).toBeCloseTo(0.6, 12);
   expect(at(100)).toBeCloseTo(0.2, 12);
+});
+
+describe.each(batchings)("the part of a plan %s", (name, make) => {
+  test("is named after its file, is plain JSON, decides something, and keeps plain data alone", () => {
+    const { spec, plan } = make();
+    expect(spec.name).toBe(name);
+    expect(JSON.parse(JSON.stringify(make()))).toEqual(spec);
+    expect(Object.values(plan).some((hook) => typeof hook === "function")).toBe(true);
+    const state = plan.listens?.begin() ?? {};
+    expect(structuredClone(state)).toEqual(state);
+  });
+
+  test("refuses options it does not have", () => {
+    expect(() => make({ tmies: 1 } as never)).toThrow(`${name}: no option tmies; it has`);
+  });
 });

@@ -21,6 +21,7 @@ const parts: readonly (readonly [folder: string, heading: string, contracts: rea
   ["models/adapters", "Adapters", []],
   ["optim/optimizers", "Optimizers", []],
   ["optim/schedules", "Schedules", []],
+  ["optim/batching", "Batching", []],
   ["metrics", "Metrics", ["metric", "frame", "statistics", "accuracy-matrix"]],
   ["plots", "Plots", ["figure"]],
 ];

@@ -61,7 +61,8 @@ const sentences: Readonly<Record<string, string>> = {
   "optim/transformations": "Parts of chains: what changes the direction of a step before the rate.",
   "optim/wrappers": "Optimizers of an optimizer: what they do with its steps, or with the gradient it is given.",
   "optim/schedules": "Learning rates as functions of how far a run is.",
-  "optim/batching": "Which examples come together in a step, and how many.",
+  "optim/batching":
+    "Parts of a plan: how large the batches of a run are, in which order, at which size and in how many views.",
   "train/probes": "Looks inside a network while it learns: what they measure and when they are taken.",
   prune: "Networks made smaller: functions from a network and data to a network without some of its weights or units.",
   quantise: "Networks in fewer bits: functions from a network and data to a network of coarser numbers.",

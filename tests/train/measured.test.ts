@@ -70,7 +70,7 @@ describe("the accuracy of a batch before the update", () => {
     const steps = of(await log({ ...base, strategies: [replay({ capacity: 20 })] }), "step");
     expect(steps.every(({ examples }) => examples === 5)).toBe(true);
     const batch = { y: Int32Array.of(1, -1, 0, 2, 2), current: 3 } as unknown as Batch;
-    const from = { step: 0, local: 0, experience: 0, perEpoch: 1 };
+    const from = [{ step: 1, epoch: 0, experience: 0 }];
     expect(stepEvents(["task"], [0.5], from, { batches: [batch], chosen: [1, 0, 2, 2, 2] })[0]).toMatchObject({
       examples: 2,
       accuracy: 0.5,

@@ -2,3 +2,4 @@
 // Written by `npm run gen`.
 export * from "./constant.ts";
 export * from "./cosine.ts";
+export * from "./plateau.ts";

@@ -10,6 +10,7 @@ import { native } from "../../engine/runtime/native.ts";
 import * as backbones from "../../models/backbones/index.ts";
 import * as layers from "../../models/layers/index.ts";
 import type { ModelSpec } from "../../models/model.ts";
+import * as batchings from "../../optim/batching/index.ts";
 import * as optimizers from "../../optim/optimizers/index.ts";
 import * as schedules from "../../optim/schedules/index.ts";
 import * as strategies from "../../strategies/index.ts";
@@ -94,14 +95,15 @@ function libraries(): Record<string, string> {
 }
 
 /**
- * The text of the strategies, optimizers and schedules that are not the library's own, so that one that was edited under its old name
+ * The text of the strategies, optimizers, schedules and parts of plans that are not the library's own, so that one that was edited under its old name
  * has other keys. What their functions close over is not seen: a value that matters belongs into the options.
  */
-function ownText({ strategies: chosen, optimizer, schedule }: RunSpec): string[] {
+function ownText({ strategies: chosen, optimizer, schedule, batching = [] }: RunSpec): string[] {
   const parts: readonly (readonly [object, unknown, { readonly spec: { name: string; options: Json } }])[] = [
     ...chosen.map((s) => [strategies, s.hooks, s] as const),
     [optimizers, optimizer, optimizer],
     [schedules, schedule, schedule],
+    ...batching.map((part) => [batchings, part.plan, part] as const),
   ];
   return parts.flatMap(([library, functions, { spec }]) => {
     const text = textOf(functions);
@@ -134,8 +136,8 @@ function madeBy(library: object, { name, options }: { name: string; options: Jso
   const make = (library as Record<string, unknown>)[name];
   if (typeof make !== "function") return undefined;
   try {
-    const made = make(options) as { hooks?: unknown };
-    return made.hooks ?? made;
+    const made = make(options) as { hooks?: unknown; plan?: unknown };
+    return made.hooks ?? made.plan ?? made;
   } catch {
     return undefined;
   }
@@ -144,7 +146,11 @@ function madeBy(library: object, { name, options }: { name: string; options: Jso
 function textOf(functions: unknown): string {
   if (functions === undefined) return "";
   return Object.entries(functions as object)
-    .map(([name, value]) => `${name}: ${typeof value === "function" ? Function.prototype.toString.call(value) : ""}`)
+    .map(([name, value]) =>
+      name === "listens" && value !== undefined
+        ? textOf(value)
+        : `${name}: ${typeof value === "function" ? Function.prototype.toString.call(value) : ""}`,
+    )
     .join("\n");
 }
 

@@ -66,15 +66,15 @@ export function placeFor(buffer: Buffer, label: number, keep: Keep, rng: Rng): n
 }
 
 /**
- * Offers the current rows of a batch to the memory; gives the place each one went to, or −1 for those that were not kept or were
- * replaced by a later row.
+ * Offers the current rows of a batch to the memory, an example of several views once; gives the place each one went to, or −1 for those
+ * that were not kept or were replaced by a later row.
  */
 export function offer(buffer: Buffer, batch: Batch, keep: Keep, rng: Rng): Int32Array {
   requireClasses(batch);
-  const places = new Int32Array(batch.current);
+  const places = new Int32Array(batch.current).fill(-1);
   const size = sizeOf(buffer.shape);
   const one = new Uint32Array(1);
-  for (let i = 0; i < batch.current; i++) {
+  for (let i = 0; i < batch.current / (batch.views ?? 1); i++) {
     // An example without a label has nothing to be replayed with.
     if (batch.y[i]! < 0) {
       places[i] = -1;

@@ -84,7 +84,7 @@ export const gss = strategy(
         const buffer = memory.buffer!;
         const own = rng.at("keep", step);
         const size = sizeOf(buffer.shape);
-        for (let i = 0; i < batch.current; i++) {
+        for (let i = 0; i < batch.current / (batch.views ?? 1); i++) {
           if (batch.y[i]! < 0) continue; // an example without a label has nothing to be replayed with
           const score = outputs.score![i]!;
           let place = buffer.size;

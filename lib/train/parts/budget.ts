@@ -9,8 +9,16 @@ import type { Plan } from "../plan.ts";
 import type { Learner } from "../step.ts";
 
 /** A plan that ends with the steps that the budget allows. */
-export function withinSteps(steps: Plan, { steps: most = Infinity }: Budget = {}): Plan {
-  return most < steps.steps ? { ...steps, steps: Math.floor(most), cut: true } : steps;
+export function withinSteps(steps: Plan, { steps: allowed = Infinity }: Budget = {}): Plan {
+  if (allowed === Infinity) return steps;
+  const most = Math.floor(allowed);
+  return {
+    ...steps,
+    steps: Math.min(steps.steps, most),
+    done: (local) => local >= most || steps.done(local),
+    cut: (local) => local >= most && !steps.done(local),
+    next: (local, taken) => (local >= most ? null : steps.next(local, taken)),
+  };
 }
 
 /** What steps cost in floating-point operations, and whether another may be taken. */
@@ -32,8 +40,8 @@ export function meter({ flops: most }: Budget = {}, forward: () => number): Mete
 /** What of a budget ended an experience before all was learnt; nothing where none did. */
 export function spentBy(steps: Plan | null, local: number): Pick<Learned, "budget"> {
   if (steps === null || local === 0) return {};
-  if (local < steps.steps) return { budget: "flops" };
-  return steps.cut === true ? { budget: "steps" } : {};
+  if (!steps.done(local)) return { budget: "flops" };
+  return steps.cut?.(local) === true ? { budget: "steps" } : {};
 }
 
 /** The bytes of what a strategy holds: typed arrays and tensors, wherever they lie in its state. */

@@ -4,7 +4,7 @@ import type { Tap } from "../../models/model.ts";
 import type { Network } from "../../models/network.ts";
 import type { Strategy } from "../../strategies/strategy.ts";
 import { passed } from "../pass.ts";
-import type { Constants, Inputs, Learner, RowLayout, TrainStep } from "../step.ts";
+import { type Constants, type Inputs, type Learner, passing, type RowLayout, type TrainStep } from "../step.ts";
 
 /** What the steps of one program were taken with. The tensors are still the caller's. */
 export interface Taken {
@@ -73,7 +73,8 @@ function within(
   constants: Constants,
 ): string {
   return tf.tidy(() => {
-    const { x, task } = mapTensors((leaf) => tf.squeeze(leaf, [0]), { x: inputs.x, task: inputs.task ?? null });
+    const { task, ...given } = mapTensors((leaf) => tf.squeeze(leaf, [0]), { x: inputs.x, task: inputs.task ?? null });
+    const x = passing(given, constants);
     const layers: [string, tf.Tensor][] = [["the input", x]];
     const tap: Tap = (path, _, output) => {
       layers.push([path.join("/"), output]);

@@ -22,6 +22,7 @@ export interface Current {
   readonly plan: Plan | null;
   readonly looks: Looks;
   readonly meter: Meter;
+  /** Wall-clock seconds of training. */
   seconds: number;
 }
 
@@ -40,9 +41,8 @@ export function looks(
   return { at, tasks, test: samples(stream, examples) };
 }
 
-/** Steps until the next point where something else has to happen: at most `together`. */
+/** Steps until the next point where something else has to happen, if the experience has so many: at most `together`. */
 export function stretch(
-  { steps }: Plan,
   { at }: Looks,
   { everySteps: every }: Evaluation,
   cursor: Cursor,
@@ -50,7 +50,7 @@ export function stretch(
   stop?: Place,
 ): number {
   const untilEvaluation = every === 0 ? together : every - (cursor.step % every);
-  const look = at.find((local) => local > cursor.local) ?? steps;
-  const end = stop?.experience === cursor.experience ? stop.local : steps;
+  const look = at.find((local) => local > cursor.local) ?? Number.POSITIVE_INFINITY;
+  const end = stop?.experience === cursor.experience ? stop.local : Number.POSITIVE_INFINITY;
   return Math.min(together, look - cursor.local, untilEvaluation, end - cursor.local);
 }
