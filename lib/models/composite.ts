@@ -230,7 +230,8 @@ function shapeWays(name: string, parts: readonly Part[], remembered: Remembered<
   };
 }
 
-function joinedShape(name: string, how: Join, shapes: readonly Shape[]): Shape {
+/** The shape of several values as one; throws, in the name of a layer, where there is none. */
+export function joinedShape(name: string, how: Join, shapes: readonly Shape[]): Shape {
   const most = shapes.reduce((a, b) => (b.length > a.length ? b : a));
   const last = (shape: Shape): number => shape.at(-1)!;
   const fits = (shape: Shape): boolean =>

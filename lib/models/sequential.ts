@@ -101,7 +101,6 @@ export function sequential<K extends Kind>(
   };
   return makeModel(
     Object.assign(model, {
-      [Symbol.for("Jupyter.display")]: () => ({ "text/plain": text }),
       [Symbol.for("nodejs.util.inspect.custom")]: () => text,
     }),
   );

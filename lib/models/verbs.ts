@@ -2,6 +2,7 @@
 import type { Kind } from "../data/dataset.ts";
 import type { Adapter, AdapterSpec } from "./adapters/adapter.ts";
 import * as adapters from "./adapters/index.ts";
+import { diagram } from "./diagram.ts";
 import { type Filter, filterJson } from "./filter.ts";
 import type { FreezeOptions, Model, ModelChange, ModelParts } from "./model.ts";
 import { adapterName } from "./parameters.ts";
@@ -103,8 +104,14 @@ function adapterFromJson(spec: AdapterSpec): Adapter {
   );
 }
 
+const display: unique symbol = Symbol.for("Jupyter.display") as never;
+
 /** The methods, for models that have others too. */
 export const modelVerbs = {
+  /** Its picture. */
+  [display](this: ModelParts): object {
+    return (diagram(this) as unknown as { [display](): object })[display]();
+  },
   freeze(this: ModelParts, filter: Filter, options?: FreezeOptions): Model {
     return freeze(this, filter, options);
   },
@@ -128,7 +135,6 @@ function changed<K extends Kind>(model: ModelParts<K>, change: ModelChange): Mod
     ...model,
     spec,
     toJSON: () => spec,
-    [Symbol.for("Jupyter.display")]: () => ({ "text/plain": text }),
     [custom]: () => text,
   } as ModelParts<K>;
 }
