@@ -1,7 +1,8 @@
 /** A trained network as a value: what it predicts, what it is made of, and how others take it. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Json, Shape } from "../data/dataset.ts";
+import type { Json, Shape, Target } from "../data/dataset.ts";
+import { needWhole } from "../data/options.ts";
 import {
   cloneTree,
   disposeTree,
@@ -15,17 +16,22 @@ import {
 import { layersModel } from "./layers-model.ts";
 import { countParameters, type LayerRow, type Model, type Params, tape } from "./model.ts";
 import { type Network, network, type Weights } from "./network.ts";
+import { type Answer, answersOf } from "./parts/answers.ts";
 import { flopsByLayer } from "./parts/flops.ts";
 import { fingerprint, hostTree } from "./parts/host.ts";
+import {
+  batchesOf,
+  type InputOptions,
+  type InputRules,
+  inBatches,
+  type NetworkInput,
+  rowsAtOnce,
+} from "./parts/inputs.ts";
+import type { ClassifyOptions, PredictOptions, TaskOptions } from "./parts/predict-options.ts";
 
-/** For which task a network predicts. */
-export interface TaskOptions {
-  /**
-   * The task, from 0: required to predict where each task has a head of its own, or a strategy is told the task. Without it, what is saved
-   * has one output for each task of the stream, in their order.
-   */
-  readonly task?: number;
-}
+export type { Answer } from "./parts/answers.ts";
+export type { NetworkInput } from "./parts/inputs.ts";
+export type { ClassifyOptions, PredictOptions, TaskOptions } from "./parts/predict-options.ts";
 
 /** How strategies predict in place of the network alone. */
 export interface Predicting {
@@ -55,6 +61,10 @@ export interface TrainedParts {
   readonly statistics?: Params;
   /** What bytes are multiplied by before the network sees them; default 1. */
   readonly scale?: number;
+  /** Whether the data set has bytes; default where there is a scale. */
+  readonly bytes?: boolean;
+  /** What it gives for an example: one class (the default), numbers, several labels, or a token at each place. */
+  readonly target?: Target;
   /** A name for each column of the head; default "0", "1", … */
   readonly classes?: readonly string[];
   /** How the columns are used: all at once (the default), those of the task, or those met so far. */
@@ -78,8 +88,10 @@ export interface NetworkRow extends LayerRow {
 }
 
 /**
- * A trained network. It takes examples as the stream gives them: `[n, …input]`, bytes multiplied by the table's `scale` (1/255 for images),
- * and whatever the stream's operators do to them (rotate, permute, normalise) done already. It gives logits, one column per class.
+ * A trained network. It takes what a person has: tables of a data set or of a stream, numbers nested or flat, files of images (`NetworkInput`
+ * says how they are scaled); and tensors as the network sees them, `[n, …input]`, bytes multiplied by the table's `scale` (1/255 for images).
+ * What the stream's operators do to examples (rotate, permute) is done already: `stream.test(0).examples` has it. It gives logits, one column
+ * per class, or answers.
  */
 export interface TrainedNetwork {
   readonly model: Model;
@@ -109,10 +121,18 @@ export interface TrainedNetwork {
   summary(): readonly NetworkRow[];
   /** The class of each column of the logits: of the task, of the classes met where the head grows, else all. */
   columns(options?: TaskOptions): readonly number[];
-  /** `[n, …input] → [n, columns]` logits, batch normalisation as at test time, and as the run's strategies predict. */
-  predict(x: tf.Tensor, options?: TaskOptions): tf.Tensor;
+  /**
+   * `[n, …input] → [n, columns]` logits, batch normalisation as at test time, and as the run's strategies predict. What is given stays the
+   * caller's, and so do the logits.
+   */
+  predict(x: NetworkInput, options?: PredictOptions): tf.Tensor;
+  /**
+   * The answers by name, most probable first: one class of each example, or the `top` ones; several labels; numbers; the token that comes
+   * next at each place. Probabilities are the softmax (for several labels the sigmoid) of the logits of the columns that compete.
+   */
+  classify(x: NetworkInput, options?: ClassifyOptions): readonly Answer[];
   /** `[n, …input] → [n, …features]`: what the head gets. */
-  features(x: tf.Tensor): tf.Tensor;
+  features(x: NetworkInput, options?: InputOptions): tf.Tensor;
   /** Another network with some parts changed; this one stays as it is. What is given is copied. */
   with(changes: Partial<TrainedParts>): TrainedNetwork;
   /** The network as an ONNX model for any batch size, with what the strategies do when they predict. */
@@ -149,7 +169,7 @@ export type NetworkEntry = { readonly network: string; readonly file?: string };
  * ```
  */
 export function trained(given: TrainedParts): TrainedNetwork {
-  const { model, input, scale = 1, scenario = "single", predicting, file } = given;
+  const { model, input, scale = 1, scenario = "single", target = "class", predicting, file } = given;
   const structure = network(model, input);
   const count = columnsOf(structure, given.weights);
   const { classes = Array.from({ length: count }, (_, i) => `${i}`) } = given;
@@ -183,16 +203,50 @@ export function trained(given: TrainedParts): TrainedNetwork {
     return given.met ?? Array.from({ length: count }, (_, i) => i);
   }
 
-  function features(x: tf.Tensor): tf.Tensor {
-    return tf.tidy(() => structure.features(weights, x, tape(false, null, statistics).mode));
+  const rules: InputRules = {
+    input,
+    scale,
+    bytes: given.bytes ?? scale !== 1,
+    target,
+    classes,
+    free: model.accepts.includes("sequence"),
+  };
+
+  const through = (x: tf.Tensor): tf.Tensor => structure.features(weights, x, tape(false, null, statistics).mode);
+
+  function features(x: NetworkInput, options: InputOptions = {}): tf.Tensor {
+    return inBatches(batchesOf(x, rules, options), (batch) => tf.tidy(() => through(batch)));
   }
 
-  function predict(x: tf.Tensor, { task }: TaskOptions = {}): tf.Tensor {
+  function predict(x: NetworkInput, options: PredictOptions = {}): tf.Tensor {
+    columns(options); // a task that is missing is said first
+    return inBatches(batchesOf(x, rules, options), (batch) => logitsOf(batch, options));
+  }
+
+  function classify(x: NetworkInput, options: ClassifyOptions = {}): Answer[] {
+    if (options.top !== undefined) needWhole("classify", "top", options.top);
+    const names = columns(options).map((column) => classes[column]!);
+    const batches = batchesOf(x, rules, options);
+    const found: Answer[] = [];
+    for (let from = 0; from < batches.length; from += rowsAtOnce) {
+      const logits = tf.tidy(() =>
+        logitsOf(batches.tensor(from, Math.min(rowsAtOnce, batches.length - from)), options),
+      );
+      const rows = logits.shape[0]!;
+      const places = logits.size / names.length / rows;
+      found.push(...answersOf(target, logits.dataSync() as Float32Array, names, from, places, options.top));
+      logits.dispose();
+      if (batches.given !== undefined) break;
+    }
+    return found;
+  }
+
+  function logitsOf(x: tf.Tensor, { task }: TaskOptions): tf.Tensor {
     const wanted = columns({ task } as TaskOptions);
     return tf.tidy(() => {
       const logits =
         predicting === undefined
-          ? structure.logits(weights, features(x))
+          ? structure.logits(weights, through(x))
           : predicting.predict(weights, statistics, held.states, x, told ? task! : null);
       const all = wanted.length === logits.shape.at(-1) && wanted.every((column, i) => column === i);
       return all ? logits : tf.gather(logits, tf.tensor1d([...wanted], "int32"), logits.rank - 1);
@@ -227,6 +281,7 @@ export function trained(given: TrainedParts): TrainedNetwork {
     parts,
     columns,
     predict,
+    classify,
     features,
     get parameters() {
       return countParameters(weights as Params);

@@ -34,6 +34,7 @@ export function trainedNetwork(spec: RunSpec, seed: number, state: Uint8Array): 
     states: held,
   } = frozenOf(spec.strategies, states, { ...learner, optimizer: [] }, learner.weights);
   const own = predicting(spec.model, stream.shape, spec.strategies);
+  const { scale, bytes } = stream.test(0).examples;
   const passing = spec.strategies.some(({ hooks }) => hooks.forward !== undefined);
   try {
     return trained({
@@ -41,7 +42,9 @@ export function trainedNetwork(spec: RunSpec, seed: number, state: Uint8Array): 
       input: stream.shape,
       weights,
       statistics,
-      scale: stream.test(0).examples.scale,
+      scale,
+      bytes,
+      target: stream.target,
       classes: Array.from({ length: columns }, (_, i) => stream.classes[i] ?? `class ${i}`),
       scenario: stream.head,
       ...(stream.head === "growing" ? { met: [...met].sort((a, b) => a - b) } : {}),

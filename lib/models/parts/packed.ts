@@ -1,5 +1,5 @@
 /** A trained network as plain numbers and JSON: what outlives its tensors, travels to other processes and is written to files. */
-import type { Json, Shape } from "../../data/dataset.ts";
+import type { Json, Shape, Target } from "../../data/dataset.ts";
 import { disposeTree } from "../../engine/index.ts";
 import type { Model, ModelSpec, Params } from "../model.ts";
 import type { Weights } from "../network.ts";
@@ -11,6 +11,10 @@ export type PackedAbout = {
   readonly model: ModelSpec;
   readonly input: Shape;
   readonly scale: number;
+  /** Where it is not as the scale says. */
+  readonly bytes?: boolean;
+  /** Where it is not one class. */
+  readonly target?: Target;
   readonly classes: readonly string[];
   readonly scenario: "single" | "multi" | "growing";
   readonly told: boolean;
@@ -37,12 +41,14 @@ export function packedNetwork({
   weights,
   statistics,
 }: TrainedNetwork): PackedNetwork {
-  const { scenario = "single", told = scenario === "multi", met, tasks, predicting } = parts;
+  const { scenario = "single", told = scenario === "multi", met, tasks, predicting, bytes, target } = parts;
   return {
     about: {
       model: plainSpec(model.spec),
       input: [...input],
       scale,
+      ...(bytes === undefined || bytes === (scale !== 1) ? {} : { bytes }),
+      ...(target === undefined || target === "class" ? {} : { target }),
       classes: [...classes],
       scenario,
       told,
