@@ -20,6 +20,7 @@ import {
 import { carriedOver, type Place } from "../train/state.ts";
 import { type Ends, type LandscapeOptions, landscape } from "./landscape.ts";
 import { nameOf, taskNames } from "./name.ts";
+import { momentOfEach } from "./parts/joined.ts";
 import { runKey } from "./parts/key.ts";
 import type { Spot } from "./place.ts";
 import { recorded } from "./recorded.ts";
@@ -74,10 +75,15 @@ export interface Lineage {
   readonly begun?: (seed: number) => Promise<Past>;
   /** Where the runs end, when that is not the end of the stream. */
   readonly until?: Place;
+  /** The states at the ends of seeds' runs, where they were kept. */
+  readonly ends?: ReadonlyMap<number, Uint8Array>;
+  /** The runs of single seeds that it was put together from: each goes back into its own. */
+  readonly each?: readonly Run[];
 }
 
 /** Goes to a place in a run that was trained in this session. */
 export function momentOf(run: Run, source: Lineage, spot: Spot): Instant {
+  if (source.each !== undefined) return momentOfEach(source.each, spot);
   const past = async (seed = run.logs[0]!.seed): Promise<Past> =>
     travel(source.spec, seed, placeIn(run, source, spot, seed), source.folders?.get(seed)?.folder, source.begun);
   const instant: Instant = {
@@ -95,12 +101,12 @@ export function momentOf(run: Run, source: Lineage, spot: Spot): Instant {
 }
 
 /** The network of a run that was trained in this session, as its end left it. */
-export async function networkOf(
-  run: Run,
-  { spec, folders, begun, until }: Lineage,
-  seed: number,
-): Promise<TrainedNetwork> {
+export async function networkOf(run: Run, source: Lineage, seed: number): Promise<TrainedNetwork> {
+  const { spec, folders, begun, until, ends, each } = source;
   eventsOf(run, seed, "network");
+  if (each !== undefined) return each.find(({ logs }) => logs[0]!.seed === seed)!.network({ seed });
+  const kept = ends?.get(seed);
+  if (kept !== undefined) return trainedNetwork(spec, seed, kept);
   const { state } = await travel(spec, seed, until ?? null, folders?.get(seed)?.folder, begun);
   return trainedNetwork(spec, seed, state);
 }

@@ -1,9 +1,11 @@
 /** How a learner keeps what it knows: one declaration per method, hooks over explicit state. */
-import type { Examples, Json } from "../data/dataset.ts";
+import type { Examples, Json, Target } from "../data/dataset.ts";
 import { checked, type Options, type Widened } from "../data/options.ts";
 import type { Rng, Tree, tf } from "../engine/index.ts";
 import type { Params, Tap } from "../models/model.ts";
 import type { Network, Weights } from "../models/network.ts";
+import { entryOf, isTrained } from "../models/parts/entry.ts";
+import type { TrainedNetwork } from "../models/trained.ts";
 import type { Experience, Fact, Stream } from "../streams/stream.ts";
 
 export { needOneOf as requireOneOf } from "../data/options.ts";
@@ -106,6 +108,10 @@ export interface Step {
   forward(x: tf.Tensor, options?: PassOptions): Passed;
   /** The mean cross-entropy of rows under a mask, weighted if weights are given. */
   crossEntropy(logits: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | null, weight?: tf.Tensor | null): tf.Scalar;
+  /** What the stream asks of the learner for an example. */
+  readonly target: Target;
+  /** The loss of the batch by what the stream asks for, as it is where no strategy has a `taskLoss`. */
+  targetLoss(): tf.Scalar;
   /** The gradient of another scalar function of the weights. */
   gradient(loss: (weights: Weights) => tf.Tensor): Weights;
 }
@@ -297,8 +303,11 @@ export interface Strategy<Needs extends Fact = Fact> {
   toJSON(): StrategySpec;
 }
 
+/** Options of a strategy: JSON, or a trained network, which stands in JSON as its checksum. */
+export type StrategyOptions = { readonly [name: string]: Json | TrainedNetwork | undefined };
+
 /** A function that makes a strategy from options. */
-export interface StrategyFactory<O extends Options, Needs extends Fact> {
+export interface StrategyFactory<O extends StrategyOptions, Needs extends Fact> {
   (options?: Partial<Widened<O>>): Strategy<Needs>;
   /** The method's name, which is also its file's. */
   readonly strategy: string;
@@ -320,23 +329,32 @@ export interface StrategyFactory<O extends Options, Needs extends Fact> {
  * smallLogits({ weight: 0.1 }).spec; // { name: "smallLogits", options: { weight: 0.1 } }
  * ```
  */
-export function strategy<O extends Options, S extends object, const Needs extends Fact = never>(
+export function strategy<O extends StrategyOptions, S extends object, const Needs extends Fact = never>(
   name: string,
   defaults: O,
   build: (options: Widened<O>) => Hooks<S>,
   needs: readonly Needs[] = [],
 ): StrategyFactory<O, Needs> {
   const make = (options: Partial<Widened<O>> = {}): Strategy<Needs> => {
-    const all = checked(name, defaults, options as Partial<O>);
-    const spec = { name, options: all as Json };
+    const all = checked(name, defaults as Options, options as Partial<Options>);
+    const spec = { name, options: recorded(all) };
     return Object.freeze({
       spec,
       needs,
-      hooks: build(all as Widened<O>) as unknown as Hooks<State>,
+      hooks: build(all as unknown as Widened<O>) as unknown as Hooks<State>,
       toJSON: () => spec,
     });
   };
   return Object.assign(make, { strategy: name, defaults, needs });
+}
+
+/** Options as they stand in JSON. */
+function recorded(options: Options): Json {
+  const entries = Object.entries(options as StrategyOptions);
+  if (!entries.some(([, value]) => isTrained(value))) return options as Json;
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, isTrained(value) ? entryOf(value) : (value as Json)]),
+  );
 }
 
 /** Throws unless an option is a finite number within bounds. */

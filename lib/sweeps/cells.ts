@@ -13,6 +13,8 @@ export interface Cell {
   readonly recording?: Recording;
   /** Where it ends, when that is not the end of the stream. */
   readonly until?: Place;
+  /** Is given the state at the end of a cell that is trained in this process without a record. */
+  readonly ended?: (state: Uint8Array) => void;
 }
 
 /** Who is told of cells by their position in the list: that one begins, and what happens in it. */
@@ -34,7 +36,7 @@ export async function inTurn(cells: readonly Cell[], watch: Watch, signal?: Abor
 
 /** The events of one cell as they happen, or from its record. When it is stopped without a record, the error has its state as `state`. */
 export async function* eventsOf(
-  { spec, seed, recording, until }: Cell,
+  { spec, seed, recording, until, ended }: Cell,
   signal?: AbortSignal,
 ): AsyncGenerator<TrainEvent> {
   if (recording !== undefined) return yield* recorded(spec, seed, recording, signal);
@@ -45,6 +47,7 @@ export async function* eventsOf(
   });
   try {
     yield* fitting;
+    ended?.(fitting.save());
   } catch (error) {
     if (error instanceof Interrupted)
       Object.defineProperty(error, "state", { value: fitting.save(), configurable: true });

@@ -15,8 +15,14 @@ import type { RunSpec } from "../train/spec.ts";
 import { isDivergence } from "../train/stepped.ts";
 import { type ManyOptions, runMany } from "./many.ts";
 
-/** What can be compared: a study, which is run, or a run, which is taken as it is. */
-export type Comparable = { readonly spec: RunSpec } | Run;
+/** What can be compared: a study, which is run, or a run, which is taken as it is; of phases the last one counts. */
+export type Comparable = { readonly spec: RunSpec } | Run | Phases;
+
+/** Studies one after the other, to be run or run already. */
+export type Phases = {
+  readonly name: string;
+  readonly names: readonly string[];
+} & ({ readonly last: Run } | { run(options?: CompareOptions): Promise<{ readonly last: Run }> });
 
 /** Settings of a comparison. */
 export interface CompareOptions extends Omit<ManyOptions, "progress"> {
@@ -73,10 +79,15 @@ export async function compare(
   const diverged: Record<string, string> = {};
   for (const [i, thing] of things.entries()) {
     if ("logs" in thing) runs.push(renamed(thing, names[i]!));
+    else if ("last" in thing) runs.push(renamed(thing.last, names[i]!));
     else {
-      const follow: Progress = quiet ? silent : progress(names[i]!, taskNames(thing.spec));
+      const follow: Progress = quiet || "names" in thing ? silent : progress(names[i]!, taskNames(thing.spec));
       try {
-        runs.push(renamed(await runMany(thing.spec, { ...many, progress: follow }), names[i]!));
+        const run =
+          "names" in thing
+            ? (await thing.run({ ...many, quiet })).last
+            : await runMany(thing.spec, { ...many, progress: follow });
+        runs.push(renamed(run, names[i]!));
       } catch (error) {
         if (!isDivergence(error) || (i === things.length - 1 && runs.length === 0)) throw error;
         diverged[names[i]!] = error.message;
@@ -87,7 +98,7 @@ export async function compare(
 }
 
 function isComparable(part: Comparable | CompareOptions): part is Comparable {
-  return "spec" in part;
+  return "spec" in part || "names" in part;
 }
 
 /** Puts runs side by side that were made before. */
@@ -173,7 +184,7 @@ function renamed(run: Run, name: string): Run {
 
 /** A different name for each: its strategies, and where these agree the options in which they differ. */
 function labels(things: readonly Comparable[]): string[] {
-  const plain = things.map((thing) => ("logs" in thing ? thing.name : nameOf(thing.spec)));
+  const plain = things.map((thing) => ("logs" in thing || "names" in thing ? thing.name : nameOf(thing.spec)));
   return plain.map((name, i) => {
     const others = things.filter((_, j) => j !== i && plain[j] === name);
     if (others.length === 0) return name;
@@ -187,6 +198,7 @@ function labels(things: readonly Comparable[]): string[] {
 
 function jsonOf(thing: Comparable): Json {
   if ("logs" in thing) return thing.spec;
+  if ("names" in thing) return {};
   const { strategies, optimizer, schedule, batching = [], model, stream, training } = thing.spec;
   return [...strategies, optimizer, schedule, model, stream]
     .map((part) => part.toJSON() as unknown as Json)

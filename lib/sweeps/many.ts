@@ -41,6 +41,8 @@ export interface ManyOptions {
   readonly keep?: (event: TrainEvent) => boolean;
   /** Where the runs end, when not at the end of the stream: `task(2)` is the moment before it begins. They can be forked on from there. */
   readonly until?: Spot;
+  /** Whether the state at the end of runs without a record stays in memory, so that `run.network()` trains nothing again. Default false. */
+  readonly keepEnds?: boolean;
 }
 
 /** A run that was stopped or failed: what it did until then is in `run`, and `state` is what the seed under way can go on from. */
@@ -92,13 +94,12 @@ export async function runMany(spec: RunSpec, options: ManyOptions = {}): Promise
 function recordedCells(
   spec: RunSpec,
   seeds: readonly number[],
-  { record, again = unseenParts(spec).length > 0, checkpointSeconds = 30, until: spot }: ManyOptions,
+  { record, again = unseenParts(spec).length > 0, checkpointSeconds = 30, until: spot, keepEnds = false }: ManyOptions,
 ): { readonly cells: Cell[]; readonly source: Lineage } {
   const store = recordFolder(record);
   const place = spot?.ahead(spec.stream) ?? undefined;
   const until = place === undefined ? {} : { until: place };
-  if (store === undefined)
-    return { cells: seeds.map((seed) => ({ spec, seed, ...until })), source: { spec, ...until } };
+  if (store === undefined) return unrecorded(spec, seeds, until, keepEnds);
   const [name, tasks] = [nameOf(spec), taskNames(spec)];
   const cells = seeds.map((seed) => {
     const key = runKey(spec, seed, undefined, place);
@@ -107,6 +108,22 @@ function recordedCells(
   });
   const folders = new Map(cells.map(({ seed, recording: { folder, key } }) => [seed, { folder, key: key.key }]));
   return { cells, source: { spec, store, folders, ...until } };
+}
+
+function unrecorded(
+  spec: RunSpec,
+  seeds: readonly number[],
+  until: Pick<Cell, "until">,
+  keepEnds: boolean,
+): ReturnType<typeof recordedCells> {
+  const ends = new Map<number, Uint8Array>();
+  const cells = seeds.map((seed) => ({
+    spec,
+    seed,
+    ...until,
+    ...(keepEnds && { ended: (state: Uint8Array) => void ends.set(seed, state) }),
+  }));
+  return { cells, source: { spec, ...until, ends } };
 }
 
 /** Throws when nothing is recorded of an experiment under any of the seeds. */

@@ -56,7 +56,7 @@ export function specFromJson(json: Json, data: readonly Dataset[], networks: rea
   return {
     stream: streamFromJson(spec.stream, data, backboneFromJson),
     model: modelFromJson(spec.model, networks),
-    strategies: spec.strategies.map((each) => named<Strategy>("strategy", strategies, each)),
+    strategies: spec.strategies.map((each) => strategyFromJson(each, networks)),
     optimizer: optimizerFromJson(spec.optimizer),
     schedule: named<Schedule>("schedule", schedules, spec.schedule),
     training: training(spec.training),
@@ -65,6 +65,20 @@ export function specFromJson(json: Json, data: readonly Dataset[], networks: rea
       batching: spec.batching.map((each) => named<Batching>("part of a plan", batchings, each)),
     }),
   };
+}
+
+/** The strategy of an entry; a network among its options is one of those given, or in the file that the record names. */
+function strategyFromJson(spec: StrategySpec, networks: readonly TrainedNetwork[]): Strategy {
+  const read: TrainedNetwork[] = [];
+  const options = Object.entries(spec.options as object).map(([name, value]: [string, unknown]) => {
+    if (typeof (value as { readonly network?: unknown } | null)?.network !== "string") return [name, value];
+    const network = networkFromJson(value as NetworkEntry, networks);
+    if (!networks.includes(network)) read.push(network);
+    return [name, network];
+  });
+  const made = named<Strategy>("strategy", strategies, spec, Object.fromEntries(options));
+  for (const network of read) network.dispose();
+  return made;
 }
 
 /** The backbone that stands in the record of a stream of features. */
@@ -176,10 +190,15 @@ function argumentsOf({ name, options }: ModelSpec, make: (...args: unknown[]) =>
   return notOurs("layer", name);
 }
 
-function named<P extends Part>(kind: string, from: object, spec: { readonly name: string; readonly options: Json }): P {
+function named<P extends Part>(
+  kind: string,
+  from: object,
+  spec: { readonly name: string; readonly options: Json },
+  options: unknown = spec.options,
+): P {
   const make = (from as Record<string, unknown>)[spec.name];
   if (typeof make !== "function") return notOurs(kind, spec.name);
-  const part = make(spec.options) as P;
+  const part = make(options) as P;
   // An option that came later has its default in older records.
   const all = (part?.toJSON?.() as typeof spec | undefined)?.options;
   const whole = { ...spec, options: { ...(all as object), ...(spec.options as object) } };

@@ -169,6 +169,7 @@ function oneStep(
       rng,
       forward,
       crossEntropy,
+      targetLoss: () => targetLoss(layout.target, now),
       gradient: (loss) => trainedGrad(loss, weights, network.frozen).grads,
     };
     const stepFor = (s: Strategy): Step => ({ ...now, extra: inputs.extra[s.spec.name] ?? {} });

@@ -16,7 +16,7 @@ import type {
   Strategy,
 } from "../../lib/strategies/strategy.ts";
 import type { Stream } from "../../lib/streams/stream.ts";
-import { crossEntropy } from "../../lib/train/objective.ts";
+import { crossEntropy, targetLoss } from "../../lib/train/objective.ts";
 import { passed } from "../../lib/train/pass.ts";
 
 /** Rows of plain numbers. */
@@ -81,7 +81,7 @@ export function stepOf(given: Given): Step {
       tap: options.tap,
     });
   const { features, logits } = run(weights, rows);
-  return {
+  const step: Step = {
     network: net,
     weights,
     x: rows,
@@ -100,8 +100,11 @@ export function stepOf(given: Given): Step {
     rng,
     forward: (input, options = {}) => run(options.weights ?? weights, input, options),
     crossEntropy,
+    target: "class",
+    targetLoss: () => targetLoss("class", step),
     gradient: (loss) => valueAndGrad(loss, weights).grads,
   };
+  return step;
 }
 
 /** What a strategy makes of the loss: its own task's loss and the term that it adds, together. */
