@@ -216,6 +216,16 @@ export interface Done {
   readonly outputs: Readonly<Record<string, Float32Array>>;
 }
 
+/** A deletion request: all columns that were asked to be forgotten so far, as a set, and what is new in it. */
+export interface Request extends ReadonlySet<number> {
+  /** The columns that are asked for now. */
+  readonly columns: ReadonlySet<number>;
+  /** The training examples of these columns that came before, by the experience they came in; read when they are asked for. */
+  readonly experiences: readonly { readonly index: number; readonly task: number; readonly examples: Examples }[];
+  /** All of them as one table. */
+  readonly examples: Examples;
+}
+
 /** What a step did. */
 export interface Change {
   /** The weights that the gradient was taken at, and those after the update. */
@@ -274,10 +284,11 @@ export interface Hooks<S extends object> {
   afterStep?(state: S, done: Done, context: Context): void;
   afterExperience?(state: S, experience: Experience, context: Context): S;
   /**
-   * Drops what is held of some output columns, when the stream asks to forget them; before `beforeExperience`. Without it the `buffer`,
-   * `episodes` and `exemplars` of the state lose their examples of these columns. `context.stream` no longer has any.
+   * Serves a deletion request of the stream: drops what is held of the columns, which are the request itself as a set, or changes the
+   * weights; before `beforeExperience`. Without it the `buffer`, `episodes` and `exemplars` of the state lose their examples of these
+   * columns. `context.stream` no longer has any: the request alone has the examples, for as long as it is served.
    */
-  forget?(state: S, columns: ReadonlySet<number>, context: Context): S;
+  forget?(state: S, request: Request, context: Context): S;
   /**
    * *Traced.* Learning at test time. Each batch of test examples is shown once, before it is predicted: what it has changed predicts this
    * batch, unless it gives the prediction itself, and all that come until the next reset. Training never sees it unless `reset` is "never".

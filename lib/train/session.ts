@@ -22,7 +22,7 @@ import {
   stateOf as stateFrom,
 } from "./held.ts";
 import { again, meter, requireAsked, requireRoom, requireWithinMemory, spentBy, withinSteps } from "./parts/budget.ts";
-import { forgetful, served } from "./parts/forgetting.ts";
+import { forgetful, requestOf, served } from "./parts/forgetting.ts";
 import { type Done, layOut, outcomesOf, updateEvents } from "./parts/laying.ts";
 import { costs } from "./parts/ledger.ts";
 import { type Current, looks, stretch } from "./parts/looks.ts";
@@ -241,7 +241,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     if (classes.length === 0) return;
     for (const column of classes) columns.forgotten.add(column);
     remembered = forgetful(stream, columns.forgotten);
-    for (const s of strategies) hold(s, served(s, stateOf(s), columns.forgotten, context(s)));
+    const request = requestOf(stream, columns.forgotten, classes, cursor.experience);
+    for (const s of strategies) hold(s, served(s, stateOf(s), request, context(s)));
     queue.push({ type: "forgot", step: cursor.step, experience: cursor.experience, classes });
   }
 

@@ -10,3 +10,4 @@ export * from "./mas.ts";
 export * from "./momentum-interpolation.ts";
 export * from "./rwalk.ts";
 export * from "./si.ts";
+export * from "./ssd.ts";
