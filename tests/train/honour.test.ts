@@ -24,6 +24,7 @@ import { ewc } from "../../lib/strategies/regularisation/ewc.ts";
 import { gdumb } from "../../lib/strategies/replay/gdumb.ts";
 import { replay } from "../../lib/strategies/replay/replay.ts";
 import type { Strategy } from "../../lib/strategies/strategy.ts";
+import { strategy } from "../../lib/strategies/strategy.ts";
 import { active } from "../../lib/streams/operators/active.ts";
 import { budget } from "../../lib/streams/operators/budget.ts";
 import { delayLabels } from "../../lib/streams/operators/delay-labels.ts";
@@ -320,3 +321,44 @@ interface Kept {
   readonly size: number;
   readonly labels: Int32Array;
 }
+
+describe("the examples of a deletion request", () => {
+  test("are all that came of the class before, while the stream is without them", () => {
+    const seen: unknown[] = [];
+    const look = strategy("look", {}, () => ({
+      forget(state, request, { stream: left, experience }) {
+        const { columns, examples, experiences } = request;
+        const before = Array.from({ length: experience }, (_, i) => left.experience(i).train.labels);
+        seen.push({
+          all: [...request],
+          columns: [...columns],
+          labels: [...new Set(examples.labels)],
+          count: examples.length,
+          from: experiences.map(({ index, task }) => [index, task]),
+          hidden: before.every((labels) => ![...labels].some((label) => request.has(label))),
+        });
+        return state;
+      },
+    }));
+    const twice = forget([3], { at: 2 })(forget([0, 1], { at: 2 })(forget([2], { at: 2 })(three) as never) as never);
+    run(spec(twice as Stream, [look()]));
+    const once = forget([1], { at: 2 })(forget([0], { at: 1 })(three) as never);
+    run(spec(once as Stream, [look()]));
+    const per = three.experience(0).train.length / 2;
+    expect(seen).toEqual([
+      {
+        all: [2, 0, 1, 3],
+        columns: [2, 0, 1, 3],
+        labels: expect.arrayContaining([0, 1, 2, 3]),
+        count: 4 * per,
+        from: [
+          [0, 0],
+          [1, 1],
+        ],
+        hidden: true,
+      },
+      { all: [0], columns: [0], labels: [0], count: per, from: [[0, 0]], hidden: true },
+      { all: [0, 1], columns: [1], labels: [1], count: per, from: [[0, 0]], hidden: true },
+    ]);
+  });
+});
