@@ -12,9 +12,10 @@ export type Params = { readonly [name: string]: tf.Tensor | Params };
 
 /**
  * Looks at the input of a layer with weights and at its output before the activation, and may give another output. `path` is where the
- * layer's tensors lie in the weights: `["model", "2-dense"]`, `["head"]`.
+ * layer's tensors lie in the weights: `["model", "2-dense"]`, `["head"]`. `rows` gives what the layer multiplies by its kernel as a matrix,
+ * a row for each place of its output: the input of a dense layer, the windows of a convolution.
  */
-export type Tap = (path: readonly string[], input: tf.Tensor, output: tf.Tensor) => tf.Tensor;
+export type Tap = (path: readonly string[], input: tf.Tensor, output: tf.Tensor, rows: () => tf.Tensor) => tf.Tensor;
 
 /** How a model is being run: in training it may draw noise and write running statistics. */
 export interface Mode {
@@ -32,8 +33,11 @@ export interface Mode {
   write(name: string, value: tf.Tensor): void;
   /** The mode of a part: its statistics and noise are its own. */
   at(part: string): Mode;
-  /** What a layer with weights gives: `output`, or what a strategy that taps the layer makes of it. */
-  tapped(input: tf.Tensor, output: tf.Tensor): tf.Tensor;
+  /**
+   * What a layer with weights gives: `output`, or what a strategy that taps the layer makes of it. `rows` are what is multiplied by the
+   * kernel, where that is not the input itself.
+   */
+  tapped(input: tf.Tensor, output: tf.Tensor, rows?: () => tf.Tensor): tf.Tensor;
   /** What a layer of a chain gives: what `run` makes of what came in, or what an adapter makes of the two. */
   around(x: tf.Tensor, run: (x: tf.Tensor) => tf.Tensor): tf.Tensor;
   /** Whether a strategy taps the layers: those that would hide their products in a loop write them out. */
@@ -167,8 +171,8 @@ export function tape(training: boolean, rng: Rng | null, statistics: Params, tap
       writes.set(`${path}${name}`, value);
     },
     at: (part) => at((node[part] ?? {}) as Params, `${path}${part}/`, rng === null ? null : rng.at(part)),
-    tapped: (input, output) =>
-      tap === undefined ? output : tap(["model", ...path.split("/").slice(0, -1)], input, output),
+    tapped: (input, output, rows = () => input) =>
+      tap === undefined ? output : tap(["model", ...path.split("/").slice(0, -1)], input, output, rows),
     around: (x, run) => run(x),
     isTapped: tap !== undefined,
   });

@@ -68,7 +68,7 @@ describe("context-dependent gating", () => {
     );
     disposeTree(states as never);
     const kernels = (): number[][][] =>
-      first.map(([path]) => layerAt(session.learner.weights, path).kernel.arraySync());
+      first.map(([path]) => layerAt(session.learner.weights, path).kernel.arraySync() as number[][]);
     const before = kernels();
     while (session.cursor.phase === "train") session.advance();
     const after = kernels();

@@ -180,7 +180,7 @@ describe("utility-based perturbed descent", () => {
     while (session.cursor.step < 16) session.advance();
     session.dispose();
     expect(() => run(spec(arriving, [upgd({ of: "features" })], { model: resnet18({ filters: 1 }) }))).toThrow(
-      /^upgd: convolutions and dense layers that follow one another are required/,
+      /^upgd: a model of dense layers and convolutions is required/,
     );
   });
 

@@ -1,7 +1,16 @@
 import { mapTensors, type Tree, tf } from "../../engine/index.ts";
 import type { Params } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
-import { type LayerPath, layerAt, layerPaths, requireChain, withLayer } from "../parts/layers.ts";
+import {
+  type LayerPath,
+  layerAt,
+  layerPaths,
+  overInputs,
+  overUnits,
+  requireChain,
+  unitsAt,
+  withLayer,
+} from "../parts/layers.ts";
 import { movedColumns, ownColumns } from "../parts/own-head.ts";
 import { requireNumber, strategy } from "../strategy.ts";
 
@@ -26,7 +35,8 @@ interface Memory {
  * unit i is multiplied by `1 − min(a_i, a_j)`; embeddings have their gradient rescaled for s, and the loss has
  * `c · Σ gate · (1 − a) / Σ (1 − a)` added. Needs the task at test time.
  *
- * Serrà et al. 2018, arXiv:1801.01423, eq. 1–6. Dense layers with rectifiers only: gates act before the rectifier, which is the same.
+ * Serrà et al. 2018, arXiv:1801.01423, eq. 1–6. Layers with rectifiers in a row only, units of a convolution being channels: gates act before
+ * the rectifier, which is the same.
  * Embeddings begin standard normal, so that about half of the units are open.
  * Differs from the paper: the factor is on the step rather than on the gradient, which is the same for plain descent and protects under
  * any optimizer.
@@ -57,9 +67,7 @@ export const hat = strategy(
       let before: tf.Tensor | null = null;
       for (const [path, own] of Object.entries(past)) {
         const { kernel, bias } = layerAt(weights, path);
-        const [inputs, units] = kernel.shape;
-        const of = before === null ? tf.ones([inputs, 1]) : tf.reshape(before, [inputs, 1]);
-        const free = tf.sub(1, tf.minimum(of, tf.reshape(own, [1, units])));
+        const free = tf.sub(1, before === null ? own : tf.minimum(overInputs(before, kernel), own));
         const layer = layerAt(next, path);
         next = withLayer(next, path, {
           kernel: tf.mul(layer.kernel, free),
@@ -73,9 +81,10 @@ export const hat = strategy(
       parameters(context): Params {
         requireChain("hat", context);
         const { weights, stream, rng } = context;
-        const units = (path: LayerPath): number => layerAt(weights, path).kernel.shape[1];
         const hidden = layerPaths(context).slice(0, -1);
-        return Object.fromEntries(hidden.map((path) => [path, rng.at(path).normals([stream.tasks, units(path)])]));
+        return Object.fromEntries(
+          hidden.map((path) => [path, rng.at(path).normals([stream.tasks, unitsAt(weights, path)])]),
+        );
       },
       init: ({ weights, columns }): Memory => ({
         tensors: {
@@ -106,7 +115,7 @@ export const hat = strategy(
         const s = training ? carried.sharpness : sharpest;
         return plain(weights, (path, _input, output) => {
           const e = embeddings(weights)[path.join("/")];
-          return e === undefined ? output : tf.mul(output, gates(e as tf.Tensor, task, s));
+          return e === undefined ? output : tf.mul(output, overUnits(gates(e as tf.Tensor, task, s), output));
         });
       },
       loss({ tensors, carried }: Memory, { weights }) {

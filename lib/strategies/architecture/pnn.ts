@@ -1,7 +1,8 @@
+import { sizeOf } from "../../data/dataset.ts";
 import { mapTensors, type Rng, tf } from "../../engine/index.ts";
 import type { Params } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
-import { type LayerPath, layerAt, layerPaths, requireDense } from "../parts/layers.ts";
+import { asMatrix, type LayerPath, layerAt, layerPaths, requireChain } from "../parts/layers.ts";
 import { movedColumns, ownColumns } from "../parts/own-head.ts";
 import type { Context, Pass, Passed } from "../strategy.ts";
 import { strategy } from "../strategy.ts";
@@ -26,7 +27,8 @@ interface Memory {
  * first. Only the last column and the task's part of the head are trained; the rest stays bit for bit. A test example takes the column of its task. Memory and work per
  * step grow with the number of tasks.
  *
- * Rusu et al. 2016, arXiv:1606.04671, eq. 1. Dense layers only.
+ * Rusu et al. 2016, arXiv:1606.04671, eq. 1. Layers in a row only; lateral connections of a convolution are
+ * convolutions of the same windows.
  * Differs from the paper: lateral connections are linear and are summed without the adapters' reduction; the head's columns read the last
  * layer of their own column alone.
  *
@@ -41,7 +43,7 @@ export const pnn = strategy(
   {},
   () => ({
     parameters(context: Context): Params {
-      requireDense("pnn", context);
+      requireChain("pnn", context);
       const { weights, stream, rng } = context;
       const paths = layerPaths(context).slice(1, -1);
       return Object.fromEntries(
@@ -109,7 +111,7 @@ function column(
   const laterals: Record<LayerPath, tf.Tensor> = {};
   for (const path of paths) {
     const { shape } = layerAt(weights, path).kernel;
-    const bound = 1 / Math.sqrt(shape[0] * (k + 1));
+    const bound = 1 / Math.sqrt((sizeOf(shape) / shape.at(-1)!) * (k + 1));
     if (k > 0) laterals[path] = rng.at(path).uniforms([k, ...shape], -bound, bound);
   }
   return { model, laterals };
@@ -122,14 +124,15 @@ function through(
   before: readonly { readonly [path: LayerPath]: tf.Tensor }[],
 ): Passed & { readonly inputs: { readonly [path: LayerPath]: tf.Tensor } } {
   const inputs: Record<LayerPath, tf.Tensor> = {};
-  const out = pass.plain({ ...pass.weights, model }, (at, input, output) => {
+  const out = pass.plain({ ...pass.weights, model }, (at, _input, output, rows) => {
     const path = at.join("/");
-    inputs[path] = input;
+    inputs[path] = rows();
     const lateral = laterals[path];
     if (lateral === undefined) return output;
-    const [, from, to] = lateral.shape as [number, number, number];
-    const kernel = (j: number): tf.Tensor2D => tf.reshape(tf.slice(lateral, [j, 0, 0], [1, from, to]), [from, to]);
-    return tf.addN([output, ...before.map((earlier, j) => tf.matMul(earlier[path] as tf.Tensor2D, kernel(j)))]);
+    const kernels = tf.reshape(lateral, [lateral.shape[0]!, -1, lateral.shape.at(-1)!]);
+    const kernel = (j: number): tf.Tensor2D => asMatrix(tf.slice(kernels, [j, 0, 0], [1, -1, -1]));
+    const given = before.map((earlier, j) => tf.matMul(earlier[path] as tf.Tensor2D, kernel(j)));
+    return tf.addN([output, ...given.map((one) => tf.reshape(one, output.shape))]);
   });
   return { ...out, inputs };
 }

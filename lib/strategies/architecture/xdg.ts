@@ -1,5 +1,5 @@
 import { tf } from "../../engine/index.ts";
-import { type LayerPath, layerAt, layerPaths, requireDense } from "../parts/layers.ts";
+import { type LayerPath, layerPaths, overUnits, requireChain, unitsAt } from "../parts/layers.ts";
 import { requireNumber, strategy } from "../strategy.ts";
 
 interface Memory {
@@ -14,7 +14,7 @@ interface Memory {
  * time; compose it with a penalty, as `si` or `ewc`, for what tasks still share.
  *
  * Masse, Grant and Freedman 2018, PNAS 115, "Alleviating catastrophic forgetting using context-dependent gating and synaptic
- * stabilization"; exactly that share of each layer's units is closed, as in van de Ven et al. 2022. Dense layers only.
+ * stabilization"; exactly that share of each layer's units is closed, as in van de Ven et al. 2022. Units of a convolution are channels.
  * Differs from the paper: gates act before the rectifier, which is the same.
  *
  * @example
@@ -33,11 +33,11 @@ export const xdg = strategy(
     requireNumber("xdg", "gate", gate, 0, 0.999999);
     return {
       init(context): Memory {
-        requireDense("xdg", context);
+        requireChain("xdg", context);
         const { weights, stream, rng } = context;
         const hidden = layerPaths(context).slice(0, -1);
         const gates = (path: LayerPath): tf.Tensor => {
-          const units = layerAt(weights, path).kernel.shape[1];
+          const units = unitsAt(weights, path);
           const open = new Float32Array(stream.tasks * units).fill(1);
           for (let task = 0; task < stream.tasks; task++)
             for (const unit of rng
@@ -55,7 +55,7 @@ export const xdg = strategy(
         const row = tf.cast(task, "int32");
         return plain(weights, (path, _input, output) => {
           const open = tensors[path.join("/")];
-          return open === undefined ? output : tf.mul(output, tf.gather(open, row));
+          return open === undefined ? output : tf.mul(output, overUnits(tf.gather(open, row), output));
         });
       },
     };

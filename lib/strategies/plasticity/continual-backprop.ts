@@ -1,6 +1,16 @@
 import { type Tree, tf } from "../../engine/index.ts";
 import type { Weights } from "../../models/network.ts";
-import { type LayerPath, layerAt, layerPaths, requireChain, stepInputs, withLayer } from "../parts/layers.ts";
+import {
+  type LayerPath,
+  layerAt,
+  layerPaths,
+  leaving,
+  overInputs,
+  requireChain,
+  stepInputs,
+  unitsAt,
+  withLayer,
+} from "../parts/layers.ts";
 import { requireNumber, requireWhole, strategy } from "../strategy.ts";
 
 /** What steps change for one hidden layer: utility and age of each unit, `[units]`, and the share of a unit that is due. */
@@ -18,7 +28,8 @@ interface Memory {
  * than `maturity`; whenever a whole unit is due, the mature one of least utility gets new incoming weights (uniform in ±1/√inputs), no
  * outgoing weights, utility 0 and age 0.
  *
- * Dohare et al. 2024, "Loss of plasticity in deep continual learning", algorithm 1. Dense layers only.
+ * Dohare et al. 2024, "Loss of plasticity in deep continual learning", algorithm 1. Layers in a row only; units of a convolution are channels,
+ * whose activity is that behind its pooling.
  * Differs from the paper: at most one unit of a layer begins anew per step; the optimizer's moments of its weights are kept; the mean
  * activation of the unit is not handed to the next layer's bias.
  *
@@ -52,7 +63,8 @@ export const continualBackprop = strategy(
       return paths.slice(0, -1).map((path, i) => {
         const next = paths[i + 1]!;
         const { utility, age, due } = carried[path]!;
-        const use = tf.mul(tf.mean(tf.abs(inputs[next]!), 0), tf.sum(tf.abs(layerAt(weights, next).kernel), 1));
+        const activity = tf.mean(tf.reshape(tf.abs(inputs[next]!), [-1, utility.size]), 0);
+        const use = tf.mul(activity, leaving(tf.abs(layerAt(weights, next).kernel), utility.size));
         const running = tf.add(tf.mul(utility, decay), tf.mul(use, 1 - decay));
         const older = tf.add(age, 1);
         const mature = tf.cast(tf.greater(older, maturity), "float32");
@@ -70,7 +82,7 @@ export const continualBackprop = strategy(
       init(context): Memory {
         requireChain("continualBackprop", context);
         const fresh = (path: LayerPath): Layer => {
-          const units = layerAt(context.weights, path).kernel.shape[1];
+          const units = unitsAt(context.weights, path);
           return { utility: tf.zeros([units]), age: tf.zeros([units]), due: tf.scalar(0) };
         };
         const hidden = layerPaths(context).slice(0, -1);
@@ -81,17 +93,16 @@ export const continualBackprop = strategy(
         const rng = step.rng;
         for (const { path, next: following, anew } of judged(carried, before, stepInputs(step, before))) {
           const { kernel, bias } = layerAt(next, path);
-          const [inputs, units] = kernel.shape;
-          const bound = 1 / Math.sqrt(inputs);
+          const bound = 1 / Math.sqrt(kernel.size / anew.size);
           const fresh =
-            rng === null ? tf.zeros([inputs, units]) : rng.at("anew", path).uniforms([inputs, units], -bound, bound);
+            rng === null ? tf.zerosLike(kernel) : rng.at("anew", path).uniforms(kernel.shape, -bound, bound);
           const keep = tf.sub(1, anew);
           next = withLayer(next, path, {
             kernel: tf.add(tf.mul(kernel, keep), tf.mul(fresh, anew)),
             ...(bias !== undefined && { bias: tf.mul(bias, keep) }),
           });
           const out = layerAt(next, following);
-          next = withLayer(next, following, { ...out, kernel: tf.mul(out.kernel, tf.reshape(keep, [units, 1])) });
+          next = withLayer(next, following, { ...out, kernel: tf.mul(out.kernel, overInputs(keep, out.kernel)) });
         }
         return next;
       },

@@ -1,7 +1,7 @@
 import { paths as leafPaths, leaves, mapTensors, type Tree, tf } from "../../engine/index.ts";
 import type { Weights } from "../../models/network.ts";
 import { widenedLike, zerosFor } from "../parts/anchor.ts";
-import { type LayerPath, layerAt, layerPaths, leaving, withLayer } from "../parts/layers.ts";
+import { type LayerPath, layerAt, layerPaths, leaving, requireChain, unitsAt, withLayer } from "../parts/layers.ts";
 import { type Context, requireNumber, requireOneOf, strategy } from "../strategy.ts";
 
 /** What steps change: running utilities of all weights, or of the units of each hidden layer. A type, not an interface, so that it is a tree of tensors. */
@@ -101,20 +101,9 @@ export const upgd = strategy(
   },
 );
 
-/** Zeros for the units of each hidden layer; throws where what leaves a layer is not what the next one takes. */
+/** Zeros for the units of each hidden layer. */
 function unitsOf(context: Context): Units {
-  const paths = layerPaths(context);
-  const trained = leafPaths({ model: context.weights.model } as Tree).map(([path]) => path.replace(/\/[^/]+$/, ""));
-  const chained = paths.slice(1).every((path, i) => {
-    const into = layerAt(context.weights, path).kernel;
-    return (into.size / into.shape.at(-1)!) % layerAt(context.weights, paths[i]!).kernel.shape.at(-1)! === 0;
-  });
-  if (!chained || trained.some((path) => !paths.includes(path)))
-    throw new TypeError(
-      `upgd: convolutions and dense layers that follow one another are required for the utility of features, got ${context.network.model.spec.name}; use { of: "weights" }`,
-    );
-  const hidden = paths.slice(0, -1);
-  return Object.fromEntries(
-    hidden.map((path) => [path, tf.zeros([layerAt(context.weights, path).kernel.shape.at(-1)!])]),
-  );
+  requireChain("upgd", context);
+  const hidden = layerPaths(context).slice(0, -1);
+  return Object.fromEntries(hidden.map((path) => [path, tf.zeros([unitsAt(context.weights, path)])]));
 }

@@ -2,7 +2,7 @@ import type { Examples } from "../../data/dataset.ts";
 import { gather } from "../../data/dataset.ts";
 import { disposeTree, jit, tf, valueAndGrad } from "../../engine/index.ts";
 import { crossEntropies, masked, type Weights } from "../../models/network.ts";
-import { inputsOf, type LayerPath, layerAt, requireDense, withLayers } from "../parts/layers.ts";
+import { inputsOf, type LayerPath, layerAt, requireLayers, withLayers } from "../parts/layers.ts";
 import { evaluated } from "../parts/per-example.ts";
 import { type Bases, basisTensors, outside, withRows } from "../parts/subspace.ts";
 import { type Context, requireNumber, requireWhole, strategy } from "../strategy.ts";
@@ -25,7 +25,7 @@ interface Memory {
  * that task's input subspace is at least `sufficient` of g and its cosine with the task's gradient at least `positive`, the task's
  * directions are free; all others are projected out as in `gpm`. Where all are free the layer's weights are as plain training moves them.
  *
- * Lin et al. 2022, arXiv:2211.00789, definitions 1–3 and algorithm 1. Dense layers only. Memory grows with the number of tasks; a step's
+ * Lin et al. 2022, arXiv:2211.00789, definitions 1–3 and algorithm 1. Memory grows with the number of tasks; a step's
  * projection takes at most a square matrix for each layer.
  * Differs from the paper: the choice is made once, at the start of an experience; free directions have no penalty of their own.
  *
@@ -57,7 +57,7 @@ export const cuber = strategy(
     return {
       role: "projection",
       init(context): Memory {
-        requireDense("cuber", context);
+        requireLayers("cuber", context);
         return { past: [], tensors: { bases: {} } };
       },
       beforeExperience({ past }: Memory, { train, task, index }, context): Memory {
@@ -122,7 +122,7 @@ function gradients(
       if (!("dataId" in (child as object)) && !("kernel" in (child as object))) visit(child as object, inner);
       else if ("kernel" in (child as object)) {
         const { kernel, bias } = layerAt(found, inner);
-        const data = new Float32Array(kernel.size + kernel.shape[1]);
+        const data = new Float32Array(kernel.size + kernel.shape.at(-1)!);
         data.set(kernel.dataSync());
         if (bias !== undefined) data.set(bias.dataSync(), kernel.size);
         out.set(inner, data);

@@ -1,5 +1,5 @@
 import type { tf } from "../../engine/index.ts";
-import { inputsOf, type LayerPath, requireDense, withLayers } from "../parts/layers.ts";
+import { inputsOf, type LayerPath, requireLayers, withLayers } from "../parts/layers.ts";
 import { type Bases, basisTensors, exhausted, outside, withRows } from "../parts/subspace.ts";
 import { requireNumber, requireWhole, strategy } from "../strategy.ts";
 
@@ -13,9 +13,9 @@ interface Memory {
  *
  * For each layer an orthonormal basis M of its past inputs is kept; the gradient becomes `g − M Mᵀ g`. After an experience the inputs of
  * `samples` examples, as far as they are not in the basis, add as many principal directions as are needed for `share` of their squared
- * length. A bias counts as the weight of an input of 1. The head is projected too, but for a stream whose tasks have heads of their own.
+ * length. The inputs of a convolution are its windows, of which 2,048 are drawn. A bias counts as the weight of an input of 1. The head is projected too, but for a stream whose tasks have heads of their own.
  *
- * Saha, Garg and Roy 2021, arXiv:2103.09762, algorithm 1. Dense layers only. Memory is at most a square matrix per layer.
+ * Saha, Garg and Roy 2021, arXiv:2103.09762, algorithm 1. Memory is at most a square matrix per layer.
  * Differs from the paper: biases are trained and projected; the share is the same for every task.
  *
  * @example
@@ -38,7 +38,7 @@ export const gpm = strategy(
     return {
       role: "projection",
       init(context): Memory {
-        requireDense("gpm", context);
+        requireLayers("gpm", context);
         return { bases: new Map(), tensors: { bases: {} } };
       },
       gradient: ({ tensors }, gradient) =>

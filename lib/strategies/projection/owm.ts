@@ -1,7 +1,7 @@
 import { gather } from "../../data/dataset.ts";
 import { disposeTree, jit, tf } from "../../engine/index.ts";
 import type { Weights } from "../../models/network.ts";
-import { type LayerPath, layerAt, layerInputs, requireDense, withLayers } from "../parts/layers.ts";
+import { asMatrix, type LayerPath, layerAt, layerRows, requireLayers, withLayers } from "../parts/layers.ts";
 import { exhausted } from "../parts/subspace.ts";
 import { type Context, requireNumber, strategy } from "../strategy.ts";
 
@@ -17,12 +17,12 @@ interface Memory {
  *
  * The gradient becomes `P g`. P begins as the identity; when an experience ends, every batch of it changes it by the mean x̄ of the layer's
  * inputs: `k = P x̄ / (alpha + x̄ᵀ P x̄)`, `P ← P − k x̄ᵀ P`, so that `P = (I + Σ x̄ x̄ᵀ / alpha)⁻¹`. A bias counts as the weight of an input
- * of 1. The head is projected too, but for a stream whose tasks have heads of their own.
+ * of 1, the inputs of a convolution are its windows. The head is projected too, but for a stream whose tasks have heads of their own.
  *
  * With an alpha that is small beside x̄ᵀ x̄ every batch takes a whole direction away, and after as many batches as a layer has inputs it
  * learns nothing more; a note says so when that has happened.
  *
- * Zeng et al. 2019, arXiv:1810.01256, eq. 1 and supplement. Dense layers only.
+ * Zeng et al. 2019, arXiv:1810.01256, eq. 1 and supplement.
  * Differs from the paper: alpha is one number; in the authors' code it falls from 0.9 to 0.0009 over a task for the first layer, from 1 to
  * 0.1 for the second, and is 0.6 for the head. P changes after the experience, as in van de Ven et al. 2022, not at every step.
  *
@@ -43,10 +43,10 @@ export const owm = strategy(
     return {
       role: "projection",
       init(context): Memory {
-        requireDense("owm", context);
+        requireLayers("owm", context);
         const projectors: Record<LayerPath, tf.Tensor> = {};
         tf.tidy(() => {
-          const found = layerInputs(
+          const found = layerRows(
             context.network,
             context.weights,
             context.statistics,
@@ -54,7 +54,7 @@ export const owm = strategy(
           );
           for (const path of Object.keys(found))
             if (path !== "head" || context.stream.head !== "multi")
-              projectors[path] = tf.keep(tf.eye(layerAt(context.weights, path).kernel.shape[0] + 1));
+              projectors[path] = tf.keep(tf.eye(asMatrix(layerAt(context.weights, path).kernel).shape[0] + 1));
         });
         return { tensors: { projectors } };
       },
@@ -94,7 +94,7 @@ function shares(projectors: Projectors): [LayerPath, number][] {
 function updater(alpha: number, { network, statistics }: Context) {
   return jit(
     (projectors: Projectors, weights: Weights, x: tf.Tensor): Projectors => {
-      const inputs = layerInputs(network, weights, statistics, x);
+      const inputs = layerRows(network, weights, statistics, x);
       return Object.fromEntries(
         Object.entries(projectors).map(([path, p]) => {
           const mean = tf.concat([tf.mean(inputs[path]!, 0), tf.ones([1])]);

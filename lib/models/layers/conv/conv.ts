@@ -2,6 +2,7 @@ import { nn, tf, tfLayers } from "../../../engine/index.ts";
 import { drawBias, drawWeights, type Initial } from "../../initial.ts";
 import { layer, put, requireCount } from "../../layer.ts";
 import type { Params } from "../../model.ts";
+import { windows } from "../../parts/windows.ts";
 
 /** Options of `conv`. */
 export interface ConvOptions {
@@ -80,7 +81,8 @@ export const conv = layer(
               ? tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, stride, pad, "NHWC", 1, "floor")
               : tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, stride, pad);
         const y = byGroups(x, params.kernel as tf.Tensor, groups, through);
-        return mode.tapped(x, bias ? tf.add(y, params.bias as tf.Tensor) : y);
+        const rows = (): tf.Tensor => windows(x, window, { stride, dilation, pad });
+        return mode.tapped(x, bias ? tf.add(y, params.bias as tf.Tensor) : y, rows);
       },
       counterpart(x, name, { kernel, bias: added }) {
         if (groups > 1)
