@@ -1,4 +1,4 @@
-import { paths as leafPaths, leaves, mapTensors, type Tree, tf } from "../../engine/index.ts";
+import { leaves, mapTensors, type Tree, tf } from "../../engine/index.ts";
 import type { Weights } from "../../models/network.ts";
 import { widenedLike, zerosFor } from "../parts/anchor.ts";
 import { type LayerPath, layerAt, layerPaths, leaving, requireChain, unitsAt, withLayer } from "../parts/layers.ts";
