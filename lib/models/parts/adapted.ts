@@ -121,8 +121,8 @@ function adapting(mode: Mode, node: Params, adapter: Adapter, name: string): Mod
   return {
     ...mode,
     isTapped: mode.isTapped || (output !== undefined && has(node, name)),
-    tapped: (input, given) =>
-      mode.tapped(input, own === undefined || output === undefined ? given : output(own, input, given, mode)),
+    tapped: (input, given, rows) =>
+      mode.tapped(input, own === undefined || output === undefined ? given : output(own, input, given, mode), rows),
     around: (x, run) =>
       mode.around(x, own === undefined || around === undefined ? run : (now) => around(own, now, run)),
     at: (part) => adapting(mode.at(part), (node[part] ?? {}) as Params, adapter, name),

@@ -81,7 +81,10 @@ export const conv = layer(
               ? tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, stride, pad, "NHWC", 1, "floor")
               : tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, stride, pad);
         const y = byGroups(x, params.kernel as tf.Tensor, groups, through);
-        const rows = (): tf.Tensor => windows(x, window, { stride, dilation, pad });
+        const rows = (): tf.Tensor =>
+          isNumber
+            ? windows(bordered(x, pad), window, { stride, dilation, pad: "valid" })
+            : windows(x, window, { stride, dilation, pad });
         return mode.tapped(x, bias ? tf.add(y, params.bias as tf.Tensor) : y, rows);
       },
       counterpart(x, name, { kernel, bias: added }) {
