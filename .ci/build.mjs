@@ -1,5 +1,5 @@
-// `npm run build`: the output of the compiler; of it the library as one bundle, which starts several times as fast as its five hundred
-// files; the files it reads; and ONNX Runtime's binding for every platform, since the package onnxruntime-node fetches from outside the
+// `npm run build`: the package that is published, in out/package. The output of the compiler, and of it the library as one bundle, which
+// starts several times as fast as its five hundred files; the files it reads; and ONNX Runtime's binding for every platform, since the package onnxruntime-node fetches from outside the
 // npm registry while it is installed.
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -9,7 +9,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
-const dist = join(root, "dist");
+const home = join(root, "out", "package");
+const dist = join(home, "dist");
 const lib = join(dist, "lib");
 const require = createRequire(import.meta.url);
 const slashes = (path) => path.replaceAll("\\", "/");
@@ -24,8 +25,9 @@ if (!existsSync(join(root, "kernel/notebook-app/dist/page.json")))
 /** What a program may import itself, and must then meet only once; the others go into the bundle. */
 const apart = ["arquero", "@uwdata/flechette", "danfojs-node"];
 
-rmSync(dist, { recursive: true, force: true });
-execFileSync(process.execPath, [require.resolve("typescript/bin/tsc"), "-p", join(root, "tsconfig.build.json")], { stdio: "inherit" });
+rmSync(home, { recursive: true, force: true });
+const compiler = [require.resolve("typescript/bin/tsc"), "-p", join(root, "tsconfig.build.json"), "--outDir", dist];
+execFileSync(process.execPath, compiler, { stdio: "inherit" });
 
 /** What each folder's index exports, before the files go; asked in another process, since the library is there once. */
 const folders = below(lib).filter((file) => /[\\/]index\.js$/.test(file) && dirname(file) !== lib);
@@ -98,8 +100,8 @@ for (const file of folders) {
 for (const file of below(dist)) {
   if (!file.endsWith(".d.ts")) continue;
   const text = readFileSync(file, "utf8");
-  const told = text.replace(/((?:from |import\()"\.{1,2}\/[^"]*)\.ts"/g, '$1.js"');
-  if (told !== text) writeFileSync(file, told);
+  const named = text.replace(/((?:from |import\()"\.{1,2}\/[^"]*)\.ts"/g, '$1.js"');
+  if (named !== text) writeFileSync(file, named);
 }
 
 // Files that are read: data, and programs that are no modules of the library.
@@ -141,3 +143,10 @@ for (const file of below(join(ort, "bin"))) {
   cpSync(file, join(native, inside));
 }
 for (const file of ["LICENSE.txt", "ThirdPartyNotices.txt"]) cpSync(join(root, ".ci/notices", file), join(native, file));
+
+// What lies beside: the command, the notebook's page, the texts, and the description without what only a clone needs.
+for (const file of ["kernel/bin.mjs", "kernel/notebook-app/dist", "README.md", "CHANGELOG.md", "CATALOGUE.md", "LICENSE"])
+  cpSync(join(root, file), join(home, file), { recursive: true });
+const { scripts: _, devDependencies: __, ...told } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const scripts = { postinstall: "node dist/lib/engine/runtime/prune.mjs" };
+writeFileSync(join(home, "package.json"), `${JSON.stringify({ ...told, scripts }, null, 2)}\n`);

@@ -33,6 +33,13 @@ const adapter = {
       const text = icon ? readFileSync(join(resolveDir, path), "utf8").replace(/\s+/g, " ") : "";
       return { path: icon ? `data:image/svg+xml,${encodeURIComponent(text)}` : "data:,", external: true };
     });
+    // Markup in a notebook clicks no commands, also before the settings are read. The setting says so too (server/settings.ts).
+    bundle.onLoad({ filter: /@jupyterlab[\\/]apputils[\\/]lib[\\/]sanitizer\.js$/ }, ({ path }) => {
+      const text = readFileSync(path, "utf8");
+      const closed = text.replace("this._allowCommandLinker = true;", "this._allowCommandLinker = false;");
+      if (closed === text) throw new Error(`${path} has changed: command linkers must begin forbidden`);
+      return { contents: closed, loader: "js" };
+    });
     // MathJax is CommonJS: a dynamic import of it has its exports below `default`.
     bundle.onLoad({ filter: /mathjax-extension[\\/]lib[\\/].*\.js$/ }, ({ path }) => ({
       contents: readFileSync(path, "utf8").replace(

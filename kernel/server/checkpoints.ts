@@ -1,5 +1,5 @@
 /** One earlier state per file, where Jupyter keeps it too: `.ipynb_checkpoints/` beside the file. */
-import { copyFile, mkdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { writeAtomically } from "./disk.ts";
 import { HttpError } from "./http.ts";
@@ -17,7 +17,13 @@ function fileOf(file: string): string {
   return join(dirname(file), folder, `${basename(file, ending)}-checkpoint${ending}`);
 }
 
+/** @throws HttpError 404, 400 for what is no file. */
+async function needFile(file: string): Promise<void> {
+  if (!(await stat(file)).isFile()) throw new HttpError(400, `${basename(file)} is not a file.`);
+}
+
 async function list(file: string): Promise<Checkpoint[]> {
+  await needFile(file);
   const info = await stat(fileOf(file)).catch(() => undefined);
   return info ? [{ id, last_modified: info.mtime.toISOString() }] : [];
 }
@@ -26,10 +32,10 @@ export const checkpoints = {
   folder,
   list,
   async create(file: string): Promise<Checkpoint> {
+    await needFile(file);
     const kept = fileOf(file);
     await mkdir(dirname(kept), { recursive: true });
-    await copyFile(file, `${kept}.tmp`);
-    await rename(`${kept}.tmp`, kept);
+    await writeAtomically(kept, await readFile(file));
     return (await list(file))[0]!;
   },
   async restore(file: string, wanted: string): Promise<void> {

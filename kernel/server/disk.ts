@@ -3,7 +3,10 @@ import { randomUUID } from "node:crypto";
 import { chmod, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-/** Writes beside the file, waits until it is on the disk, then takes its place. Keeps the permissions of the old one. */
+/**
+ * Writes beside the file, waits until it is on the disk, then takes its place, which is on the disk when this ends: what was saved
+ * outlasts a power failure. Keeps the permissions of the old one.
+ */
 export async function writeAtomically(file: string, data: string | Uint8Array): Promise<void> {
   const temporary = join(dirname(file), `.${basename(file)}.${randomUUID().slice(0, 8)}.tmp`);
   const old = await stat(file).catch(() => undefined);
@@ -21,6 +24,15 @@ export async function writeAtomically(file: string, data: string | Uint8Array): 
     await rm(temporary, { force: true });
     throw error;
   }
+  await syncFolder(dirname(file));
+}
+
+/** Brings a folder's entries to the disk, where the system can. */
+async function syncFolder(folder: string): Promise<void> {
+  // Windows cannot open folders, and some file systems cannot bring them to the disk: a rename is then as lasting as the system makes it.
+  const handle = await open(folder, "r").catch(() => undefined);
+  await handle?.sync().catch(() => {});
+  await handle?.close();
 }
 
 /** Where the server remembers settings and which notebooks were trusted: the user's folder for such things. */

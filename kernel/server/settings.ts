@@ -13,6 +13,8 @@ interface Plugin {
 /** Where we would have the page be other than JupyterLab has it. */
 const preferred: Record<string, Record<string, unknown>> = {
   "@jupyterlab/apputils-extension:themes": { "adaptive-theme": true },
+  // Markup that a notebook brings may not click commands: the class of CVE-2026-40171, CVE-2026-42557 and CVE-2026-102832.
+  "@jupyterlab/apputils-extension:sanitizer": { allowCommandLinker: false },
   // Work that is not saved is at most this many seconds old.
   "@jupyterlab/docmanager-extension:plugin": { autosaveInterval: 30 },
   // The first completion of a session reads the types of the whole library.
