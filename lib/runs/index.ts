@@ -5,6 +5,7 @@ export * from "./folder.ts";
 export * from "./fork.ts";
 export * from "./landscape.ts";
 export * from "./load-network.ts";
+export * from "./load-weights.ts";
 export * from "./name.ts";
 export * from "./place.ts";
 export * from "./progress.ts";

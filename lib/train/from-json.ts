@@ -13,6 +13,7 @@ import type { Model, ModelSpec } from "../models/model.ts";
 import { type LayerFactories, net } from "../models/net.ts";
 import { readNetwork } from "../models/parts/network-files.ts";
 import { type PackedNetwork, unpackedNetwork } from "../models/parts/packed.ts";
+import { folderOf } from "../models/parts/shipped.ts";
 import type { NetworkEntry, TrainedNetwork } from "../models/trained.ts";
 import { withChanges } from "../models/verbs.ts";
 import * as batchings from "../optim/batching/index.ts";
@@ -140,8 +141,8 @@ function begunFrom(
 export function networkFromJson({ network, file }: NetworkEntry, networks: readonly TrainedNetwork[]): TrainedNetwork {
   const found = networks.find((each) => each.checksum === network);
   if (found !== undefined) return found;
-  if (file !== undefined && existsSync(file)) {
-    const read = networkFromPacked(readNetwork(file, "specFromJson"), { file });
+  if (file !== undefined && existsSync(folderOf(file))) {
+    const read = networkFromPacked(readNetwork(folderOf(file), "specFromJson"), { file });
     if (read.checksum === network) return read;
     read.dispose();
   }

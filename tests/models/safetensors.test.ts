@@ -51,10 +51,10 @@ describe("a file of tensors", () => {
       [0, 255],
     ]);
     expect(() => readSafetensors(`${peers}far.safetensors`)).toThrow(
-      "safetensors: whole numbers of 32 bits are required, got 1099511627776 in far",
+      "weights: whole numbers of 32 bits are required, got 1099511627776 in far",
     );
     expect(() => readSafetensors(`${peers}vast.safetensors`)).toThrow(
-      "safetensors: numbers that 32 bits can hold are required, got 1e+300 in vast",
+      "weights: numbers that 32 bits can hold are required, got 1e+300 in vast",
     );
   });
 

@@ -99,7 +99,7 @@ export function unpackedNetwork(
   }
 }
 
-/** The spec of a model without where its weights began: a network that has all its weights begins from no other. */
-export function plainSpec({ from: _, ...spec }: ModelSpec): ModelSpec {
-  return spec;
+/** The spec of a model, and of those inside of it, without where its weights began: a network that has all its weights begins from no other. */
+export function plainSpec({ from: _, layers, ...spec }: ModelSpec): ModelSpec {
+  return layers === undefined ? spec : { ...spec, layers: layers.map(plainSpec) };
 }

@@ -1,6 +1,7 @@
 /** Files of named tensors in the safetensors format: the length of a header, the header as JSON, then the numbers. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { HostArray } from "./host.ts";
+import { type RawType, rawNumbers, widths } from "./raw-numbers.ts";
 
 /** What a file of tensors holds. */
 export interface TensorFile {
@@ -9,22 +10,6 @@ export interface TensorFile {
   readonly metadata: { readonly [name: string]: string };
 }
 
-/** Bytes of a number of each type of the format. */
-const widths: Readonly<Record<string, number>> = {
-  BOOL: 1,
-  U8: 1,
-  I8: 1,
-  U16: 2,
-  I16: 2,
-  F16: 2,
-  BF16: 2,
-  U32: 4,
-  I32: 4,
-  F32: 4,
-  U64: 8,
-  I64: 8,
-  F64: 8,
-};
 /** The types that tensors have, in the order in which a file has them. */
 const names = { float32: "F32", int32: "I32", bool: "BOOL" } as const;
 /** The longest header that readers of the format take. */
@@ -90,7 +75,7 @@ export function readSafetensors(path: string): TensorFile {
     const { __metadata__: metadata = {}, ...entries } = headerOf(take(8, length), path);
     const tensors = Object.entries(entries).map(([name, entry]) => {
       const { dtype, shape, begin, end } = placed(name, entry, path);
-      return [name, { shape, ...numbers(take(8 + length + begin, end - begin), dtype, name) }] as const;
+      return [name, { shape, ...rawNumbers(take(8 + length + begin, end - begin), dtype, name) }] as const;
     });
     return { tensors: new Map(tensors), metadata };
   } finally {
@@ -124,84 +109,13 @@ function placed(name: string, entry: Entry, path: string) {
     throw new Error(
       `safetensors: an entry with dtype, shape and data_offsets is required for ${name}, got ${JSON.stringify(entry)} in ${path}; the file is damaged`,
     );
-  const width = widths[dtype];
-  if (width === undefined)
+  if (!(dtype in widths))
     throw new Error(`safetensors: numbers of a known type are required, got ${dtype} for ${name} in ${path}`);
   const [begin, end] = offsets;
-  const bytes = shape.reduce((n, side) => n * side, width);
+  const bytes = shape.reduce((n, side) => n * side, widths[dtype as RawType]);
   if (end - begin !== bytes)
     throw new Error(
       `safetensors: ${bytes} bytes are required for ${name} of shape [${shape}], got ${end - begin} in ${path}; the file is damaged`,
     );
-  return { dtype, shape, begin, end };
-}
-
-/** Raw little-endian bytes as numbers that tensors can hold. */
-function numbers(bytes: Uint8Array, dtype: string, name: string): Pick<HostArray, "data" | "dtype"> {
-  const view = new DataView(bytes.buffer);
-  const count = bytes.length / widths[dtype]!;
-  const each = <A extends Float32Array | Int32Array>(out: A, read: (at: number) => number): A => {
-    for (let i = 0; i < count; i++) out[i] = read(i * widths[dtype]!);
-    return out;
-  };
-  const floats = (read: (at: number) => number) => ({
-    data: each(new Float32Array(count), read),
-    dtype: "float32" as const,
-  });
-  const whole = (read: (at: number) => number) => ({
-    data: each(new Int32Array(count), (at) => {
-      const value = read(at);
-      if (value === (value | 0)) return value;
-      throw new Error(`safetensors: whole numbers of 32 bits are required, got ${value} in ${name}`);
-    }),
-    dtype: "int32" as const,
-  });
-  switch (dtype) {
-    case "F32":
-      return { data: new Float32Array(bytes.buffer), dtype: "float32" };
-    case "I32":
-      return { data: new Int32Array(bytes.buffer), dtype: "int32" };
-    case "BOOL":
-      return { data: bytes, dtype: "bool" };
-    case "F64":
-      return floats((at) => {
-        const value = view.getFloat64(at, true);
-        if (Number.isFinite(value) && !Number.isFinite(Math.fround(value)))
-          throw new Error(`safetensors: numbers that 32 bits can hold are required, got ${value} in ${name}`);
-        return value;
-      });
-    case "BF16":
-      return floats((at) => bits(view.getUint16(at, true) << 16));
-    case "F16":
-      return floats((at) => half(view.getUint16(at, true)));
-    case "I64":
-      return whole((at) => Number(view.getBigInt64(at, true)));
-    case "U64":
-      return whole((at) => Number(view.getBigUint64(at, true)));
-    case "U32":
-      return whole((at) => view.getUint32(at, true));
-    case "I16":
-      return whole((at) => view.getInt16(at, true));
-    case "U16":
-      return whole((at) => view.getUint16(at, true));
-    case "I8":
-      return whole((at) => view.getInt8(at));
-    default:
-      return whole((at) => view.getUint8(at));
-  }
-}
-
-const scratch = new DataView(new ArrayBuffer(4));
-
-/** The float that 32 bits are. */
-function bits(value: number): number {
-  scratch.setInt32(0, value);
-  return scratch.getFloat32(0);
-}
-
-/** The number that the 16 bits of a half-length float are. */
-function half(value: number): number {
-  const [sign, exponent, fraction] = [value >> 15 === 0 ? 1 : -1, (value >> 10) & 31, value & 1023];
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : Number.NaN;
-  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
+  return { dtype: dtype as RawType, shape, begin, end };
 }
