@@ -22,7 +22,10 @@ const parts: readonly (readonly [folder: string, heading: string, contracts: rea
   ["optim/optimizers", "Optimizers", []],
   ["optim/schedules", "Schedules", []],
   ["optim/batching", "Batching", []],
+  ["optim/transformations", "Gradient transformations", []],
+  ["optim/wrappers", "Around optimizers", []],
   ["metrics", "Metrics", ["metric", "frame", "statistics", "accuracy-matrix"]],
+  ["train/probes", "Probes", ["cadence", "inside"]],
   ["plots", "Plots", ["figure"]],
 ];
 
@@ -34,11 +37,22 @@ interface Entry {
   readonly differs: string;
 }
 
-/** Reads the doc comment of the main export of a file. */
-function entry(folder: string, name: string): Entry | undefined {
-  const path = `lib/${folder}/${name}`;
-  const text = readFileSync(join(root, path), "utf8");
-  const main = camel(name);
+/** Where a file may have several entries: each export with an example of its own is one. */
+const several = ["metrics", "train/probes"];
+
+/** Reads the doc comments of the exports of a file that are entries: its main one, and in some folders all that have an example. */
+function entriesOf(folder: string, name: string): Entry[] {
+  const text = readFileSync(join(root, `lib/${folder}/${name}`), "utf8");
+  const documented = [
+    ...text.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*export (?:const|(?:async )?function) (\w+)/g),
+  ].flatMap(([, doc, own]) => (own !== camel(name) && doc!.includes("@example") ? [own!] : []));
+  return [camel(name), ...(several.includes(folder) ? documented : [])].flatMap(
+    (main) => entry(`lib/${folder}/${name}`, text, main) ?? [],
+  );
+}
+
+/** Reads the doc comment of an export. */
+function entry(path: string, text: string, main: string): Entry | undefined {
   const doc = new RegExp(`/\\*\\*((?:(?!\\*/)[\\s\\S])*)\\*/\\s*export (?:const|(?:async )?function) ${main}\\b`).exec(
     text,
   )?.[1];
@@ -68,7 +82,7 @@ export function catalogue(): string {
       folder,
       contracts.map((contract) => `${contract}.ts`),
     );
-    const entries = names.flatMap((name) => entry(folder, name) ?? []);
+    const entries = names.flatMap((name) => entriesOf(folder, name));
     if (entries.length === 0) return [];
     const known = folder === "strategies" ? proofs() : undefined;
     const rows = entries.map(

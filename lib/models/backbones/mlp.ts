@@ -7,7 +7,7 @@ import { sequential } from "../sequential.ts";
 export interface MlpOptions {
   /** Units of each hidden layer. Default [100, 100]. */
   readonly hidden?: readonly number[];
-  /** How weights begin. Default "torch". */
+  /** How the weights of hidden layers begin; a head of the same rule is `headed(mlp(…), linear("xavier"))`. Default "torch". */
   readonly initial?: Initial;
 }
 

@@ -8,9 +8,9 @@ import { needTarget } from "../parts/target.ts";
 import type { Seed } from "../stream.ts";
 
 /**
- * Changes the order in which things arrive: a seed draws it, "run" takes the run's own seed, a list gives it.
+ * Changes the order in which things arrive, by a seed, a list, or a curriculum from like to like or from like to unlike.
  *
- * On a stream of one experience it is the order of the classes, which a later `split` follows: columns are numbered anew, so that column 0
+ * A number is the seed that draws it, "run" the run's own seed. On a stream of one experience it is the order of the classes, which a later `split` follows: columns are numbered anew, so that column 0
  * is the first in the order; a list holds every column or class name once; "similar" and "different" make a curriculum, which goes on from
  * the first class to the one whose mean example is nearest to, or farthest from, the last one's. On a stream of several it is the order of
  * the experiences.
