@@ -51,7 +51,7 @@ export function network(model: ModelParts, input: Shape, head: HeadLayer = model
     statistics: () => model.statistics(input),
     features: (weights, x, mode) => model.apply(weights.model, x, mode),
     logits(weights, features, tap) {
-      const logits = head.apply(weights.head, features);
+      const logits = head.apply(weights.head, features, weights.model);
       return tap === undefined ? logits : tap(["head"], features, logits, () => features);
     },
     grow: (weights, rng, columns) => ({ ...weights, head: head.grow(weights.head, rng.at("head"), columns) }),

@@ -362,7 +362,7 @@ export function trained(given: TrainedParts): TrainedNetwork {
 /** How many columns a head with these weights gives. */
 function columnsOf({ head, width }: Network, weights: Weights): number {
   const shape: number[] = [];
-  tf.tidy(() => void shape.push(...head.apply(weights.head, tf.zeros([1, ...width])).shape));
+  tf.tidy(() => void shape.push(...head.apply(weights.head, tf.zeros([1, ...width]), weights.model).shape));
   return shape.at(-1)!;
 }
 

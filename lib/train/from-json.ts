@@ -5,7 +5,14 @@ import { backbone } from "../models/backbone.ts";
 import * as backbones from "../models/backbones/index.ts";
 import { type FromEntry, from } from "../models/from.ts";
 import { headed } from "../models/headed.ts";
-import { type HeadLayer, linear, type NormalizedOptions, normalized } from "../models/heads/index.ts";
+import {
+  type HeadLayer,
+  linear,
+  type NormalizedOptions,
+  normalized,
+  type TiedOptions,
+  tied,
+} from "../models/heads/index.ts";
 import type { Initial } from "../models/initial.ts";
 import type { Layer, LayerFactory } from "../models/layer.ts";
 import * as layers from "../models/layers/index.ts";
@@ -172,6 +179,7 @@ export function networkFromPacked(
 
 function headFromJson({ name, options }: NonNullable<ModelSpec["head"]>): HeadLayer {
   if (name === "linear") return linear((options as { readonly initial: Initial }).initial);
+  if (name === "tied") return tied(options as TiedOptions);
   return name === "normalized" ? normalized(options as NormalizedOptions) : notOurs("head", name);
 }
 

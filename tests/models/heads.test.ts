@@ -1,9 +1,12 @@
 import {
+  adam,
   blobs,
   classes,
   cnn,
   disposeTree,
+  fromText,
   gpm,
+  gpt,
   type HeadLayer,
   headed,
   importOnnx,
@@ -17,8 +20,10 @@ import {
   network,
   normalized,
   random,
+  sequence,
   sgd,
   tf,
+  tied,
   wa,
 } from "thalweg";
 import { describe, expect, test } from "vitest";
@@ -47,6 +52,48 @@ describe.each([["linear", linear()] as const, ["normalized", normalized({ length
     });
   },
 );
+
+describe("a head whose columns are the tokens'", () => {
+  const model = headed(gpt({ tokens: 5, width: 4, depth: 1, heads: 2 }), tied());
+
+  test("gives the product with their vectors, as many as there are classes, and trains a bias", () => {
+    const whole = network(model, [3]);
+    const weights = whole.init(random(1), 3);
+    const features = tf.tensor3d([[[1, 0, 0, 2]]]);
+    const { embedding } = weights.model as never as { embedding: { tokens: { kernel: tf.Tensor2D } } };
+    const rows = embedding.tokens.kernel.arraySync();
+    const logits = [...whole.logits({ ...weights, head: { bias: tf.tensor1d([0, 1, 0]) } }, features).dataSync()];
+    logits.forEach((logit, i) => {
+      expect(logit).toBeCloseTo(rows[i]![0]! + 2 * rows[i]![3]! + (i === 1 ? 1 : 0), 6);
+    });
+    expect(logits.length).toBe(3);
+    expect(whole.grow(weights, random(1), 5).head.bias!.size).toBe(5);
+  });
+
+  test("is made again from JSON, and says what it needs", () => {
+    expect(modelFromJson(JSON.parse(JSON.stringify(model))).spec).toEqual(model.spec);
+    const many = network(model, [3]);
+    const weights = many.init(random(1), 6);
+    expect(() => many.logits(weights, tf.zeros([1, 3, 4]))).toThrow("of at least 6 tokens with 4 numbers each");
+    const none = network(headed(mlp({ hidden: [4] }), tied()), [4]);
+    expect(() => none.logits(none.init(random(1), 2), tf.zeros([1, 4]))).toThrow(
+      'tied: an embedding [tokens, units] at "embedding/tokens/kernel" of the model is required, got nothing',
+    );
+  });
+
+  test("learns what comes next in a text, the bias staying where it is if it is frozen", async () => {
+    const data = fromText("abcabcabd".repeat(60), { length: 8 });
+    const small = headed(gpt({ tokens: 4, width: 16, depth: 1, heads: 2 }), tied()).freeze("head");
+    const run = await sequence(data, 1)
+      .learn(small)
+      .with(adam({ lr: 0.01 }))
+      .train({ epochs: 12 })
+      .run(quiet);
+    expect(run.matrix().values[0]![0]).toBeGreaterThan(0.8);
+    const { weights } = await run.network();
+    expect([...(weights.head.bias as tf.Tensor).dataSync()]).toEqual([0, 0, 0, 0]);
+  });
+});
 
 describe("a head of one length", () => {
   const study = () =>

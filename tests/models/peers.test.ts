@@ -11,6 +11,7 @@ import {
   exportOnnx,
   gpt,
   gptNames,
+  headed,
   importOnnx,
   jit,
   lstm,
@@ -27,14 +28,15 @@ import {
   type Tree,
   tape,
   tf,
+  tied,
   unet,
+  unflatten,
   valueAndGrad,
   vit,
   vitNames,
   type Weights,
 } from "thalweg";
 import { describe, expect, test } from "vitest";
-import { placed } from "../../lib/models/parts/foreign.ts";
 import { convNames, denseNames, type ForeignName, normNames } from "../../lib/models/parts/foreign-names.ts";
 
 interface Told {
@@ -73,6 +75,8 @@ interface Case {
   readonly x: tf.Tensor;
   readonly names: readonly ForeignName[];
   readonly training?: boolean;
+  /** Columns of the head, where no name says them. */
+  readonly columns?: number;
   /** Which of the logits were written down. Default: all. */
   readonly some?: (logits: number[]) => number[];
 }
@@ -80,6 +84,16 @@ interface Case {
 const close = (got: number, wanted: number, size: number): void => {
   expect(Math.abs(got - wanted)).toBeLessThan(1e-5 * Math.max(1, size));
 };
+
+/** The tree with the tensors of a file in the places that the names say. Shapes are those of the tree: axes of length 1 may come and go. */
+function placed(names: readonly ForeignName[], file: Readonly<Record<string, tf.Tensor>>, tree: Params): Params {
+  const all = new Map(paths(tree as Tree));
+  for (const { from, to, turn, cut } of names) {
+    const part = cut ? tf.split(file[from]!, cut.of, -1)[cut.part]! : file[from]!;
+    all.set(to, tf.reshape(turn ? tf.transpose(part, [...turn]) : part, all.get(to)!.shape));
+  }
+  return unflatten(tree, [...all.values()]) as Params;
+}
 
 /** A tensor of ours back in the form of the file. */
 function returned(t: tf.Tensor, { turn, cut }: ForeignName, shape: readonly number[]): tf.Tensor {
@@ -89,15 +103,14 @@ function returned(t: tf.Tensor, { turn, cut }: ForeignName, shape: readonly numb
   return tf.transpose(tf.reshape(t, permuted), back);
 }
 
-function check({ told, model, x, names, training = false, some = (all) => all }: Case): void {
+function check({ told, model, x, names, columns: given, training = false, some = (all) => all }: Case): void {
   tf.tidy(() => {
     const shape = x.shape.slice(1);
     const own = network(model, shape);
     const file = Object.fromEntries(
       told.parameters.map(([name, size, centre, spread], i) => [name, numbers(i, size, centre, spread)]),
     );
-    const columns =
-      tf.reshape(file[names.find(({ to }) => to === "head/kernel")!.from]!, [-1]).size / own.width.at(-1)!;
+    const columns = given ?? file[names.find(({ to }) => to === "head/kernel")!.from]!.size / own.width.at(-1)!;
     const made = placed(names, file, { ...own.init(random(0), columns), statistics: own.statistics() } as Params);
     const { statistics, ...begun } = made as unknown as Weights & { statistics: Params };
     const hasBias = names.some(({ to }) => to === "head/bias");
@@ -164,6 +177,8 @@ describe("with the numbers of Hugging Face's transformers", () => {
     const x = tf.tensor2d(told.gpt!.tokens!);
     // ours are two, whose sum is theirs: the gradient of the tokens by way of the network, and that of the head
     check({ told: told.gpt!, model: small, x, names: gptNames(2) });
+    const own = gptNames(2).filter(({ to }) => to !== "head/kernel");
+    check({ told: told.gpt!, model: headed(small, tied()), x, names: own, columns: 11 });
   });
 
   test("a network of convolutions after the pattern of transformers gives theirs", () => {

@@ -3,6 +3,8 @@ import {
   adam,
   classes,
   fromText,
+  gpt,
+  lstm,
   type Model,
   mlp,
   modelFromJson,
@@ -219,6 +221,8 @@ describe("a class at each place of a sequence", () => {
   test.each([
     ["attention", net().embedding(4, 16).transformer(2).layerNorm()],
     ["recurrence", net().embedding(4, 16, { positions: false }).gru(16)],
+    ["gpt", gpt({ tokens: 4, width: 16, depth: 1, heads: 2 })],
+    ["lstm", lstm({ tokens: 4, width: 16, units: 16 })],
   ])("is learnt by %s: all but what cannot be known", async (_, model) => {
     const run = await stream
       .learn(model)

@@ -27,7 +27,8 @@ export interface GptOptions {
  * weights `gptNames` places.
  *
  * Radford et al. 2019, "Language models are unsupervised multitask learners", section 2.3.
- * Differs from the paper: nothing is dropped, and the head that the stream puts on it has weights of its own; GPT-2's are those of its tokens.
+ * Differs from the paper: nothing is dropped, and the head that the stream puts on it has weights of its own; with `headed(gpt(…), tied())`
+ * they are those of its tokens, as GPT-2's are.
  *
  * @example
  * ```ts

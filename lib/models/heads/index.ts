@@ -2,3 +2,4 @@
 // Written by `npm run gen`.
 export * from "./linear.ts";
 export * from "./normalized.ts";
+export * from "./tied.ts";

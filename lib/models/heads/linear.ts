@@ -8,8 +8,8 @@ import type { Params } from "../model.ts";
 export interface HeadLayer {
   readonly spec: { readonly name: string; readonly options: Json };
   init(rng: Rng, features: Shape, columns: number): Params;
-  /** `[n, d] → [n, columns]`, or at each place of a sequence `[n, length, d] → [n, length, columns]`. */
-  apply(params: Params, features: tf.Tensor): tf.Tensor;
+  /** `[n, d] → [n, columns]`, or at each place of a sequence `[n, length, d] → [n, length, columns]`. `model` are the model's tensors. */
+  apply(params: Params, features: tf.Tensor, model?: Params): tf.Tensor;
   /** New parameters with more columns; the old columns keep their values. */
   grow(params: Params, rng: Rng, columns: number): Params;
   /** Some of the columns as a layer of `tf.layers`, put on the features. */
