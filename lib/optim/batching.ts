@@ -18,6 +18,8 @@ export interface EpochPass {
   readonly losses: Float32Array | null;
   /** Randomness of this pass alone. */
   readonly rng: Rng;
+  /** Randomness by number, for what several passes share. */
+  rngs(number: number): Rng;
 }
 
 /** A map of `to` places from `from` places, row after row; with an imaginary part where it is a map of complex numbers. */
@@ -26,7 +28,7 @@ export interface Shrink {
   readonly imaginary?: Float32Array;
 }
 
-/** What a part of the plan decides. All are optional; a run can have one part for each, and several that have a `view`. */
+/** What a part of the plan decides. All are optional; a run can have one part for each, and several that have a `view` or a `rate`. */
 export interface BatchingHooks<S extends object> {
   /** What it is told, where it listens; its state comes back as the last argument of the others. */
   readonly listens?: Listening<S>;
@@ -36,6 +38,8 @@ export interface BatchingHooks<S extends object> {
   accumulate?(moment: Required<Moment>, state?: S): number;
   /** The most examples that pass through the network at once; an update of more gathers their gradients. 0 sets no limit. */
   most?(moment: Required<Moment>, state?: S): number;
+  /** A factor on the learning rate besides the schedule's; those of several parts are multiplied. */
+  rate?(moment: Required<Moment>, state?: S): number;
   /** Examples of a pass, of so many; all where this is left out. Steps are counted from it. */
   length?(examples: number, epoch: number, epochs: number): number;
   /** The examples of a pass in the order of training, by their place in the table; they may come more than once or not at all. */
@@ -46,6 +50,8 @@ export interface BatchingHooks<S extends object> {
   views?(moment: Required<Moment>, state?: S): number;
   /** Writes a row of a step, replayed ones included, as it is to be seen; several parts do so one after the other. `row` stays as it is. */
   view?(row: Float32Array, out: Float32Array, shape: Shape, rng: Rng, moment: Required<Moment>): void;
+  /** Whether `view` is for images alone. */
+  readonly images?: boolean;
   /** The side of the images of a step, where the longer side is `from`; the model must take every such size. */
   side?(moment: Required<Moment>, from: number, state?: S): number;
   /** How `from` places become `to`: `[to, from]`, for rows and columns alike. Means over areas where this is left out. */

@@ -87,7 +87,8 @@ export function planner(spec: RunSpec, network: Network, root: Rng, saved?: Plan
       if (orderer !== undefined) {
         const { labels } = examples;
         const { epochs, batch } = training;
-        const pass = { labels, experience, epoch, epochs, batch, losses, rng: rng.at("pass", epoch) };
+        const rngs = (n: number): Rng => rng.at("passes", n);
+        const pass = { labels, experience, epoch, epochs, batch, losses, rng: rng.at("pass", epoch), rngs };
         const own = orderer.plan.order!(pass, parts.heard(orderer.spec.name));
         requirePlaces(orderer.spec.name, own, examples.length);
         state = { ...state!, order: own };
@@ -129,7 +130,10 @@ export function planner(spec: RunSpec, network: Network, root: Rng, saved?: Plan
       const cut = Array.from({ length: Math.ceil(count / rows) }, (_, j) =>
         made(pass.slice(from.taken + j * rows, from.taken + Math.min(count, (j + 1) * rows)), views),
       );
-      const factor = schedule.factor(moment, parts.heard(scheduled));
+      const factor = all.reduce(
+        (product, { spec: { name }, plan }) => product * (plan.rate?.(moment, parts.heard(name)) ?? 1),
+        schedule.factor(moment, parts.heard(scheduled)),
+      );
       state = { ...state!, ...to, ...(ends && { order: null }) };
       laid.push({ moment, ends });
       waits = told.length > 0 || (ends && from.losses !== null);

@@ -140,7 +140,7 @@ function requireKeptHead({ start }: Model, { classes }: Stream): void {
 function requirePlan({ stream, batching = [] }: RunSpec): void {
   requireOneEach(batching);
   for (const { spec, plan } of batching) {
-    if (plan.side !== undefined && (stream.kind !== "image" || stream.shape.length !== 3))
+    if ((plan.side !== undefined || plan.images === true) && (stream.kind !== "image" || stream.shape.length !== 3))
       throw new TypeError(
         `${spec.name}: a stream of images is required, got ${stream.kind} of shape [${stream.shape}]`,
       );
