@@ -18,9 +18,10 @@ export const trustRatio = transformation("trustRatio", { by: 1 }, "by", ({ by })
   return (direction, params) => mapTensors((u, w) => tf.mul(u, trustOf(w!, u, by)), direction, params);
 });
 
-/** `by · ‖w‖ / ‖u‖`, and 1 where either is 0. */
-export function trustOf(w: tf.Tensor, u: tf.Tensor, by = 1): tf.Tensor {
-  const [own, step] = [tf.norm(w), tf.norm(u)];
+/** `by · ‖w‖ / ‖u‖`, and 1 where either is 0; lengths of w above `bound`, if it is not 0, count as that. */
+export function trustOf(w: tf.Tensor, u: tf.Tensor, by = 1, bound = 0): tf.Tensor {
+  const [length, step] = [tf.norm(w), tf.norm(u)];
+  const own = bound === 0 ? length : tf.minimum(length, bound);
   const ratio = tf.div(tf.mul(own, by), tf.maximum(step, 1e-30));
   return tf.where(tf.logicalAnd(tf.greater(own, 0), tf.greater(step, 0)), ratio, tf.onesLike(ratio));
 }
