@@ -2,6 +2,7 @@
 // Written by `npm run gen`.
 export * from "./adadelta.ts";
 export * from "./adafactor.ts";
+export * from "./adagrad-norm.ts";
 export * from "./adagrad.ts";
 export * from "./adam.ts";
 export * from "./adamax.ts";
