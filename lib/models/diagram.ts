@@ -65,7 +65,7 @@ function bundle(made: Diagram, model: ModelParts, input?: Shape): { readonly [ty
   const rows = rowsOf(model, input).map((row) => cells("td", row));
   return {
     "image/svg+xml": image,
-    "text/html": `<div style="overflow-x:auto">${image}</div><details><summary>layers</summary><table>${cells("th", head)}${rows.join("")}</table></details>`,
+    "text/html": `<div style="overflow:auto;max-height:720px">${image}</div><details><summary>layers</summary><table>${cells("th", head)}${rows.join("")}</table></details>`,
     "text/plain": made.toText(),
   };
 }
@@ -99,22 +99,22 @@ type Place = { readonly shape: Shape | undefined } & (
 );
 
 function drawn(model: ModelParts, input: Shape | undefined): string {
-  const whole =
-    model.stack === undefined ? box(model.spec.name, "", colourOf("")) : chain(model.stack, input, new Map());
+  const whole = model.stack === undefined ? box(model.spec.name, "", colourOf("")) : chain(model, input, new Map());
   return svg(whole, input === undefined ? "input" : `input ${input.join("×")}`, "features");
 }
 
 /** Layers in a row; what comes several times in the same order is drawn once. */
-function chain(stack: readonly Layer[], input: Shape | undefined, remembered: Remembered<Shape>): Block {
+function chain({ stack = [], names = [] }: ModelParts, input: Shape | undefined, remembered: Remembered<Shape>): Block {
   const blocks: Block[] = [];
   let shape = input;
   for (let at = 0; at < stack.length; ) {
     const [length, times] = repetition(stack, at);
     const before = shape;
-    const once = stack.slice(at, at + length).map((layer) => {
+    const once = stack.slice(at, at + length).map((layer, i) => {
       const seen = new Map(remembered);
       const after = shape === undefined ? undefined : layer.shape(shape, remembered);
-      const block = layerBlock(layer, shape, after, seen);
+      const own = names[at + i] === `${at + i + 1}-${layer.name}` ? undefined : names[at + i];
+      const block = layerBlock(layer, shape, after, seen, own);
       shape = after;
       return block;
     });
@@ -143,7 +143,14 @@ function textOf({ name, options, parts }: Layer): unknown {
   return [name, options, parts?.map(({ model }) => model.spec)];
 }
 
-function layerBlock(layer: Layer, shape: Shape | undefined, after: Shape | undefined, seen: Remembered<Shape>): Block {
+/** `own` is the name of a part of a backbone. */
+function layerBlock(
+  layer: Layer,
+  shape: Shape | undefined,
+  after: Shape | undefined,
+  seen: Remembered<Shape>,
+  own?: string,
+): Block {
   const below = after === undefined ? "" : after.join("×");
   if (layer.flow === undefined) return box(titleOf(layer), below, colourOf(layer.name));
   const dots: Block[] = [];
@@ -181,13 +188,13 @@ function layerBlock(layer: Layer, shape: Shape | undefined, after: Shape | undef
     },
   );
   if (layer.name === "inputs") return column([box(titleOf(layer), wordsOf(layer.options), colourOf("")), ...dots]);
-  const inner = way(end, null, layer, seen);
+  const inner = way(end, null, layer, seen, own);
   const blocks = column([...dots, ...(inner === null ? [] : [inner])]);
   return blocks === through ? (dots[0] ?? box(titleOf(layer), below, colourOf(""))) : blocks;
 }
 
 /** What happens to a value between a place and another; null where nothing does. */
-function way(to: Place, from: Place | null, layer: Layer, seen: Remembered<Shape>): Block | null {
+function way(to: Place, from: Place | null, layer: Layer, seen: Remembered<Shape>, own?: string): Block | null {
   const all: Block[] = [];
   let at: Place | null = to;
   while (at !== null && at !== from) {
@@ -199,7 +206,7 @@ function way(to: Place, from: Place | null, layer: Layer, seen: Remembered<Shape
         times++;
         before = before.of;
       }
-      all.unshift(partBlock(layer, part, times, before.shape, seen));
+      all.unshift(partBlock(layer, part, times, before.shape, seen, own));
       at = before;
     } else if (at.is === "joined") {
       const root = rootOf(at.of);
@@ -236,14 +243,16 @@ function partBlock(
   times: number,
   shape: Shape | undefined,
   seen: Remembered<Shape>,
+  own?: string,
 ): Block {
-  const { model, apart } = layer.parts![part]!;
-  const inner =
-    model.stack === undefined
-      ? box(model.spec.name, shape === undefined ? "" : model.features(shape).join("×"), colourOf(""))
-      : chain(model.stack, shape, new Map(apart ? [] : seen));
+  const { model, apart = false } = layer.parts![part]!;
+  const { stack, spec } = model;
+  if (stack === undefined)
+    return box(spec.name, shape === undefined ? "" : model.features(shape).join("×"), colourOf(""));
+  const inner = chain(model, shape, new Map(apart ? [] : seen));
   if (times > 1) return framed(inner, `× ${times}, the same weights`);
-  return apart && model.stack !== undefined ? framed(inner, model.spec.name) : inner;
+  const title = apart ? (own ?? (spec.name === "net" ? "" : spec.name)) : "";
+  return title === "" ? inner : framed(inner, title);
 }
 
 /** A layer in a few letters, windows as `3×3`. */

@@ -63,11 +63,11 @@ function frozenAmong(model: ModelParts, all: readonly Parameter[]): { readonly f
 }
 
 /** What the models inside of a model's layers say of their own parameters. */
-function frozenInside({ stack = [] }: ModelParts, all: readonly Parameter[]): string[] {
+function frozenInside({ stack = [], names = [] }: ModelParts, all: readonly Parameter[]): string[] {
   return stack.flatMap(({ name, parts = [] }, i) =>
     parts.flatMap((part) => {
       if (!isChanged(part.model)) return [];
-      const prefix = `${i + 1}-${name}/${part.name === "" ? "" : `${part.name}/`}`;
+      const prefix = `${names[i] ?? `${i + 1}-${name}`}/${part.name === "" ? "" : `${part.name}/`}`;
       const others = part.name === "" ? parts.filter((other) => other.name !== "").map((other) => other.name) : [];
       const own = all
         .filter(({ path }) => path.startsWith(prefix))

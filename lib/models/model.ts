@@ -124,6 +124,8 @@ export interface ModelParts<K extends Kind = Kind> {
   summary(input: Shape, remembered?: Remembered<Shape>): readonly LayerRow[];
   /** Its layers, where it is layers in a row. */
   readonly stack?: readonly Layer[];
+  /** Where the tensors of each of these lie in its parameters: `1-conv`, or a name of its own. */
+  readonly names?: readonly string[];
   /** The head that is put on it; default a linear one. */
   readonly head?: HeadLayer;
   /** The trained head that it begins with, as new tensors; absent where the head is drawn. */

@@ -63,6 +63,7 @@ export function sequential<K extends Kind>(
   const model: ModelParts<K> = {
     spec,
     stack,
+    names,
     accepts: accepted(stack) as readonly K[],
     features: (input, remembered) => through(input, remembered),
     init: (rng: Rng, input, remembered) =>
@@ -89,10 +90,19 @@ export function sequential<K extends Kind>(
       const rows: LayerRow[] = [];
       through(input, remembered, (i, shape, seen, output) => {
         const layer = stack[i]!;
-        if (layer.rows !== undefined) {
-          const inner = layer.rows(shape, seen);
-          rows.push(...inner.map((row) => ({ ...row, ...(row.path && { path: [names[i]!, ...row.path] }) })));
-        } else rows.push({ layer: describe(layer), output, parameters: countNew(layer, shape), path: [names[i]!] });
+        // under a name of its own a layer is told by that
+        const own = names[i] === `${i + 1}-${layer.name}` ? undefined : names[i]!;
+        if (layer.rows === undefined) {
+          const text = own === undefined ? describe(layer) : `${own}: ${describe(layer)}`;
+          rows.push({ layer: text, output, parameters: countNew(layer, shape), path: [names[i]!] });
+          return;
+        }
+        const inner = layer.rows(shape, seen).map((row) => ({
+          ...row,
+          layer: own === undefined ? row.layer : row.layer.replace(layer.name, own),
+          ...(row.path && { path: [names[i]!, ...row.path] }),
+        }));
+        rows.push(...(own !== undefined && layer.name === "through" ? inner.slice(0, -1) : inner));
       });
       return rows;
     },

@@ -16,7 +16,7 @@ export interface Page {
   /** Where values were remembered, by name. */
   readonly remembered: Map<string, readonly [x: number, y: number]>;
   /** From where to where a remembered value goes. */
-  readonly arcs: { readonly name: string; readonly to: readonly [x: number, y: number] }[];
+  readonly arcs: { readonly from: readonly [x: number, y: number]; readonly to: readonly [x: number, y: number] }[];
 }
 
 const gap = 18;
@@ -189,7 +189,10 @@ export function parallel(ways: readonly (Block | Recalled)[], sign: string): Blo
               );
         return into + block.draw(x + starts[i]!, y + top, page) + out;
       });
-      for (const { recalled: name } of recalled) page.arcs.push({ name, to: [centre - half, middle] });
+      for (const { recalled: name } of recalled) {
+        const from = page.remembered.get(name);
+        if (from !== undefined) page.arcs.push({ from, to: [centre - half, middle] });
+      }
       const shape = `<rect x="${centre - half}" y="${level}" width="${2 * half}" height="${joint}" rx="10" fill="#fff" stroke="${ink}" stroke-width="1.3"/>`;
       return `${parts.join("")}${shape}${textAt(centre, level + 14.5, sign, "middle", sign.length === 1 ? 14 : 11)}`;
     },
@@ -224,13 +227,18 @@ export function svg(whole: Block, above: string, below: string): string {
   const body = column([box(above, "", "#fff"), whole, box(below, "", "#fff")].filter((block) => block !== through));
   const margin = 16;
   const first = body.draw(0, 0, page);
-  const left = margin + 12 * page.arcs.length;
-  const arcs = page.arcs.map(({ name, to: [x, y] }, i) => {
-    const from = page.remembered.get(name);
-    if (from === undefined) return "";
-    const lane = -10 - 12 * i;
-    return line([from, [lane, from[1]], [lane, y], [x - 1, y]], true, true);
-  });
+  const taken: (readonly (readonly [top: number, end: number])[])[] = [];
+  const arcs = [...page.arcs]
+    .sort((a, b) => a.to[1] - a.from[1] - (b.to[1] - b.from[1]))
+    .map(({ from, to: [x, y] }) => {
+      // the next lane in which no other arc is at that height
+      const free = taken.findIndex((arcs) => arcs.every(([top, end]) => end < from[1] || top > y));
+      const lane = free >= 0 ? free : taken.length;
+      taken[lane] = [...(taken[lane] ?? []), [from[1], y]];
+      const at = -10 - 12 * lane;
+      return line([from, [at, from[1]], [at, y], [x - 1, y]], true, true);
+    });
+  const left = margin + 12 * taken.length;
   const [width, height] = [Math.ceil(body.width + left + margin), Math.ceil(body.height + 2 * margin)];
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="ui-sans-serif, Helvetica, Arial, sans-serif"><defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="${ink}"/></marker></defs><rect width="${width}" height="${height}" rx="6" fill="#fff"/><g transform="translate(${left} ${margin})">${arcs.join("")}${first}</g></svg>`;
 }
