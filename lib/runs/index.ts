@@ -3,6 +3,7 @@
 export * from "./diff.ts";
 export * from "./folder.ts";
 export * from "./fork.ts";
+export * from "./hugging-face.ts";
 export * from "./landscape.ts";
 export * from "./load-network.ts";
 export * from "./load-weights.ts";

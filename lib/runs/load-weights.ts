@@ -4,8 +4,9 @@ import { disposeTree, random } from "../engine/index.ts";
 import { type DataFrame, frame } from "../metrics/frame.ts";
 import type { Model, Params } from "../models/model.ts";
 import { network, type Weights } from "../models/network.ts";
+import type { ForeignName } from "../models/parts/foreign-names.ts";
 import type { HostArray } from "../models/parts/host.ts";
-import { type Placed, placedWeights, type TensorName } from "../models/parts/placed-weights.ts";
+import { type Placed, placedWeights } from "../models/parts/placed-weights.ts";
 import { tensorsAt } from "../models/parts/tensors-at.ts";
 import { type TrainedNetwork, trained } from "../models/trained.ts";
 
@@ -14,10 +15,10 @@ export interface WeightsOptions {
   /** The shape of one example. */
   readonly input: Shape;
   /**
-   * Which tensor of the file goes where: a list of names. Default: to where its name says,
+   * Which tensor of the file goes where: `gptNames(depth)`, `vitNames(depth)`, `resnetNames(depth)`, or a list of your own. Default: to where its name says,
    * "model.1-conv.kernel".
    */
-  readonly names?: readonly TensorName[];
+  readonly names?: readonly ForeignName[];
   /** A name for each column of the head; default "0", "1", … for as many as the file's head has. Required where it has none. */
   readonly classes?: readonly string[];
   /** What bytes are multiplied by before the network sees them. Default 1. */
@@ -98,7 +99,7 @@ function lastOf(width: Shape): Shape {
 function columnsIn(
   head: Params,
   file: ReadonlyMap<string, HostArray>,
-  names: readonly TensorName[] | undefined,
+  names: readonly ForeignName[] | undefined,
 ): number | undefined {
   const { rows, tree } = placedWeights({ head }, file, names);
   disposeTree([head, tree]);

@@ -22,6 +22,7 @@ import {
   random,
   resnet18,
   saveNetwork,
+  vit,
 } from "thalweg";
 import { type Dataset, type Examples, gather, makeDataset, mapped, select, table } from "../../lib/data/dataset.ts";
 import { resized } from "../../lib/data/parts/resize.ts";
@@ -34,6 +35,7 @@ const seeds = 5;
 /** The networks that come with the library. */
 const recipes: Readonly<Record<string, { readonly model: Model<"image">; readonly lr: number }>> = {
   "resnet-small": { model: resnet18({ filters: 8 }), lr: 2e-3 },
+  "vit-small": { model: vit({ patch: 4, width: 48, depth: 4, heads: 4 }), lr: 1e-3 },
 };
 
 /** Every picture of Fashion-MNIST and as many again of 200 fractals, each set with its own classes. */

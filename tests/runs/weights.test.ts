@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { loadWeights, type Model, mlp, net, random, saveNetwork, tf, trained } from "thalweg";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { huggingFace, loadWeights, type Model, mlp, net, random, saveNetwork, tf, trained } from "thalweg";
 import { afterAll, describe, expect, test } from "vitest";
 import type { HostArray } from "../../lib/models/parts/host.ts";
 import { onnxTensors } from "../../lib/models/parts/onnx-tensors.ts";
@@ -154,5 +154,65 @@ describe("weights of others", () => {
       /safetensors.torch.save_file/,
     );
     expect(() => loadWeights(mine, `${folder}/nowhere`, { input: [2] })).toThrow(/which is not there/);
+  });
+});
+
+describe("a folder of Hugging Face's transformers", () => {
+  const want = JSON.parse(readFileSync(`${peers}hugging-face.json`, "utf8"));
+  const largest = (a: tf.Tensor, b: readonly number[]) => {
+    expect(a.size).toBe(b.length);
+    return (a.dataSync() as Float32Array).reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
+  };
+
+  test("gives a vision transformer whose logits are those of transformers, and the names of its classes", () => {
+    const { numTensors } = tf.memory();
+    const { network, table } = huggingFace(`${peers}vit-tiny`);
+    expect(network.classes).toEqual(["ant", "bee", "cat"]);
+    expect(network.input).toEqual([8, 8, 2]);
+    expect(new Set(table.rows().map(({ outcome }) => outcome))).toEqual(new Set(["matched"]));
+    const x = tf.tensor(want.vit.x, [3, 8, 8, 2]);
+    expect(
+      largest(
+        tf.tidy(() => network.predict(x)),
+        want.vit.logits,
+      ),
+    ).toBeLessThan(1e-5);
+    network.dispose();
+    x.dispose();
+    expect(tf.memory().numTensors).toBeLessThanOrEqual(numTensors + 1);
+  });
+
+  test("that has no head gives the same features, and a head that is drawn", () => {
+    const { network, table } = huggingFace(`${peers}vit-bare-tiny`, { classes: ["a", "b"] });
+    const x = tf.tensor(want.vit.x, [3, 8, 8, 2]);
+    expect(largest(network.features(x), want.vitBare.features)).toBeLessThan(1e-5);
+    const missing = table.rows().filter(({ outcome }) => outcome !== "matched");
+    expect(missing.map(({ tensor, outcome }) => [tensor, outcome])).toEqual([
+      ["head/kernel", "missing"],
+      ["head/bias", "missing"],
+    ]);
+  });
+
+  test("gives a language model whose logits are those of transformers, with the head of its tokens", () => {
+    const { network } = huggingFace(`${peers}gpt2-tiny`);
+    expect(network.input).toEqual([8]);
+    const logits = network.predict(tf.tensor2d(want.gpt2.tokens, [2, 8]));
+    expect(logits.shape).toEqual([2, 8, 13]);
+    expect(largest(logits, want.gpt2.logits)).toBeLessThan(1e-5);
+  });
+
+  test("of another kind, or with another activation, is refused in a sentence", () => {
+    const at = `${folder}/other`;
+    mkdirSync(at);
+    expect(() => huggingFace(at)).toThrow(/^huggingFace: a folder with a config.json is required, got /);
+    const config = JSON.parse(readFileSync(`${peers}vit-tiny/config.json`, "utf8"));
+    const written = (more: object) => writeFileSync(`${at}/config.json`, JSON.stringify({ ...config, ...more }));
+    copyFileSync(`${peers}vit-tiny/model.safetensors`, `${at}/model.safetensors`);
+    written({ model_type: "bert" });
+    expect(() => huggingFace(at)).toThrow(/^huggingFace: a model of vit, gpt2, convnext is required, got "bert"/);
+    written({ hidden_act: "relu" });
+    expect(() => huggingFace(at)).toThrow(/^huggingFace: hidden_act "gelu" is required, got "relu"/);
+    written({ num_hidden_layers: 3 });
+    expect(() => huggingFace(at)).toThrow(/all tensors of the model are required in their shapes, got 16 in /);
   });
 });

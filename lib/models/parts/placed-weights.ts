@@ -1,20 +1,7 @@
 /** Puts tensors of a file into a network by name, and says what became of each. */
 import { mapTree, paths, tf } from "../../engine/index.ts";
+import type { ForeignName } from "./foreign-names.ts";
 import type { HostArray } from "./host.ts";
-
-/** A tensor of a file and where it goes: of the lists that backbones give (`vitNames`), or of your own. */
-export interface TensorName {
-  /** Its name in the file. */
-  readonly from: string;
-  /** Its path in the network: "model/…", "head/…", of running statistics "statistics/…". */
-  readonly to: string;
-  /** How its axes are turned, as `tf.transpose` takes it. Default: they stay. */
-  readonly turn?: readonly number[];
-  /** That part of its last axis, before it is turned: the `part`th of `of` equal ones. */
-  readonly cut?: { readonly part: number; readonly of: number };
-  /** The shape it has in the end, where axes of length 1 come or go; -1 stands for what is left. */
-  readonly shape?: readonly number[];
-}
 
 /** What became of a tensor. */
 export interface Placed {
@@ -41,7 +28,7 @@ export interface Placement<T> {
 export function placedWeights<T extends object>(
   tree: T,
   file: ReadonlyMap<string, HostArray>,
-  names: readonly TensorName[] | undefined,
+  names: readonly ForeignName[] | undefined,
 ): Placement<T> {
   const wanted = new Map(paths(tree as never) as [string, tf.Tensor][]);
   const used = new Set<string>();
@@ -51,7 +38,7 @@ export function placedWeights<T extends object>(
     if (array === undefined || !wanted.has(each.to)) continue;
     used.add(each.from);
     found.get(each.to)?.tensor.dispose();
-    found.set(each.to, { name: each.from, tensor: laid(array, each) });
+    found.set(each.to, { name: each.from, tensor: laid(array, each, wanted.get(each.to)!.shape) });
   }
   const fits = (path: string): boolean => String(found.get(path)?.tensor.shape) === String(wanted.get(path)!.shape);
   const rows: Placed[] = [...wanted].map(([path, { shape }]) => {
@@ -73,24 +60,26 @@ export function placedWeights<T extends object>(
 }
 
 /** Names that say themselves where they belong. */
-function ownNames(names: Iterable<string>): TensorName[] {
+function ownNames(names: Iterable<string>): ForeignName[] {
   return [...names].map((from) => ({ from, to: from.replace(/^weights[./]/, "").replaceAll(".", "/") }));
 }
 
-/** A tensor of the file as the network has it. */
-function laid({ data, shape, dtype }: HostArray, { cut, turn, shape: asked }: TensorName): tf.Tensor {
+/** A tensor of the file as the network has it: its axes turned, and neighbours among them joined where the network has one for them. */
+function laid({ data, shape, dtype }: HostArray, { cut, turn }: ForeignName, wanted: readonly number[]): tf.Tensor {
   return tf.tidy(() => {
     let now: tf.Tensor = tf.tensor(data, [...shape], dtype);
     if (cut !== undefined && now.shape.at(-1)! % cut.of === 0) now = tf.split(now, cut.of, -1)[cut.part]!;
     if (turn !== undefined && turn.length === now.rank) now = tf.transpose(now, [...turn]);
-    if (asked !== undefined) {
-      const rest = now.size / asked.reduce((n, side) => (side < 0 ? n : n * side), 1);
-      if (Number.isInteger(rest))
-        now = tf.reshape(
-          now,
-          asked.map((side) => (side < 0 ? rest : side)),
-        );
-    }
-    return now;
+    return isJoined(now.shape, wanted) ? tf.reshape(now, [...wanted]) : now;
   });
+}
+
+/** Whether a shape is another with neighbouring axes joined, or axes of length 1 put in or left out: the numbers stay in their order. */
+function isJoined(from: readonly number[], to: readonly number[]): boolean {
+  const ends = (shape: readonly number[]): number[] => {
+    let size = 1;
+    return [1, ...shape.map((side) => (size *= side))];
+  };
+  const had = ends(from);
+  return had.at(-1) === ends(to).at(-1) && ends(to).every((end) => had.includes(end));
 }
