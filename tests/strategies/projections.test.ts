@@ -1,9 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { random } from "../../lib/engine/index.ts";
+import { random, tf } from "../../lib/engine/index.ts";
 import type { Weights } from "../../lib/models/network.ts";
+import { sgd } from "../../lib/optim/index.ts";
 import { cuber, gpm, ogd, owm } from "../../lib/strategies/index.ts";
 import { layerAt } from "../../lib/strategies/parts/layers.ts";
+import { scaledWithin } from "../../lib/strategies/parts/scales.ts";
+import type { Strategy } from "../../lib/strategies/strategy.ts";
 import { scenario } from "../../lib/streams/operators/scenario.ts";
+import { open } from "../../lib/train/session.ts";
 import {
   close,
   contextOf,
@@ -24,6 +28,7 @@ import {
   small,
   solved,
   stepOf,
+  times,
   transposed,
   unit,
 } from "./by-hand.ts";
@@ -160,6 +165,72 @@ describe("cuber", () => {
     expect(projected(share + 0.01, -1)[0]).toBe(true);
     expect(projected(0, cosine - 0.01)[0]).toBe(false);
     expect(projected(0, cosine + 0.01)[0]).toBe(true);
+  });
+});
+
+describe("cuber, scaling weights within the directions of related past tasks", () => {
+  const told = stream({ needs: ["task"] } as never, 20);
+  // every past task is related and none helped, so that all layers are projected and scaled
+  const always = cuber({ share: 0.95, samples: 30, sufficient: 0, positive: 1, scaled: true });
+  type Scales = Record<string, Record<string, Record<string, tf.Tensor>>>;
+
+  test("the weights of a task are W + B (Q − I) Bᵀ W, with Q the identity to begin with", () => {
+    const basis = transposed(orthonormal(normal(2, 5, 8)));
+    const q = normal(2, 2, 9);
+    const scaled = scaledWithin(
+      weights,
+      { "model/4-dense": { "0": tf.tensor2d(q) } },
+      { "model/4-dense": { "0": tf.tensor2d(basis) } },
+    );
+    const layer = stacked(weights, "model/4-dense");
+    const apart = q.map((row, i) => row.map((v, j) => v - +(i === j)));
+    const within = times(basis, times(apart, times(transposed(basis), layer)));
+    close(
+      stacked(scaled, "model/4-dense").flat(),
+      layer.flatMap((row, i) => row.map((v, j) => v + within[i]![j]!)),
+      4,
+    );
+    close(stacked(scaled, "head").flat(), stacked(weights, "head").flat(), 9);
+  });
+
+  test("each task trains matrices of its own, which later tasks leave as they are, and learns more with them", () => {
+    const settings = { optimizer: sgd({ lr: 0.1, momentum: 0.9 }) };
+    const session = open(spec(told, [always], settings), 0, "test");
+    const scales = (task: number): number[] => {
+      const { cuber: all } = session.learner.weights.added as unknown as { cuber: Scales };
+      return Object.values(all[task] ?? {}).flatMap((of) => Object.values(of).flatMap((q) => [...q.dataSync()]));
+    };
+    const identity = (values: readonly number[]): boolean => values.every((v) => v === 0 || v === 1);
+    while (session.cursor.experience < 1 || session.cursor.phase === "before") session.advance();
+    expect(scales(0)).toEqual([]);
+    expect(scales(1).length).toBeGreaterThan(0);
+    expect(identity(scales(1))).toBe(true);
+    while (session.cursor.experience < 2) session.advance();
+    const second = scales(1);
+    expect(identity(second)).toBe(false);
+    while (session.advance());
+    expect(scales(1)).toEqual(second);
+    expect(scales(2).length).toBeGreaterThan(0);
+    session.dispose();
+    const last = (strategy: Strategy): number =>
+      run(spec(told, [strategy], settings))
+        .events.flatMap((e) =>
+          e.type === "evaluated" && e.at === "experience" && e.after === e.on && e.on > 0 ? [e.loss] : [],
+        )
+        .reduce((a, b) => a + b);
+    expect(last(always)).toBeLessThan(last(cuber({ share: 0.95, samples: 30, sufficient: 0, positive: 1 })));
+  });
+
+  test("the first task is predicted as without matrices, and a stream that does not tell the task is refused", () => {
+    const settings = { optimizer: sgd({ lr: 0.1 }) };
+    const first = (strategy: Strategy): number[] =>
+      run(spec(told, [strategy], settings)).events.flatMap((e) =>
+        e.type === "evaluated" && e.after === 0 && e.at === "experience" ? [e.loss] : [],
+      );
+    expect(first(always)).toEqual(first(cuber({ share: 0.95, samples: 30, sufficient: 0, positive: 1 })));
+    expect(() => run(spec(stream({ needs: [] } as never, 12), [always]))).toThrow(
+      /^cuber: a stream that tells the task is required to scale weights/,
+    );
   });
 });
 
