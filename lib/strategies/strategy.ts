@@ -68,8 +68,11 @@ export interface Pass {
   readonly training: boolean;
   /** Noise for this pass; null where nothing may be random. */
   readonly rng: Rng | null;
-  /** The pass as it would be without the strategy: of other examples (as many), with other weights or with layers tapped. */
-  plain(given?: { readonly x?: tf.Tensor; readonly weights?: Weights; readonly tap?: Tap }): Passed;
+  /**
+   * The pass as it would be without the strategy: of other examples (as many), with other weights or with layers tapped; with `frozen`
+   * running statistics in evaluation mode, for weights that are not being trained.
+   */
+  plain(given?: Pick<PassOptions, "weights" | "tap" | "frozen"> & { readonly x?: tf.Tensor }): Passed;
   plain(weights?: Weights, tap?: Tap): Passed;
 }
 

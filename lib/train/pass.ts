@@ -17,7 +17,12 @@ export interface Through {
 }
 
 /** What a plain pass may differ in. */
-type Differing = { readonly x?: tf.Tensor; readonly weights?: Weights; readonly tap?: Tap };
+type Differing = {
+  readonly x?: tf.Tensor;
+  readonly weights?: Weights;
+  readonly tap?: Tap;
+  readonly frozen?: Params;
+};
 
 /** Passes examples through the network, by the `forward` of a strategy if one has it; `written` are the running statistics after it. */
 export function passed(
@@ -30,9 +35,10 @@ export function passed(
   const plain = (given: Weights | Differing = {}, tapped?: Tap): Passed => {
     const other: Differing = "model" in given ? { weights: given } : given;
     const [at, inner] = [other.weights ?? weights, other.tap ?? tapped ?? tap];
-    const run = tape(training, rng, statistics, inner, share);
+    const { frozen } = other;
+    const run = frozen === undefined ? tape(training, rng, statistics, inner, share) : tape(false, null, frozen, inner);
     const features = network.features(at, other.x ?? x, run.mode);
-    written = run.written();
+    if (frozen === undefined) written = run.written();
     return { features, logits: network.logits(at, features, inner) };
   };
   const out =

@@ -1,34 +1,54 @@
 import { joined } from "../../data/dataset.ts";
-import { cloneTree, mapTensors, type Rng, scoped, tf } from "../../engine/index.ts";
-import type { Params } from "../../models/model.ts";
+import { cloneTree, mapTensors, type Rng, scoped, type Tree, tf } from "../../engine/index.ts";
+import type { Params, Tap } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
+import { withExtra } from "../parts/buffer.ts";
 import { type Choice, type Exemplars, exemplarTable, withExperience } from "../parts/exemplars.ts";
+import { blunt, compensated, gate, type Sharpness, sharpened, sharpnessAt } from "../parts/gates.ts";
+import { type LayerPath, layerAt, layerPaths, unitsAt, withLayer } from "../parts/layers.ts";
 import { softmaxRegression } from "../parts/softmax-regression.ts";
 import { still } from "../parts/still.ts";
 import { tasksByColumn } from "../parts/tasks.ts";
 import {
+  type Batch,
+  type Change,
   type Context,
   type Pass,
   type Passed,
   requireNumber,
   requireOneOf,
   requireWhole,
+  type Step,
   strategy,
 } from "../strategy.ts";
 
-/** An extractor of features, its rows of the classifier, and a classifier of its own for new classes and "older". */
+/**
+ * An extractor of features, its rows of the classifier, a classifier of its own for new classes and "older", and where units are pruned an
+ * embedding of the gate of each unit, by layer.
+ */
 type Extractor = {
   readonly model: Params;
   readonly kernel: tf.Tensor;
   readonly auxKernel: tf.Tensor;
   readonly auxBias: tf.Tensor;
+  readonly gates?: { readonly [path: LayerPath]: tf.Tensor };
 };
 type Added = { readonly [index: string]: Extractor | tf.Tensor };
 
 interface Memory {
   readonly exemplars: Exemplars | null;
-  /** A mark for each extractor in use; `[1, columns + 1]`, the columns of the experience and one for all that is older. */
-  readonly tensors: { readonly used: readonly tf.Tensor[]; readonly open?: tf.Tensor };
+  /**
+   * A mark for each extractor in use; the running statistics of those before the last; `[1, columns + 1]`, the columns of the experience
+   * and one for all that is older.
+   */
+  readonly tensors: {
+    readonly used: readonly tf.Tensor[];
+    readonly statistics: readonly Params[];
+    readonly open?: tf.Tensor;
+  };
+  readonly carried: Sharpness;
+  readonly start: number;
+  readonly perEpoch: number;
 }
 
 /**
@@ -39,9 +59,15 @@ interface Memory {
  * classifier on the new features alone, of the new classes against "older". Afterwards the classifier is fitted anew to the exemplars, the
  * same number of each class. Memory and work per step grow with the number of experiences.
  *
+ * With `sparsity`, units are pruned: each unit of a layer (a channel of a convolution) of the new extractor is multiplied by a gate that is
+ * trained, `sigmoid(s · e)` with s going from `1/sharpest` to `sharpest` in each epoch, and the loss has `sparsity ·` the share of the
+ * weights that the gates leave open added. After the experience gates are open or shut, and the weights of shut units are 0; a note says
+ * how many weights are left.
+ *
  * Yan, Xie and He 2021, "DER: dynamically expandable representation for class incremental learning", arXiv:2103.16788, eq. 1–8.
- * Differs from the paper: no channel-level masks and no pruning (its "DER w/o P"); the classifier is fitted in the second stage by
- * accelerated descent on all exemplars at once with a small decay, without a temperature. For models without running statistics.
+ * Differs from the paper: nothing is pruned unless `sparsity` says so (its "DER w/o P"); of a layer whose inputs are not the units of the
+ * layer before, as beside a skip, all inputs count as open; the classifier is fitted in the second stage by accelerated descent on all
+ * exemplars at once with a small decay, without a temperature.
  *
  * @example
  * ```ts
@@ -61,49 +87,76 @@ export const derExpand = strategy(
     /** Rounds of the fit of the classifier after an experience, and its decay; 0 rounds leave the classifier as it was trained. */
     rounds: 200,
     decay: 1e-4,
+    /** Strength of the pull towards few weights; 0 prunes nothing. */
+    sparsity: 0,
+    /** The largest sharpness of a gate. */
+    sharpest: 10,
   },
-  ({ capacity, choose, auxiliary, rounds, decay }) => {
+  ({ capacity, choose, auxiliary, rounds, decay, sparsity, sharpest }) => {
     requireWhole("derExpand", "capacity", capacity, 1);
     requireOneOf("derExpand", "choose", choose, ["herding", "random"]);
     requireNumber("derExpand", "auxiliary", auxiliary, 0);
     requireWhole("derExpand", "rounds", rounds, 0);
     requireNumber("derExpand", "decay", decay, 0);
+    requireNumber("derExpand", "sparsity", sparsity, 0);
+    requireNumber("derExpand", "sharpest", sharpest, 1);
     return {
       parameters(context: Context): Params {
-        const { stream, rng, columns, statistics } = context;
-        if (Object.keys(statistics).length > 0)
-          throw new TypeError("derExpand: a model without running statistics is required; leave out batchNorm");
+        const { stream, rng, columns } = context;
         if (stream.head === "growing")
           throw new TypeError("derExpand: a stream whose classes are known is required, got one whose head grows");
-        const all = Array.from({ length: stream.length }, (_, k) => [String(k), extractor(context, rng.at(k))]);
+        const gated = sparsity > 0 ? layerPaths(context).slice(0, -1) : [];
+        const all = Array.from({ length: stream.length }, (_, k) => [String(k), extractor(context, rng.at(k), gated)]);
         return { ...Object.fromEntries(all), bias: tf.zeros([columns]) } as Params;
       },
-      init: (): Memory => ({ exemplars: null, tensors: { used: [] } }),
-      beforeExperience({ exemplars, tensors }: Memory, { classes }, { weights, columns }) {
+      init: (): Memory => ({
+        exemplars: null,
+        tensors: { used: [], statistics: [] },
+        carried: blunt(sharpest),
+        start: 0,
+        perEpoch: 1,
+      }),
+      beforeExperience(
+        { exemplars, tensors }: Memory,
+        { classes, train },
+        { weights, columns, statistics, ...context },
+      ) {
         const index = tensors.used.length;
         const used = Array.from({ length: index + 1 }, (_, k) => tf.scalar(k));
-        if (index === 0) return { exemplars, tensors: { used } };
+        const examples = train.length + (exemplars === null ? 0 : exemplarTable(exemplars).length);
+        const begun = { exemplars, carried: blunt(sharpest), start: context.step };
+        const memory = { ...begun, perEpoch: Math.ceil(examples / context.batch) };
+        if (index === 0) return { ...memory, tensors: { used, statistics: [] } };
         const open = tf.tensor2d(
           Float32Array.from({ length: columns + 1 }, (_, c) => +(c === columns || classes.includes(c))),
           [1, columns + 1],
         );
         const [last, own] = [extractorsOf(weights)[index - 1]!, extractorsOf(weights)[index]!];
         return {
-          exemplars,
-          tensors: { used, open },
+          ...memory,
+          tensors: { used, open, statistics: [...tensors.statistics, cloneTree(statistics)] },
           weights: changed(weights, { [index]: { ...own, model: cloneTree(last.model) } }),
         };
       },
-      batch: tasksByColumn,
+      batch(state: Memory, batch, context): Batch {
+        const told = tasksByColumn(state, batch, context);
+        if (sparsity === 0) return told;
+        const s = sharpnessAt((context.step + 1 - state.start) % state.perEpoch, state.perEpoch, sharpest);
+        return withExtra(told, "derExpand", { next: { data: Float32Array.of(s), shape: [] } });
+      },
       data: ({ exemplars }: Memory, { train }) =>
         exemplars === null ? train : joined([train, exemplarTable(exemplars)]),
       rowwise: true,
-      forward({ tensors }: Partial<Memory>, pass): Passed {
-        const count = tensors?.used.length ?? 0;
-        return count === 0 ? pass.plain() : through(pass, count);
+      forward({ tensors, carried }: Partial<Memory>, pass): Passed {
+        if (tensors === undefined || tensors.used.length === 0) return pass.plain();
+        return through(pass, tensors, pass.training ? carried!.sharpness : sharpest);
       },
-      loss({ tensors }: Partial<Memory>, step) {
-        if (tensors?.open === undefined || auxiliary === 0) return tf.scalar(0);
+      loss({ tensors, carried }: Partial<Memory>, step) {
+        const few =
+          sparsity === 0 || tensors === undefined
+            ? tf.scalar(0)
+            : tf.mul(openShare(step.weights, tensors.used.length - 1, carried!.sharpness), sparsity);
+        if (tensors?.open === undefined || auxiliary === 0) return few as tf.Scalar;
         const { open, used } = tensors;
         const { auxKernel, auxBias } = extractorsOf(step.weights)[used.length - 1]!;
         const [width, outputs] = auxKernel.shape as [number, number];
@@ -112,19 +165,37 @@ export const derExpand = strategy(
         const logits = tf.add(tf.matMul(own, auxKernel as tf.Tensor2D), auxBias);
         const isNew = tf.gather(tf.reshape(open, [outputs]), tf.cast(step.y, "int32"));
         const y = tf.add(tf.mul(tf.cast(step.y, "float32"), isNew), tf.mul(tf.sub(1, isNew), outputs - 1));
-        return tf.mul(step.crossEntropy(logits, tf.cast(y, "int32"), open, step.weight), auxiliary) as tf.Scalar;
+        const term = tf.mul(step.crossEntropy(logits, tf.cast(y, "int32"), open, step.weight), auxiliary);
+        return tf.add(term, few) as tf.Scalar;
       },
+      ...(sparsity > 0 && {
+        gradient({ tensors, carried }: Memory, gradient: Weights, { weights }: Step): Weights {
+          const at = tensors.used.length - 1;
+          const [own, now] = [extractorsOf(gradient)[at]!, extractorsOf(weights)[at]!];
+          const gates = mapTensors((g, e) => compensated(g, e!, carried.sharpness, sharpest), own.gates!, now.gates!);
+          return changed(gradient, { [at]: { ...own, gates } });
+        },
+        update: (_state: Memory, _change: Change, { extra }: Step): Tree => sharpened(extra.next!),
+      }),
       weights({ tensors }: Memory, { before, after }): Weights {
         const frozen = extractorsOf(before)
           .slice(0, tensors.used.length - 1)
-          .map(({ model }, k) => [k, { ...extractorsOf(after)[k]!, model: mapTensors((w) => w, model) }] as const);
+          .map(({ model, gates }, k) => {
+            const kept = { model: mapTensors((w) => w, model), ...(gates && { gates: mapTensors((e) => e, gates) }) };
+            return [k, { ...extractorsOf(after)[k]!, ...kept }] as const;
+          });
         return changed(after, Object.fromEntries(frozen));
       },
-      afterExperience({ exemplars, tensors }: Memory, { index, classes }, context) {
-        const next = withExperience(exemplars, index, classes, capacity, choose, context);
-        const memory: Memory = { exemplars: next, tensors };
-        if (next === null || index === 0 || rounds === 0) return memory;
-        return { ...memory, weights: refitted(next, tensors.used.length, { rounds, decay }, context) };
+      afterExperience(state: Memory, { index, classes }, context) {
+        const { tensors } = state;
+        const pruned = sparsity > 0 ? prunedAt(context.weights, tensors.used.length - 1) : null;
+        const weights = pruned?.weights ?? context.weights;
+        const outputs: Context["outputs"] = (examples, other) => context.outputs(examples, other ?? weights);
+        const at = { ...context, weights, outputs };
+        const next = withExperience(state.exemplars, index, classes, capacity, choose, at);
+        const memory = { ...state, exemplars: next, notes: pruned === null ? [] : [pruned.note] };
+        if (next === null || index === 0 || rounds === 0) return { ...memory, weights };
+        return { ...memory, weights: refitted(next, tensors.used.length, { rounds, decay }, at) };
       },
     };
   },
@@ -142,7 +213,7 @@ function changed(weights: Weights, parts: Added): Weights {
 }
 
 /** A new extractor and what reads it. */
-function extractor({ network, columns }: Context, rng: Rng): Extractor {
+function extractor({ network, columns, weights }: Context, rng: Rng, gated: readonly LayerPath[]): Extractor {
   const { model, head } = network.init(rng, columns);
   for (const tensor of Object.values(head)) (tensor as tf.Tensor).dispose();
   const width = network.width.reduce((a, b) => a * b, 1);
@@ -153,16 +224,76 @@ function extractor({ network, columns }: Context, rng: Rng): Extractor {
     kernel: drawn("kernel", columns),
     auxKernel: drawn("aux", columns + 1),
     auxBias: tf.zeros([columns + 1]),
+    ...(gated.length > 0 && {
+      gates: Object.fromEntries(gated.map((path) => [path, rng.at("gate", path).normals([unitsAt(weights, path)])])),
+    }),
   };
 }
 
+/** The weights of an extractor in the place of the network's own. */
+const inPlace = (weights: Weights, { model }: Extractor): Weights => ({ ...weights, model });
+
+/**
+ * The share of an extractor's weights between open units: `Σ K |m₋| |m| / Σ K c₋ c` over its layers, K the size of a window, c and m the
+ * units and gates of a layer, c₋ and m₋ those of its inputs.
+ */
+function openShare(weights: Weights, at: number, sharpness: tf.Tensor | number): tf.Tensor {
+  const own = extractorsOf(weights)[at]!;
+  let [open, all, before]: [tf.Tensor, number, tf.Tensor | null] = [tf.scalar(0), 0, null];
+  for (const [path, embedding] of Object.entries(own.gates!)) {
+    const { kernel } = layerAt(inPlace(weights, own), path);
+    const gates = gate(embedding, sharpness);
+    const inputs = kernel.shape.at(-2)!;
+    const window = kernel.size / inputs / embedding.size;
+    const into = before === null || inputs % before.size !== 0 ? inputs : tf.mul(tf.sum(before), inputs / before.size);
+    open = tf.add(open, tf.mul(tf.mul(tf.sum(gates), into), window));
+    all += kernel.size;
+    before = gates;
+  }
+  return tf.div(open, all);
+}
+
+/** The weights with the gates of an extractor open or shut, those of shut units 0, and what is to be said of it. */
+function prunedAt(weights: Weights, at: number): { readonly weights: Weights; readonly note: string } {
+  const made = scoped(() => {
+    const own = extractorsOf(weights)[at]!;
+    let cut = inPlace(weights, own);
+    const gates: Record<LayerPath, tf.Tensor> = {};
+    for (const [path, embedding] of Object.entries(own.gates!)) {
+      const open = tf.cast(tf.greater(embedding, 0), "float32");
+      // so far from 0 that a sigmoid of it is 0 or 1
+      gates[path] = tf.sub(tf.mul(open, 2 * shut), shut);
+      const { kernel, bias } = layerAt(cut, path);
+      cut = withLayer(cut, path, {
+        kernel: tf.mul(kernel, open),
+        ...(bias !== undefined && { bias: tf.mul(bias, open) }),
+      });
+    }
+    const next = changed(weights, { [at]: { ...own, model: mapTensors((w) => w.clone(), cut.model), gates } });
+    return { weights: next, left: openShare(next, at, 1) };
+  });
+  const note = `extractor ${at} keeps ${(100 * made.left.dataSync()[0]!).toFixed(1)} % of its weights`;
+  made.left.dispose();
+  return { weights: made.weights, note };
+}
+
+const shut = 1000;
+
 /** The pass through the first `count` extractors, of which only the last is learnt. */
-function through(pass: Pass, count: number): Passed {
+function through(pass: Pass, { used, statistics }: Memory["tensors"], sharpness: tf.Tensor | number): Passed {
+  const count = used.length;
   const { bias } = pass.weights.added!.derExpand as unknown as { bias: tf.Tensor };
   const outs = extractorsOf(pass.weights)
     .slice(0, count)
-    .map(({ model, kernel }, k) => {
-      const { features } = pass.plain({ ...pass.weights, model });
+    .map((own, k) => {
+      const { kernel, gates } = own;
+      const weights = inPlace(pass.weights, own);
+      const tap: Tap = (path, _input, output) => {
+        const embedding = gates?.[path.join("/")];
+        return embedding === undefined ? output : tf.mul(output, gate(embedding, sharpness));
+      };
+      const last = { weights, ...(gates !== undefined && { tap }) };
+      const { features } = pass.plain(k === count - 1 ? last : { weights, frozen: statistics[k] ?? {} });
       const flat = tf.reshape(features, [features.shape[0]!, -1]);
       const rows = k === count - 1 ? flat : still(flat);
       return { rows, logits: tf.matMul(rows as tf.Tensor2D, kernel as tf.Tensor2D) };

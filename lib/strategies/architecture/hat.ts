@@ -1,6 +1,7 @@
 import { mapTensors, type Tree, tf } from "../../engine/index.ts";
 import type { Params } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
+import { blunt, compensated, gate, type Sharpness, sharpened, sharpnessAt } from "../parts/gates.ts";
 import {
   type LayerPath,
   layerAt,
@@ -22,7 +23,7 @@ interface Memory {
     /** The head's columns of this task. */
     readonly open: tf.Tensor;
   };
-  readonly carried: { readonly sharpness: tf.Tensor };
+  readonly carried: Sharpness;
   readonly start: number;
   readonly perEpoch: number;
 }
@@ -60,7 +61,7 @@ export const hat = strategy(
     requireNumber("hat", "sharpest", sharpest, 1);
     const embeddings = (weights: Weights): Params => weights.added!.hat as Params;
     const gates = (e: tf.Tensor, task: tf.Tensor, s: tf.Tensor | number): tf.Tensor =>
-      tf.sigmoid(tf.mul(tf.gather(e, tf.cast(task, "int32")), s));
+      gate(tf.gather(e, tf.cast(task, "int32")), s);
     /** Which share of each weight's movement is left by past tasks. */
     const freedom = (past: Memory["tensors"]["past"], weights: Weights, tree: Weights): Weights => {
       let next = tree;
@@ -94,19 +95,18 @@ export const hat = strategy(
           task: tf.scalar(0, "int32"),
           open: tf.ones([1, columns]),
         },
-        carried: { sharpness: tf.scalar(1 / sharpest) },
+        carried: blunt(sharpest),
         start: 0,
         perEpoch: 1,
       }),
       beforeExperience: ({ tensors }: Memory, { task, train }, context): Memory => ({
         tensors: { past: { ...tensors.past }, task: tf.scalar(task, "int32"), open: ownColumns(task, context) },
-        carried: { sharpness: tf.scalar(1 / sharpest) },
+        carried: blunt(sharpest),
         start: context.step,
         perEpoch: Math.ceil(train.length / context.batch),
       }),
       batch({ start, perEpoch }: Memory, batch, { step }) {
-        const at = (step + 1 - start) % perEpoch;
-        const s = 1 / sharpest + ((sharpest - 1 / sharpest) * at) / Math.max(1, perEpoch - 1);
+        const s = sharpnessAt((step + 1 - start) % perEpoch, perEpoch, sharpest);
         return { ...batch, extra: { ...batch.extra, hat: { next: { data: Float32Array.of(s), shape: [] } } } };
       },
       rowwise: true,
@@ -130,11 +130,7 @@ export const hat = strategy(
       gradient({ carried }: Memory, gradient, { weights }) {
         const s = carried.sharpness;
         const rescaled = mapTensors(
-          (g, e) => {
-            const bent = (by: tf.Tensor | number): tf.Tensor => tf.clipByValue(tf.mul(e!, by), -50, 50);
-            const factor = tf.div(tf.add(tf.cosh(bent(s)), 1), tf.add(tf.cosh(e!), 1));
-            return tf.mul(tf.mul(g, factor), tf.div(sharpest, s));
-          },
+          (g, e) => compensated(g, e!, s, sharpest),
           embeddings(gradient),
           embeddings(weights),
         );
@@ -155,7 +151,7 @@ export const hat = strategy(
         const head = movedColumns(before.head, next.head, tensors.open);
         return { ...next, head, added: { ...next.added, hat: clipped } };
       },
-      update: (_state, _change, { extra }): Tree => ({ sharpness: tf.maximum(extra.next!, 1e-9) }),
+      update: (_state, _change, { extra }): Tree => sharpened(extra.next!),
       afterExperience({ tensors, ...rest }: Memory, { task }, { weights }): Memory {
         const past = Object.fromEntries(
           Object.entries(tensors.past).map(([path, old]) => [
