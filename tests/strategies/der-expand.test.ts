@@ -1,10 +1,20 @@
 /** DER's growing features: what stays, what is read, and the classifier of the second stage. */
 import { describe, expect, test } from "vitest";
-import { decode, tf } from "../../lib/engine/index.ts";
-import { net } from "../../lib/models/index.ts";
+import { gather } from "../../lib/data/dataset.ts";
+import { fromArrays } from "../../lib/data/from-arrays.ts";
+import { decode, random, tf } from "../../lib/engine/index.ts";
+import { resnet18 } from "../../lib/models/index.ts";
+import { tape } from "../../lib/models/model.ts";
+import { adam } from "../../lib/optim/index.ts";
 import { derExpand } from "../../lib/strategies/architecture/der-expand.ts";
 import type { Strategy } from "../../lib/strategies/strategy.ts";
+import { split } from "../../lib/streams/operators/split.ts";
+import { classes } from "../../lib/streams/sources/classes.ts";
+import type { Stream } from "../../lib/streams/stream.ts";
+import { evaluator } from "../../lib/train/evaluate.ts";
+import { frozenOf } from "../../lib/train/held.ts";
 import { open, type Session } from "../../lib/train/session.ts";
+import { training } from "../../lib/train/spec.ts";
 import { advance, numbers, run, spec, stream } from "./support.ts";
 
 const over = stream(derExpand as never, 20);
@@ -22,6 +32,11 @@ function learntTo(experience: number, strategy: Strategy): Session {
 }
 type Held = Record<string, { model: Record<string, { kernel: tf.Tensor2D; bias: tf.Tensor1D }>; kernel: tf.Tensor2D }>;
 const held = (session: Session): Held => session.learner.weights.added!.derExpand as never;
+
+const untapped = {
+  tapped: (_: unknown, y: unknown) => y,
+  around: (given: unknown, run: (x: unknown) => unknown) => run(given),
+};
 
 describe("dynamically expandable representation", () => {
   test("extractors of past experiences stay bit for bit, and a new one begins as a copy of the last", () => {
@@ -63,14 +78,14 @@ describe("dynamically expandable representation", () => {
     });
     const strategy = derExpand({ capacity: 12 });
     const inputs = tf.tensor2d(x);
-    const plain = (weights: never) => ({
+    const plain = ({ weights }: { weights: never }) => ({
       features: session.network.features(weights, inputs, {
-        at: () => ({ tapped: (_: unknown, y: unknown) => y }),
-        tapped: (_: unknown, y: unknown) => y,
+        ...untapped,
+        at: () => untapped,
       } as never),
     });
     const { logits } = strategy.hooks.forward!(
-      { tensors: { used: [tf.scalar(0), tf.scalar(1)] } } as never,
+      { tensors: { used: [tf.scalar(0), tf.scalar(1)], statistics: [{}] } } as never,
       {
         weights: session.learner.weights,
         plain,
@@ -133,8 +148,92 @@ describe("dynamically expandable representation", () => {
     expect(terms.filter(([at]) => at > 0).every(([, value]) => value > 0)).toBe(true);
   });
 
-  test("a model whose running statistics the extractors would share is refused", () => {
-    const model = net().flatten().dense(4).batchNorm().relu() as never;
-    expect(() => run(spec(over, [derExpand()], { model }))).toThrow("a model without running statistics is required");
+  test("each extractor keeps the running statistics of its experience: the library's own residual network", () => {
+    const rng = random(3).at("images");
+    const labels = Array.from({ length: 48 }, (_, i) => i % 4);
+    const pixels = Float32Array.from(
+      { length: 48 * 36 },
+      (_, i) => rng.uniform() + (i % 4 === labels[Math.floor(i / 36)] ? 1 : 0),
+    );
+    const data = fromArrays(pixels, labels, { shape: [6, 6, 1], kind: "image", test: { x: pixels, y: labels } });
+    const images = split(2)(classes(data)) as unknown as Stream;
+    const model = resnet18({ filters: 1 }) as never;
+    const session = open(spec(images, [derExpand({ capacity: 12, rounds: 20 })], { model }), 0, "test");
+    reach(session, 0, "evaluate");
+    const first = numbers(session.learner.statistics as never);
+    reach(session, 1, "evaluate");
+    const { states } = decode(session.save()) as unknown as {
+      states: { derExpand: { tensors: { statistics: object[] } } };
+    };
+    expect(numbers(states.derExpand.tensors.statistics[0] as never)).toEqual(first);
+    expect(numbers(session.learner.statistics as never)).not.toEqual(first);
+    // by hand: the first extractor under its own statistics, the second under those of now
+    const table = images.test(0).examples;
+    const judge = evaluator(session.network, [derExpand({ capacity: 12 })]);
+    const frozen = frozenOf([derExpand({ capacity: 12 })], states as never, session.learner, session.learner.weights);
+    const { features } = judge.outputs(frozen, table, null);
+    const x = tf.tensor(gather(table, Uint32Array.from(table.labels.keys())), [table.length, 6, 6, 1]);
+    const parts = held(session);
+    const wanted = [states.derExpand.tensors.statistics[0]!, session.learner.statistics].map((statistics, k) =>
+      session.network.model.apply(parts[k]!.model as never, x, tape(false, null, statistics as never).mode),
+    );
+    const both = tf.concat(wanted, 1).dataSync();
+    expect(Math.max(...both.map((v, i) => Math.abs(v - features[i]!)))).toBeLessThan(1e-4);
+    session.dispose();
+  });
+
+  test("the share of open weights is that of the gates by hand, and pruning leaves what the gates leave", () => {
+    const strategy = derExpand({ capacity: 12, rounds: 0, sparsity: 0.5, sharpest: 8, auxiliary: 0 });
+    const session = open(spec(over, [strategy]), 0, "test");
+    reach(session, 0, "train");
+    const gates = (): number[][] =>
+      Object.values((held(session)[0] as unknown as Gated).gates).map((e) => [...e.dataSync()]);
+    const before = gates();
+    // the sharpness of the first step of an epoch is 1/8
+    const open0 = before.map((row) => row.map((e) => 1 / (1 + Math.exp(-e / 8))));
+    const kernels = Object.values(held(session)[0]!.model).map(({ kernel }) => kernel.shape);
+    const total = (row: number[]): number => row.reduce((a, b) => a + b, 0);
+    let [some, all] = [0, 0];
+    kernels.forEach(([inputs, units], l) => {
+      some += total(open0[l]!) * (l === 0 ? inputs : total(open0[l - 1]!));
+      all += inputs * units;
+    });
+    session.advance();
+    const step = session.queue.find((event) => event.type === "step") as { terms: Record<string, number> };
+    expect(step.terms.derExpand).toBeCloseTo((0.5 * some) / all, 4);
+    reach(session, 0, "evaluate");
+    const after = gates();
+    expect(after.flat().every((e) => Math.abs(e) === 1000)).toBe(true);
+    Object.values(held(session)[0]!.model).forEach(({ kernel, bias }, l) => {
+      const columns = kernel.arraySync();
+      after[l]!.forEach((e, unit) => {
+        const zero = columns.every((row) => row[unit] === 0) && bias.arraySync()[unit] === 0;
+        expect(zero).toBe(e < 0);
+      });
+    });
+    const note = session.queue.find((event) => event.type === "note") as { text: string } | undefined;
+    const kept = after.map((row) => row.filter((e) => e > 0).length);
+    const left = kernels.reduce((sum, [inputs], l) => sum + kept[l]! * (l === 0 ? inputs : kept[l - 1]!), 0) / all;
+    expect(note?.text).toBe(`extractor 0 keeps ${(100 * left).toFixed(1)} % of its weights`);
+    const [first, second] = [numbers(held(session)[0]!.model), [...session.queue]];
+    advance(session);
+    expect(numbers(held(session)[0]!.model)).toEqual(first);
+    expect(second.length).toBeGreaterThan(0);
+    session.dispose();
+  });
+
+  test("a stronger pull leaves fewer weights", () => {
+    const left = (sparsity: number): number => {
+      const settings = { optimizer: adam({ lr: 0.05 }), training: training({ batch: 10, epochs: 8 }) };
+      const { events } = run(spec(over, [derExpand({ capacity: 12, rounds: 0, sparsity })], settings));
+      const texts = events.flatMap((e) => (e.type === "note" ? [Number(/keeps (.*) %/.exec(e.text)![1])] : []));
+      return texts.reduce((a, b) => a + b) / texts.length;
+    };
+    const [strong, weak] = [left(5), left(1e-3)];
+    expect(strong).toBeLessThan(weak / 2);
   });
 });
+
+interface Gated {
+  readonly gates: Record<string, tf.Tensor>;
+}
