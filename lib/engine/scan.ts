@@ -1,6 +1,6 @@
 /** A function along an axis of places, compiled once for however many there are. */
 import * as tf from "@tensorflow/tfjs-core";
-import { backend, backendName } from "./runtime/backend.ts";
+import { backend, backendName, TraceError } from "./runtime/backend.ts";
 import { recordBody, recordScan } from "./runtime/body.ts";
 import { leaves, mapTensors, type Tree, unflatten } from "./tree.ts";
 
@@ -19,7 +19,8 @@ export type ScanFunction<S, X, Y, C> = (state: S, x: X, constants: C) => readonl
  *
  * Within `jit` and `steps` it is a loop in the program: compiled once, whatever the length, forward and backward. The gradient goes
  * back along the places and computes each pass again from the state before it, which is kept; it can be differentiated again.
- * There the function may use no tensors but those it is given and fixed numbers. Elsewhere the passes run one by one.
+ * There the function may use no tensors but those it is given and fixed numbers. Outside of them it is a loop too unless a gradient is asked
+ * for; then, and on TensorFlow.js' own backends, the passes run one by one.
  *
  * `state`, `x`, `y` and `constants` are trees of tensors; leaves of `xs` share their leading axis, of at least 1.
  *
@@ -40,9 +41,19 @@ export function scan<S, X, Y, C>(
   { reverse = false }: ScanOptions = {},
 ): [S, Y] {
   const length = lengthOf(xs);
-  if (tf.getBackend() !== backendName || backend.tracing === null)
-    return oneByOne(fn, first, xs, constants, length, reverse);
+  const plainly = (): [S, Y] => oneByOne(fn, first, xs, constants, length, reverse);
+  if (tf.getBackend() !== backendName) return plainly();
   const isTaped = tf.engine().state.gradientDepth > 0;
+  if (backend.tracing === null) {
+    // A gradient may be asked by tensors that the function takes from around it: only passes that are written out have it.
+    if (isTaped) return plainly();
+    try {
+      return looped(fn, first, xs, constants, length, reverse);
+    } catch (error) {
+      if (error instanceof TraceError) return plainly();
+      throw error;
+    }
+  }
   if (!isTaped) return looped(fn, first, xs, constants, length, reverse);
   // What the gradient starts from: the state before every pass. A gradient of the gradient needs it to be a result like the others.
   const [last, [ys, before]] = looped(keeping(fn), first, xs, constants, length, reverse, true);
@@ -106,7 +117,7 @@ function looped<S, X, Y, C>(
   reverse: boolean,
   isKept = false,
 ): [S, Y] {
-  const tracing = backend.tracing!;
+  const tracing = backend.recording;
   const [states, inputs, fixed] = [first, xs, constants].map((tree) => leaves(tree as Tree)) as [
     tf.Tensor[],
     tf.Tensor[],

@@ -154,6 +154,21 @@ describe("scan", () => {
     }
   });
 
+  test("outside of a program is a loop as well, unless the function reads numbers", () => {
+    const own = params();
+    let passes = 0;
+    const counted: typeof pass = (...given) => {
+      passes++;
+      return pass(...given);
+    };
+    const start = (): { h: tf.Tensor; sum: tf.Tensor } => ({ h: first, sum: tf.zeros([rows]) as tf.Tensor });
+    const lazily = tf.tidy(() => scan(counted, start(), tf.add(xs, 1), own)[1]);
+    expect(passes).toBe(1);
+    close(numbers(lazily), numbers(plainly(first, tf.add(xs, 1), own, false)[1]));
+    const reading: typeof pass = (state, x, own) => pass(state, tf.mul(x, x.dataSync()[0]! < 9 ? 1 : 2), own);
+    close(numbers(scan(reading, start(), xs, own)[1]), numbers(plainly(first, xs, own, false)[1]));
+  });
+
   test("says what it needs", () => {
     const other = tf.ones([rows, units]);
     const sum = (state: tf.Tensor, x: tf.Tensor) => [tf.add(state, x), x] as const;

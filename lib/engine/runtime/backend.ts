@@ -50,6 +50,13 @@ export class Backend extends tf.KernelBackend {
     return this.#tracing;
   }
 
+  /** What records now: the trace, or the graph of what is pending, which is computed up to here. */
+  get recording(): Tracing {
+    if (this.#tracing) return this.#tracing;
+    this.flush();
+    return { graph: this.#lazy, leaf: (entry, shape) => this.#leaf(entry, shape) };
+  }
+
   /** Records what `body` does into another graph. */
   trace<R>(tracing: Tracing, body: () => R): R {
     if (!this.#tracing) this.flush();

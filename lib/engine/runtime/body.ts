@@ -54,14 +54,15 @@ export function recordBody(
   const { graph } = tracing;
   const known = constants.map((one) => backend.arr(one).value);
   const parameters = changing.map(({ shape, dtype }) => graph.input(shape, elementType(dtype), { kind: "pass" }));
-  const wanted = untaped(() => {
+  const record = (): Value[] => {
     let values: Value[] = [];
     tf.tidy(() => {
       const given = parameters.map((value) => tf.engine().makeTensorFromTensorInfo(backend.make(arr(value)), backend));
       values = fn(given).map((out) => full(graph, backend.arr(out)));
     });
     return values;
-  });
+  };
+  const wanted = untaped(() => (backend.tracing === null ? backend.trace(tracing, record) : record()));
   requireKnown(name, wanted, [...parameters, ...known]);
   const cut = cutOut(wanted, parameters);
   const { outputs } = rewrite(cut.outputs, new Set(), true);

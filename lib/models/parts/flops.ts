@@ -1,5 +1,5 @@
 /** How many floating-point operations a network takes, counted from the shapes of its layers. */
-import { leaves, scoped, type Tree, tf } from "../../engine/index.ts";
+import { jit, leaves, type Tree, tf } from "../../engine/index.ts";
 import { type Params, tape } from "../model.ts";
 import type { Network, Weights } from "../network.ts";
 
@@ -22,11 +22,17 @@ export function flopsByLayer(network: Network, weights: Weights): ReadonlyMap<st
     flops.set(name, (flops.get(name) ?? 0) + (2 * size * output.size) / output.shape.at(-1)!);
     return output;
   };
-  scoped(() => {
-    const x = tf.zeros([1, ...network.input]);
-    const { mode } = tape(false, null, network.statistics(), count);
-    network.logits(weights, network.features(weights, x, mode), count);
-  });
+  // Recorded as a program without results: nothing is computed.
+  jit(
+    () => {
+      flops.clear();
+      const x = tf.zeros([1, ...network.input]);
+      const { mode } = tape(false, null, network.statistics(), count);
+      network.logits(weights, network.features(weights, x, mode), count);
+      return [];
+    },
+    { name: "flops" },
+  )();
   return flops;
 }
 
