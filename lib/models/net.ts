@@ -1,11 +1,13 @@
 /** Models said layer by layer. Every file in `layers/` is a method here. */
 import type { Kind, Shape } from "../data/dataset.ts";
 import type { Why } from "../streams/stream.ts";
+import type { Adapter } from "./adapters/adapter.ts";
+import type { Filter } from "./filter.ts";
 import type { Layer, LayerFactory } from "./layer.ts";
 import type { BranchOptions } from "./layers/graph/branch.ts";
 import type { ReadOptions } from "./layers/graph/read.ts";
 import * as layers from "./layers/index.ts";
-import type { Model } from "./model.ts";
+import type { FreezeOptions, Model } from "./model.ts";
 import { sequential } from "./sequential.ts";
 import { modelVerbs } from "./verbs.ts";
 
@@ -30,8 +32,14 @@ type Narrowed<In extends Kind, Now extends Kind, Accepts extends Kind> = [In] ex
     : In
   : In;
 
-/** A model that says what it gives, as nets do. */
-export type Chained<In extends Kind, Now extends Kind> = Model<In> & { readonly "~gives"?: Now };
+/** A model that says what it gives, as nets do; frozen or adapted it gives the same. */
+export type Chained<In extends Kind, Now extends Kind> = Kept<In, Now> & Model<In> & { readonly "~gives"?: Now };
+
+interface Kept<In extends Kind, Now extends Kind> {
+  freeze(filter: Filter, options?: FreezeOptions): Chained<In, Now>;
+  trainOnly(filter: Filter): Chained<In, Now>;
+  adapt(adapter: Adapter): Chained<In, Now>;
+}
 
 /** The layers inside of a layer: a function that says them of a net that begins where that layer is, or a model. */
 export type Inside<Now extends Kind, Own, Taps, I extends Kind, O extends Kind> =

@@ -68,3 +68,23 @@ export function parameters(model: ModelParts, input: Shape): readonly Parameter[
     return made.map(([path, { shape }]) => ({ path, kind: kindOf(model, path), shape })) as never;
   }) as unknown as Parameter[];
 }
+
+/**
+ * The tensors of a network's weights, or of any tree like them, as filters see them: paths are "model/…", "head/…", "added/…".
+ *
+ * `kindOf` is that of the network they belong to; without it names alone say what a tensor is for.
+ *
+ * @example
+ * ```ts
+ * import { mlp, network, parametersOf, random, selected } from "thalweg";
+ * const net = network(mlp({ hidden: [4] }), [3]);
+ * const all = parametersOf(net.init(random(0), 2), net.kindOf);
+ * selected("here", { kind: "bias" }, all).map(({ path }) => path); // ["model/2-dense/bias", "head/bias"]
+ * ```
+ */
+export function parametersOf(
+  weights: object,
+  kind: (path: string) => ParameterKind = (path) => kindOf({}, path),
+): readonly Parameter[] {
+  return paths(weights as Tree).map(([path, { shape }]) => ({ path, kind: kind(path), shape }));
+}

@@ -2,9 +2,10 @@
 import type { Json } from "../data/dataset.ts";
 import { type Tree, tf } from "../engine/index.ts";
 import { type Filter, filterJson, selected, selects } from "../models/filter.ts";
+import { parametersOf } from "../models/parameters.ts";
 import type { KindOf, Optimizer, OptimSpec } from "./optimizer.ts";
 import { sightsOf } from "./parts/sights.ts";
-import { parametersOf, seenOf, subset, withSubset } from "./parts/subset.ts";
+import { seenOf, subset, withSubset } from "./parts/subset.ts";
 
 /** Parameters and what moves them. */
 export type ParameterGroup = readonly [on: Filter, optimizer: Optimizer];

@@ -2,8 +2,9 @@
 import type { Json } from "../data/dataset.ts";
 import type { Tree } from "../engine/index.ts";
 import { type Filter, filterJson, selected } from "../models/filter.ts";
+import { parametersOf } from "../models/parameters.ts";
 import type { KindOf } from "./optimizer.ts";
-import { type Flat, parametersOf, seenOf, subset, withSubset } from "./parts/subset.ts";
+import { type Flat, seenOf, subset, withSubset } from "./parts/subset.ts";
 import type { Transformation } from "./transformation.ts";
 
 /**

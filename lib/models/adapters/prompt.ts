@@ -6,7 +6,7 @@ import { adapter } from "./adapter.ts";
  * Trained vectors put before the sequence that comes into each of some layers, and taken away from what it gives: places of a sequence can look
  * at them. Their kind is "prompt".
  *
- * By default before every transformer block of a chain, each with prompts of its own: the deep form of Jia et al. 2022, "Visual prompt tuning",
+ * By default before every transformer of a chain and every block of a backbone (`vit`, `gpt`), each with prompts of its own: the deep form of Jia et al. 2022, "Visual prompt tuning",
  * arXiv:2203.12119, section 3.2. They are drawn uniformly in ±√(6 / (2 · width)).
  *
  * @throws RangeError, when a study is made, on a layer that does not take and give sequences of one width.
@@ -24,7 +24,7 @@ export const prompt = adapter(
     /** How many vectors. */
     length: 10,
   },
-  "*-transformer",
+  ["*-transformer", "block*"],
   ({ length }) => {
     needWhole("prompt", "length", length);
     return {

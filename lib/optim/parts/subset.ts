@@ -1,7 +1,6 @@
 /** Some of the parameters of a tree, by their paths. */
 import { paths, type Tree, type tf, unflatten } from "../../engine/index.ts";
-import { kindOf as byName, type Parameter } from "../../models/parameters.ts";
-import type { KindOf, Seen } from "../optimizer.ts";
+import type { Seen } from "../optimizer.ts";
 
 /** Tensors by their paths; itself a tree, with the same paths. */
 export type Flat = { readonly [path: string]: tf.Tensor };
@@ -35,9 +34,4 @@ export function seenOf(seen: Seen | undefined, params: Tree, keep: (path: string
         ),
     }
   );
-}
-
-/** The parameters of a tree as filters see them. */
-export function parametersOf(tree: Tree, kindOf: KindOf = (path) => byName({}, path)): readonly Parameter[] {
-  return paths(tree).map(([path, { shape }]) => ({ path, kind: kindOf(path), shape }));
 }
