@@ -9,6 +9,7 @@ export * from "./load-network.ts";
 export * from "./load-weights.ts";
 export * from "./name.ts";
 export * from "./place.ts";
+export * from "./pretrained.ts";
 export * from "./progress.ts";
 export * from "./record.ts";
 export * from "./recorded.ts";

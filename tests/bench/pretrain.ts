@@ -38,7 +38,7 @@ const recipes: Readonly<Record<string, { readonly model: Model<"image">; readonl
   "vit-small": { model: vit({ patch: 4, width: 48, depth: 4, heads: 4 }), lr: 1e-3 },
 };
 
-/** Every picture of Fashion-MNIST and as many again of 200 fractals, each set with its own classes. */
+/** Every picture of Fashion-MNIST and half as many of 200 fractals, each set with its own classes. */
 async function pictures(): Promise<Dataset<"image">> {
   const drawn = fractals({ classes: 200, perClass: 150, testPerClass: 10, sizePixels: shape[0], points: 1000 });
   const sets = [await fashionMnist(), drawn];
