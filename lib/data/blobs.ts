@@ -37,6 +37,7 @@ export function blobs(options: BlobsOptions = {}): Dataset<"vector"> {
     spread: 0.2,
     seed: 0,
   });
+  if (!(o.spread >= 0)) throw new RangeError(`blobs: spread must be a number from 0, got ${o.spread}`);
   for (const key of ["classes", "dimensions", "perClass", "testPerClass"] as const) needWhole("blobs", key, o[key]);
   const rng = random(o.seed).at("blobs");
   const middle = rng.at("centres");

@@ -94,6 +94,9 @@ export function fromArrays<K extends Kind = Kind>(
     seed: 0,
     source: "given as arrays",
   });
+  for (const [what, given] of Object.entries({ x, y }))
+    if (typeof given !== "object" || given === null || !("length" in given))
+      throw new TypeError(`fromArrays: a list is required as ${what}, got ${given === null ? "null" : typeof given}`);
   needOneOf("fromArrays", "target", o.target, ["class", "numbers"]);
   const own = typeof o.test === "object" ? o.test : undefined;
   const numbers = o.target === "numbers";

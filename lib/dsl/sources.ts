@@ -61,7 +61,7 @@ export const datasets = fluentSource(sources.datasets);
 
 /**
  * A stream of one task per data set, all with the same classes and the same shape: the domains in which they are seen. Labels are those of
- * the data sets.
+ * the data sets, whose classes may have other names, but not the same names in another order, or other numbers.
  *
  * @example
  * ```ts

@@ -149,8 +149,11 @@ export function groupNormalise(
  * The gradient is the softmax less one at the label.
  */
 export function crossEntropies(logits: tf.Tensor, labels: tf.Tensor): tf.Tensor {
+  const columns = logits.shape.at(-1)!;
   const target = (labels: tf.Tensor): tf.Tensor =>
-    tf.oneHot(tf.cast(labels, "int32") as tf.Tensor1D, logits.shape.at(-1)!, 1, 0, "float32");
+    columns === 1 // which oneHot does not know
+      ? tf.cast(tf.equal(tf.expandDims(labels, -1), 0), "float32")
+      : tf.oneHot(tf.cast(labels, "int32") as tf.Tensor1D, columns, 1, 0, "float32");
   return custom(
     ([logits]) => tf.neg(tf.sum(tf.mul(tf.logSoftmax(logits!), target(labels)), -1)),
     (dy, [logits, labels]) => [tf.mul(tf.sub(tf.exp(tf.logSoftmax(logits!)), target(labels!)), tf.expandDims(dy, -1))],

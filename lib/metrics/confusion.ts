@@ -34,6 +34,7 @@ export function confusion(labels: ArrayLike<number>, predictions: ArrayLike<numb
       `confusion: a prediction for each label is required, got ${labels.length} labels and ${predictions.length} predictions`,
     );
   }
+  if (labels.length === 0) throw new RangeError("confusion: at least one label is required, got none");
   const counts = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   for (let index = 0; index < labels.length; index++) {
     const [truth, taken] = [labels[index]!, predictions[index]!];

@@ -53,7 +53,8 @@ export interface Stopped extends Error {
 
 /** The seeds that a number or a list stands for. */
 export function seedList(seeds: number | readonly number[]): readonly number[] {
-  const list = typeof seeds === "number" ? Array.from({ length: seeds }, (_, i) => i) : seeds;
+  const count = typeof seeds === "number" ? (Number.isSafeInteger(seeds) ? Math.max(0, seeds) : 0) : undefined;
+  const list = count === undefined ? (seeds as readonly number[]) : Array.from({ length: count }, (_, i) => i);
   if (list.length === 0 || !list.every((seed) => Number.isSafeInteger(seed)) || new Set(list).size !== list.length) {
     throw new RangeError(
       `run: seeds must be a count of at least 1 or a list of different whole numbers, got ${JSON.stringify(seeds)}`,

@@ -3,7 +3,8 @@ import type { TrainEvent } from "./events.ts";
 
 /**
  * Sentences about what looks wrong in a run: a strategy's term that has been exactly zero, or a projection that has changed no gradient,
- * since some experience, from the second to the last; and the notes of the strategies. An empty list when nothing does.
+ * since some experience, from the second to the last; a run whose every loss was zero; and the notes of the strategies. An empty list when
+ * nothing does.
  *
  * @example
  * ```ts
@@ -15,15 +16,22 @@ export function lints(events: Iterable<TrainEvent>): string[] {
   const [terms, projections] = [new Map<string, number>(), new Map<string, number>()];
   const found: string[] = [];
   let last = 0;
+  let [steps, idle] = [0, 0];
   for (const event of events) {
     if (event.type === "note") found.push(`${event.from}, experience ${event.experience}: ${event.text}`);
     if (event.type !== "step") continue;
     last = Math.max(last, event.experience);
+    steps++;
+    if (event.loss === 0) idle++;
     if (event.experience === 0) continue;
     const { task: _, ...added } = event.terms;
     noteZeros(terms, added, event.experience);
     noteZeros(projections, event.projected ?? {}, event.experience);
   }
+  if (steps > 0 && idle === steps)
+    found.push(
+      "fit: every loss was exactly zero; nothing was learnt. Check that training examples have labels, and that there is more than one class",
+    );
   for (const [name, since] of terms)
     if (since <= last)
       found.push(

@@ -50,6 +50,7 @@ export function plan(
 ): Plan {
   const { batch, epochs, shuffle } = training;
   const perEpoch = stepsPerPass(examples.length, training);
+  requireFull(examples.length, training, experience);
   const steps = perEpoch === 0 ? 0 : training.steps || epochs * perEpoch;
   const straight = Uint32Array.from({ length: examples.length }, (_, i) => i);
   const made = batches(examples, task);
@@ -79,6 +80,17 @@ export function plan(
 /** Steps in one pass over so many examples in batches of one size. */
 export function stepsPerPass(examples: number, { batch, dropLast }: Training): number {
   return dropLast ? Math.floor(examples / batch) : Math.ceil(examples / batch);
+}
+
+/**
+ * Throws where the first experience has no full batch and batches that are not full are left out: nothing would be learnt. Later ones may be
+ * shorter, as the last piece of a stream that is cut into pieces.
+ */
+function requireFull(examples: number, { batch, dropLast }: Training, experience: number): void {
+  if (dropLast && experience === 0 && examples > 0 && examples < batch)
+    throw new RangeError(
+      `train: a batch of at most ${examples} examples is required with dropLast, got ${batch}; nothing of experience 0 would be learnt`,
+    );
 }
 
 /** Makes batches of examples of a table, by their places in it; with several views each comes so often, one round after the other. */

@@ -46,6 +46,10 @@ export function scored(
   const forgotten = gone.length === 0 ? null : score(gone);
   const retained = gone.length > 0 && left?.length === 0 ? null : score(left);
   const all = pooled([forgotten, retained].filter((part) => part !== null));
+  if (Number.isNaN(all.loss))
+    throw new RangeError(
+      `evaluate: a finite loss is required, got NaN on task ${task} after step ${cursor.step}; lower the learning rate, or look for NaN among the test examples`,
+    );
   const part = (of: Score): PartScore => ({ examples: of.examples, accuracy: own(of) });
   return {
     type: "evaluated",

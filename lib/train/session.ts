@@ -23,6 +23,7 @@ import {
 } from "./held.ts";
 import { again, meter, requireAsked, requireRoom, requireWithinMemory, spentBy, withinSteps } from "./parts/budget.ts";
 import { forgetful, requestOf, served } from "./parts/forgetting.ts";
+import { guarded } from "./parts/guarded.ts";
 import { type Done, layOut, outcomesOf, updateEvents } from "./parts/laying.ts";
 import { costs } from "./parts/ledger.ts";
 import { type Current, looks, stretch } from "./parts/looks.ts";
@@ -59,7 +60,7 @@ export interface Session {
 
 /** Opens a run: a new one, or one that goes on from saved bytes. Throws before any training when the parts do not fit. */
 export function open(given: RunSpec, seed: number, device: string, from?: Uint8Array): Session {
-  const stream = given.stream.seeded(seed);
+  const stream = guarded(given.stream.seeded(seed), given.model);
   const spec: RunSpec = { ...given, stream };
   requireSound(spec);
   const { strategies, schedule, training, evaluation } = spec;

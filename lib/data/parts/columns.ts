@@ -27,6 +27,7 @@ export function fromColumns(name: string, columns: Columns, options: TableOption
   const { label, numbers, features, ...rest } = options;
   if ((label === undefined) === (numbers === undefined))
     throw new TypeError(`${name}: a column of labels, as { label }, or columns of { numbers } are required`);
+  if (numbers?.length === 0) throw new TypeError(`${name}: at least one column of numbers is required, got none`);
   const get = (column: string): ArrayLike<unknown> => {
     const found = columns.get(column);
     if (found === undefined)
@@ -37,6 +38,11 @@ export function fromColumns(name: string, columns: Columns, options: TableOption
   };
   const asked = numbers ?? [label!];
   const chosen = features ?? [...columns.keys()].filter((column) => !asked.includes(column));
+  const own = chosen.find((column) => asked.includes(column));
+  if (own !== undefined)
+    throw new TypeError(
+      `${name}: features that do not hold what is asked for are required, got ${own} as both; leave it out of { features }`,
+    );
   if (chosen.length === 0) throw new TypeError(`${name}: at least one column of features is required, got none`);
   const count = get(asked[0]!).length;
   const x = new Float32Array(count * chosen.length);
@@ -75,6 +81,9 @@ function ordered(values: readonly ClassId[]): string[] {
   const known = [...new Map(values.map((value) => [String(value), value]))];
   if (known.every(([, value]) => typeof value === "number" || typeof value === "bigint"))
     return known.sort(([, a], [, b]) => (a < b ? -1 : 1)).map(([name]) => name);
+  // whole numbers that are too large to be exact are texts, and ascend all the same
+  if (known.every(([name]) => /^-?(0|[1-9]\d*)$/.test(name)))
+    return known.map(([name]) => name).sort((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1));
   return known.map(([name]) => name).sort();
 }
 

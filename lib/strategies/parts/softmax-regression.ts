@@ -1,5 +1,6 @@
 /** A linear classifier with the least cross-entropy, on vectors that do not change. */
 import { disposeTree, jit, tf, valueAndGrad } from "../../engine/index.ts";
+import { oneHots } from "./contrast.ts";
 
 /** A linear classifier. A type, not an interface, so that it is a tree of tensors. */
 export type Linear = { readonly kernel: tf.Tensor; readonly bias: tf.Tensor };
@@ -26,7 +27,7 @@ export function softmaxRegression(
   const longest = x.reduce((sum, v) => sum + v * v, 0) / Math.max(1, total) + 1;
   const rate = 1 / (longest / 2 + decay);
   const vectors = tf.tensor2d(x, [total, width]);
-  const labels = tf.tidy(() => tf.cast(tf.oneHot(tf.tensor1d(y, "int32"), columns), "float32"));
+  const labels = tf.tidy(() => oneHots(tf.tensor1d(y, "int32"), columns));
   const round = jit(
     (now: Linear, ahead: Linear, momentum: tf.Tensor, data: tf.Tensor, wanted: tf.Tensor) => {
       const { grads } = valueAndGrad(({ kernel, bias }: Linear) => {

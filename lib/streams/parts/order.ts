@@ -35,7 +35,15 @@ export function columnsOf(where: string, items: readonly (number | string)[], na
     items.filter((item) => typeof item === "number"),
     names,
   );
-  return items.map((item) => (typeof item === "string" ? names.indexOf(item) : byNumber(item)));
+  return items.map((item) => {
+    if (typeof item === "number") return byNumber(item);
+    const [first, last] = [names.indexOf(item), names.lastIndexOf(item)];
+    if (first !== last)
+      throw new RangeError(
+        `${where}: a class that one column alone has is required, got "${item}", which columns ${first} and ${last} are called; name it by its column`,
+      );
+    return first;
+  });
 }
 
 /** Where each position comes in an order: its inverse. */

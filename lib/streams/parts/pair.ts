@@ -33,6 +33,10 @@ export function fitted(name: string, first: Stream, second: Stream, { columns }:
         `${name}: a second stream that tells "${fact}" is required; withhold("${fact}") from the first, or tell it`,
       );
   const same = first.classes.join("\n") === second.classes.join("\n");
+  if (columns === undefined && !same && [...first.classes].sort().join("\n") === [...second.classes].sort().join("\n"))
+    throw new TypeError(
+      `${name}: the same classes in one order, or { columns }, are required, got ${first.classes.join(", ")} and ${second.classes.join(", ")}; give the second stream the order of the first, or say { columns: "own" }`,
+    );
   const shared = columns === undefined ? same : columns === "shared";
   if (shared && first.classes.length !== second.classes.length)
     throw new TypeError(

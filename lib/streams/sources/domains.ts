@@ -4,7 +4,7 @@ import { dataSpec, makeStream, type Stream, source } from "../stream.ts";
 
 /**
  * A stream of one task per data set, all with the same classes and the same shape: the domains in which they are seen. Labels are those of
- * the data sets.
+ * the data sets, whose classes may have other names, but not the same names in another order, or other numbers.
  *
  * @example
  * ```ts
@@ -30,6 +30,15 @@ export const domains = source("domains", "many", function domains<K extends Kind
     if (set.classes.length !== first.classes.length)
       throw new TypeError(
         `domains: data sets of the same classes are required, got ${first.classes.length} and ${set.classes.length}; datasets() takes unlike ones`,
+      );
+  }
+  for (const set of data) {
+    const [own, other] = [first.classes, set.classes];
+    const reordered = [...own].sort().join("\n") === [...other].sort().join("\n");
+    const numerals = [...own, ...other].every((name) => /^-?\d+$/.test(name));
+    if (own.join("\n") !== other.join("\n") && (reordered || numerals))
+      throw new TypeError(
+        `domains: data sets with the same classes in one order are required, got ${own.join(", ")} and ${other.join(", ")}; give each all the names: { classes: [${own.map((name) => JSON.stringify(name)).join(", ")}] }`,
       );
   }
   const all = first.classes.map((_, i) => i);
