@@ -23,7 +23,6 @@ import {
 } from "./held.ts";
 import { again, meter, requireAsked, requireRoom, requireWithinMemory, spentBy, withinSteps } from "./parts/budget.ts";
 import { forgetful, requestOf, served } from "./parts/forgetting.ts";
-import { guarded } from "./parts/guarded.ts";
 import { type Done, layOut, outcomesOf, updateEvents } from "./parts/laying.ts";
 import { costs } from "./parts/ledger.ts";
 import { type Current, looks, stretch } from "./parts/looks.ts";
@@ -33,7 +32,7 @@ import { fitted, tellsTask } from "./parts/trained.ts";
 import { type Plan, plan } from "./plan.ts";
 import { planner } from "./planner.ts";
 import { scored } from "./score.ts";
-import { type RunSpec, requireSound, specHash } from "./spec.ts";
+import { type RunSpec, settled, specHash } from "./spec.ts";
 import { type Group, stacked } from "./stacked.ts";
 import { type Cursor, outset, type Place, reached, readState, type Saved } from "./state.ts";
 import { type Learner, trainStep } from "./step.ts";
@@ -60,10 +59,8 @@ export interface Session {
 
 /** Opens a run: a new one, or one that goes on from saved bytes. Throws before any training when the parts do not fit. */
 export function open(given: RunSpec, seed: number, device: string, from?: Uint8Array): Session {
-  const stream = guarded(given.stream.seeded(seed), given.model);
-  const spec: RunSpec = { ...given, stream };
-  requireSound(spec);
-  const { strategies, schedule, training, evaluation } = spec;
+  const spec = settled(given, seed);
+  const { stream, strategies, schedule, training, evaluation } = spec;
   const root = random(seed);
   const net = network(spec.model, stream.shape);
   const optimizer = fitted(spec.optimizer, net);

@@ -10,6 +10,7 @@ import type { Optimizer, Schedule } from "../optim/optimizer.ts";
 import { requireCompatible, type Strategy } from "../strategies/strategy.ts";
 import type { Stream } from "../streams/stream.ts";
 import { highest } from "./columns.ts";
+import { guarded } from "./parts/guarded.ts";
 
 /** How an experience is trained on. A type, so that it is JSON. */
 export type Training = {
@@ -149,6 +150,13 @@ function requirePlan({ stream, batching = [] }: RunSpec): void {
         `${spec.name}: a stream that asks for one class is required, got one that asks for "${stream.target}"`,
       );
   }
+}
+
+/** An experiment with its stream as one seed has it, checked; what is asked of the stream later is looked at then. */
+export function settled(given: RunSpec, seed: number): RunSpec {
+  const spec: RunSpec = { ...given, stream: guarded(given.stream.seeded(seed), given.model) };
+  requireSound(spec);
+  return spec;
 }
 
 /** An experiment as plain JSON: the key of its results. */
