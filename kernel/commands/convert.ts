@@ -6,7 +6,7 @@ import { notebookPage } from "../notebook/page.ts";
 import { UsageError } from "./options.ts";
 
 export const usage = `thalweg convert <notebook.ipynb> --to ts|html [--out file]
-  Writes the notebook as a TypeScript file (text as comments) or as one HTML page.`;
+  Writes the notebook as a TypeScript file (text as comments) or as one HTML page, in which scripts of outputs do not run; figures do.`;
 
 export async function run(argv: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -19,7 +19,7 @@ export async function run(argv: string[]): Promise<number> {
   const notebook = readNotebook(path);
   const title = basename(path).replace(/\.ipynb$/, "");
   const target = values.out ?? path.replace(/(\.ipynb)?$/, `.${values.to}`);
-  writeWhole(target, values.to === "ts" ? script(notebook) : notebookPage(notebook, { title }));
+  writeWhole(target, values.to === "ts" ? script(notebook) : notebookPage(notebook, { title, own: false }));
   console.log(target);
   return 0;
 }

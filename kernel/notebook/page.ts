@@ -12,16 +12,19 @@ import { style } from "./style.ts";
 export interface PageOptions {
   /** Used when the notebook begins without a heading. */
   title: string;
+  /** Whether the outputs were made here and now. Scripts in outputs of others do not run; figures of ours do. Default true. */
+  own?: boolean;
 }
 
-export function notebookPage(notebook: Notebook, { title }: PageOptions): string {
+export function notebookPage(notebook: Notebook, { title, own = true }: PageOptions): string {
   const headings: Heading[] = [];
   const page = { headings, figures: 0 };
   const body = notebook.cells.map((cell) => cellHtml(cell, page)).join("\n");
   const heading = headings[0]?.text.replace(/[`*_]/g, "") ?? title;
   const scripts = page.figures > 0 ? [plotlyScript(), `(${drawAll.toString()})(${activate.toString()});`] : [];
-  // What cells themselves showed may hold scripts: they were the author's, and only they may run.
-  const inline = [...body.matchAll(/<script(?![^>]*\btype="application\/json")[^>]*>([\s\S]*?)<\/script>/gi)].map(
+  // What cells themselves showed may hold scripts: those of one's own run may run, and no others.
+  const shown = own ? body : "";
+  const inline = [...shown.matchAll(/<script(?![^>]*\btype="application\/json")[^>]*>([\s\S]*?)<\/script>/gi)].map(
     (match) => match[1]!,
   );
   const hashes = [...new Set([...scripts, ...inline])].map(
