@@ -249,6 +249,13 @@ const cases: Case[] = [
           )([t4([2, 6, 7, 3]), t4([3, 3, 3, 2])]),
       ],
       [
+        `depthwise gradients, large windows, ${padding} ${stride}`,
+        () =>
+          tf.grads((x: tf.Tensor, w: tf.Tensor) =>
+            tf.sum(tf.square(tf.depthwiseConv2d(x as tf.Tensor4D, w as tf.Tensor4D, stride, padding))),
+          )([t4([2, 8, 7, 3]), t4([5, 6, 3, 2])]),
+      ],
+      [
         `maxPool gradient ${padding} ${stride}`,
         () => [
           tf.maxPool(t4([2, 6, 7, 3]), 3, stride, padding),

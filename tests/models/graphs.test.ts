@@ -1,12 +1,10 @@
 /** Models as graphs: what a chain of layers cannot say. Values are worked by hand. */
+
 import {
   type Chained,
   classes,
-  composite,
   fromArrays,
-  type Inner,
   importOnnx,
-  innerModel,
   joinInputs,
   leaves,
   type Model,
@@ -17,7 +15,6 @@ import {
   type Params,
   random,
   resnet18,
-  sameLayer,
   sgd,
   tape,
   tf,
@@ -214,46 +211,6 @@ describe("a model may have", () => {
       .with(sgd({ lr: 0.2 }));
     const trained = await study.train({ epochs: 10, batch: 10 }).run(quiet);
     expect(trained.matrix().values[0]![0]).toBe(1);
-  });
-});
-
-describe("a layer of one's own", () => {
-  const scaled = sameLayer("scaled", (by: number) => ({
-    options: { by },
-    shape: (input) => input,
-    apply: (x) => tf.mul(x, by),
-  }));
-  const twice = composite(
-    "twice",
-    (inner: Inner) => ({
-      options: {},
-      parts: [{ name: "", model: innerModel(inner) }],
-      flow: (x, { pass }) => pass(0, pass(0, x, 0), 1),
-    }),
-    (_, [inner]) => [inner!],
-  );
-  const mine = net.use({ scaled, twice });
-
-  test("is a method of nets, typed, also inside of layers", () => {
-    const model = mine()
-      .scaled(2)
-      .residual((n) => n.scaled(10))
-      .twice(net.use({ scaled })().scaled(3));
-    expect(run(model, {}, tf.tensor2d([[1, 2]]))).toEqual([198, 396]);
-    // @ts-expect-error a number is required
-    expect(mine().scaled("much").spec.layers).toHaveLength(1);
-    expectTypeOf(mine().conv(2, 3).scaled(2)).toExtend<Chained<"image", "image">>();
-    const read = modelFromJson(JSON.parse(JSON.stringify(model)), [], { scaled, twice });
-    expect(run(read, {}, tf.tensor2d([[1, 2]]))).toEqual([198, 396]);
-    expect(() => modelFromJson(model.spec)).toThrow('a layer of the library is required, got "scaled"');
-  });
-
-  test("has a name that the library has not, and its own", () => {
-    const dense = sameLayer("dense", () => ({ options: {}, shape: (input) => input, apply: (x) => x }));
-    expect(() => net.use({ dense })).toThrow('use: a layer that the library does not have is required, got "dense"');
-    expect(() => net.use({ other: scaled })).toThrow(
-      'use: layers under their own names are required, got "scaled" as "other"',
-    );
   });
 });
 

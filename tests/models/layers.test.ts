@@ -252,6 +252,32 @@ const models: [string, unknown, number[], boolean][] = [
   ["dilated depthwiseConv", net().depthwiseConv(3, { dilation: 2 }).flatten(), image, false],
   ["strided depthwiseConv", net().depthwiseConv(3, { stride: 2, pad: "valid" }).flatten(), image, true],
   [
+    "a gate for each channel",
+    net()
+      .branch([(n) => n, (n) => n.globalPool().dense(4).sigmoid()], { join: "multiply" })
+      .flatten(),
+    image,
+    false,
+  ],
+  [
+    "named inputs",
+    net()
+      .inputs({ picture: [2, 2, 1], age: [2] })
+      .branch([(n) => n.take("picture").conv(2, 2).flatten(), (n) => n.take("age").dense(3).tanh()]),
+    [6],
+    false,
+  ],
+  [
+    "shared and read",
+    net()
+      .dense(4)
+      .tap("x")
+      .shared(3, (n) => n.dense(4).tanh())
+      .read("x", { join: "multiply" }),
+    [4],
+    true,
+  ],
+  [
     "transformer normalised after",
     net().transformer(2, { norm: "after", gelu: "exact", epsilon: 1e-6 }).flatten(),
     places,

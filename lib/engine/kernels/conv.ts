@@ -99,14 +99,14 @@ function inputGradient(g: Graph, dy: Arr, filter: Arr, info: Info, depthwise: bo
   const isPlain = sh === 1 && sw === 1 && [...before, ...after].every((p) => p >= 0);
   const isLarge = kh * kw * outputs < info.batchSize * info.inHeight * info.inWidth;
   // On WebGPU some such convolutions are wrong in ONNX Runtime 1.30 (6 channels to 4); transposed ones are right.
-  if (isPlain && !depthwise && isLarge && target.provider === "cpu") {
+  if (isPlain && (depthwise || isLarge) && target.provider === "cpu") {
     const turned = turn(g, fullAs(g, filter, [2, 3, 0, 1]), kh, kw);
     const attributes = {
       kernel_shape: [kh, kw],
       strides: [1, 1],
       dilations: [dh, dw],
       pads: [...before, ...after],
-      group: 1,
+      group: depthwise ? info.inChannels : 1,
     };
     return arr(g.op("Conv", [gradient, turned], toNCHW(shape), "float32", attributes), shape, nchw);
   }

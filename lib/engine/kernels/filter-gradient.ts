@@ -110,10 +110,30 @@ export function filterGradient(g: Graph, x: Arr, dy: Arr, info: Info): Arr {
   return arr(reshapeValue(g, product, [o, c, kh, kw]), [kh, kw, c, o], oihw);
 }
 
-/** The same, channel by channel: a batch of products of one row. */
+/**
+ * The same, channel by channel: a batch of products of one row; of large windows, what they see is spread out as in `byImage`, along rows
+ * on the input's side and along columns on the gradient's.
+ */
 export function depthwiseFilterGradient(g: Graph, x: Arr, dy: Arr, info: Info): Arr {
   const { filterHeight: kh, filterWidth: kw, inChannels: c, batchSize: n, outHeight: oh, outWidth: ow } = info;
   const multiplier = info.outChannels / c;
+  const attributes = window(info);
+  const isUnit = [...attributes.strides, ...attributes.dilations].every((step) => step === 1);
+  if (target.provider === "cpu" && isUnit && kh * kw > 2 * (kh + kw)) {
+    const [top, left, bottom, right] = attributes.pads as [number, number, number, number];
+    const size = [info.inHeight + top + bottom, ow];
+    const along = { ...attributes, kernel_shape: [1, kw], pads: [top, left, bottom, right] };
+    const down = { ...attributes, kernel_shape: [kh, 1], pads: [kh - 1, 0, kh - 1, 0] };
+    const places = sizeOf(size);
+    const flipped = picks(g, kh, 1, (i) => kh - 1 - i);
+    const inputs = reshapeValue(g, byChannel(g, fullAs(g, x, nchw), picks(g, 1, kw), along, size), [n * c, kw, places]);
+    const gradients = byChannel(g, fullAs(g, dy, nchw), flipped, down, size);
+    const rows = reshapeValue(g, gradients, [n * c, multiplier * kh, places]);
+    const products = batchedProduct(g, rows, inputs, [n * c, multiplier * kh, kw], false, true);
+    const all = reshapeValue(g, products, [n, c * multiplier * kh * kw]);
+    const sum = g.op("ReduceSum", [all, g.int64([0])], [c * multiplier * kh * kw], "float32", { keepdims: 0 });
+    return arr(reshapeValue(g, sum, [c, multiplier, kh, kw]), [kh, kw, c, multiplier], [2, 3, 0, 1]);
+  }
   const places = n * oh * ow;
   const gradient = reshapeValue(g, transposeValue(g, fullAs(g, dy, nchw), [1, 0, 2, 3]), [c, multiplier, places]);
   const columns = reshapeValue(g, windows(g, x, info), [c, kh * kw, places]);
