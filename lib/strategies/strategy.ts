@@ -76,6 +76,9 @@ export interface Pass {
   plain(weights?: Weights, tap?: Tap): Passed;
 }
 
+/** Logits of rows, and what they ask for. */
+export type AskedRows = Pick<Step, "logits" | "y" | "targets" | "mask" | "weight">;
+
 /** What one training step looks like to the traced hooks: tensors only. */
 export interface Step {
   readonly network: Network;
@@ -113,8 +116,10 @@ export interface Step {
   crossEntropy(logits: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | null, weight?: tf.Tensor | null): tf.Scalar;
   /** What the stream asks of the learner for an example. */
   readonly target: Target;
-  /** The loss of the batch by what the stream asks for, as it is where no strategy has a `taskLoss`. */
-  targetLoss(): tf.Scalar;
+  /** The mean loss by what the stream asks for, of the batch as it is where no strategy has a `taskLoss`, or of other rows. */
+  targetLoss(of?: AskedRows): tf.Scalar;
+  /** `[n]`: the same for each row, over the places where something is asked for. */
+  targetLosses(of?: AskedRows): tf.Tensor;
   /** The gradient of another scalar function of the weights. */
   gradient(loss: (weights: Weights) => tf.Tensor): Weights;
 }
@@ -248,8 +253,10 @@ export interface Hooks<S extends object> {
   readonly role?: "importance" | "projection";
   /** Whether it cuts the gradient to a size, after which a projection would no longer hold. */
   readonly clips?: boolean;
-  /** Whether it also serves streams that ask for a class at each place of a sequence: it looks at weights, or at whole tables. */
-  readonly tokens?: boolean;
+  /** Whether it also serves streams that ask for a class at each place of a sequence; else why it does not, in a few words. */
+  readonly tokens?: boolean | string;
+  /** Whether it serves no streams that ask for numbers or several labels: it knows one class for each example. */
+  readonly classes?: boolean;
   /**
    * Whether `forward` and `predict` treat every row by itself. Then the last rows of a table may be evaluated with rows of zeros beside them,
    * so that few programs are compiled. Without it they only ever see examples, and the last batch of a table is smaller.

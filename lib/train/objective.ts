@@ -2,7 +2,7 @@
 import { type Examples, gatherTargets, type Target } from "../data/dataset.ts";
 import { tf } from "../engine/index.ts";
 import { crossEntropies, masked } from "../models/network.ts";
-import type { Step } from "../strategies/strategy.ts";
+import type { AskedRows } from "../strategies/strategy.ts";
 import type { Score } from "./evaluate.ts";
 
 /**
@@ -10,18 +10,36 @@ import type { Score } from "./evaluate.ts";
  * the mean squared error over examples and numbers, for several labels the mean binary cross-entropy over examples and the columns that
  * compete.
  */
-export function targetLoss(target: Target, { logits, y, targets, mask, weight }: Omit<Step, "extra">): tf.Scalar {
+export function targetLoss(target: Target, { logits, y, targets, mask, weight }: AskedRows): tf.Scalar {
   if (target === "class") return crossEntropy(logits, y, mask, weight);
+  if (target === "tokens") return placesLoss(logits, targets!, mask, weight);
+  const [each, counted] = elementLosses(target, { logits, y, targets, mask, weight });
+  const shares = weight === null ? counted : tf.mul(counted, tf.expandDims(weight, 1));
+  return tf.div(tf.sum(tf.mul(each, shares)), tf.maximum(tf.sum(shares), 1e-12)) as tf.Scalar;
+}
+
+/** `[n]`: the loss of each row, the mean over the places or columns where something is asked for. */
+export function targetLosses(target: Target, { logits, y, targets, mask }: AskedRows): tf.Tensor {
+  if (target === "class") return crossEntropies(masked(logits, mask), y);
+  const [each, counted] = elementLosses(target, { logits, y, targets, mask, weight: null });
+  return tf.div(tf.sum(tf.mul(each, counted), -1), tf.maximum(tf.sum(counted, -1), 1e-12));
+}
+
+/** The losses of the columns or places of each row, and which of them count. */
+function elementLosses(target: Exclude<Target, "class">, { logits, targets, mask }: AskedRows): [tf.Tensor, tf.Tensor] {
   const wanted = targets!;
-  if (target === "tokens") return placesLoss(logits, wanted, mask, weight);
+  if (target === "tokens") {
+    const open = mask === null ? logits : masked(logits, tf.expandDims(mask, 1));
+    const y = tf.cast(tf.reshape(tf.maximum(wanted, 0), [wanted.size]), "int32");
+    const each = crossEntropies(tf.reshape(open, [wanted.size, logits.shape.at(-1)!]), y);
+    return [tf.reshape(each, wanted.shape), tf.cast(tf.greaterEqual(wanted, 0), "float32")];
+  }
   const each =
     target === "numbers"
       ? tf.square(tf.sub(logits, wanted))
       : // log(1 + eᶻ) − t·z, written so that no exponential overflows
         tf.add(tf.sub(tf.relu(logits), tf.mul(logits, wanted)), tf.log1p(tf.exp(tf.neg(tf.abs(logits)))));
-  const counted = mask === null ? tf.onesLike(each) : tf.mul(tf.onesLike(each), mask);
-  const shares = weight === null ? counted : tf.mul(counted, tf.expandDims(weight, 1));
-  return tf.div(tf.sum(tf.mul(each, shares)), tf.maximum(tf.sum(shares), 1e-12)) as tf.Scalar;
+  return [each, mask === null ? tf.onesLike(each) : tf.mul(tf.onesLike(each), mask)];
 }
 
 /** The mean cross-entropy over the places of `[n, length, columns]` logits where a class is asked for. */

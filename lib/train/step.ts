@@ -6,7 +6,7 @@ import type { Params, Tap } from "../models/model.ts";
 import { crossEntropies, masked, type Network, type Weights } from "../models/network.ts";
 import { applyUpdates, type Optimizer } from "../optim/optimizer.ts";
 import type { Batch, Change, Passed, PassOptions, State, Step, Strategy } from "../strategies/strategy.ts";
-import { crossEntropy, targetLoss } from "./objective.ts";
+import { crossEntropy, targetLoss, targetLosses } from "./objective.ts";
 import { type Maps, resized } from "./parts/resolution.ts";
 import { probesFor, probing, seenIn } from "./parts/seen.ts";
 import { still, trainedGrad } from "./parts/trained.ts";
@@ -169,7 +169,8 @@ function oneStep(
       rng,
       forward,
       crossEntropy,
-      targetLoss: () => targetLoss(layout.target, now),
+      targetLoss: (of = now) => targetLoss(layout.target, of),
+      targetLosses: (of = now) => targetLosses(layout.target, of),
       gradient: (loss) => trainedGrad(loss, weights, network.frozen).grads,
     };
     const stepFor = (s: Strategy): Step => ({ ...now, extra: inputs.extra[s.spec.name] ?? {} });

@@ -2,6 +2,7 @@
 import {
   adam,
   classes,
+  erAce,
   fromText,
   gpt,
   lstm,
@@ -13,7 +14,6 @@ import {
   network,
   type Params,
   random,
-  replay,
   sequence,
   si,
   table,
@@ -239,8 +239,8 @@ describe("a class at each place of a sequence", () => {
     expect(() => stream.learn(net().embedding(4, 8).last() as never)).toThrow(
       "learn: a model that gives a vector at each of 8 places is required for a stream of tokens, got features of shape [8]; begin it with embedding(4, units), and do not flatten it",
     );
-    expect(() => stream.learn(net().embedding(4, 8).gru(4)).by(replay())).toThrow(
-      'replay: a stream that asks for one class is required, got one that asks for "tokens"; leave the strategy out',
+    expect(() => stream.learn(net().embedding(4, 8).gru(4)).by(erAce())).toThrow(
+      'erAce: a stream that asks for one class is required, got one that asks for "tokens" (it keeps or compares examples by their class',
     );
     expect(() => stream.learn(mlp() as never)).toThrow();
   });

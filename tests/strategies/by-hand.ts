@@ -16,7 +16,7 @@ import type {
   Strategy,
 } from "../../lib/strategies/strategy.ts";
 import type { Stream } from "../../lib/streams/stream.ts";
-import { crossEntropy, targetLoss } from "../../lib/train/objective.ts";
+import { crossEntropy, targetLoss, targetLosses } from "../../lib/train/objective.ts";
 import { passed } from "../../lib/train/pass.ts";
 
 /** Rows of plain numbers. */
@@ -101,7 +101,8 @@ export function stepOf(given: Given): Step {
     forward: (input, options = {}) => run(options.weights ?? weights, input, options),
     crossEntropy,
     target: "class",
-    targetLoss: () => targetLoss("class", step),
+    targetLoss: (of = step) => targetLoss("class", of),
+    targetLosses: (of = step) => targetLosses("class", of),
     gradient: (loss) => valueAndGrad(loss, weights).grads,
   };
   return step;

@@ -5,6 +5,7 @@ import { camel, filesOf } from "./members.ts";
 import { proofs } from "./proofs.ts";
 import { published } from "./published.ts";
 import { systemsTable } from "./systems.ts";
+import { tokensTable } from "./tokens.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const file = join(root, "CATALOGUE.md");
@@ -94,7 +95,7 @@ export function catalogue(): string {
       `## ${heading} (${entries.length})\n\n| name | what it is | source | differs from the source |${titles}\n|---|---|---|---|${rule}\n${rows.join("\n")}\n`,
     ];
   });
-  return `# Catalogue\n\nEverything that is one file each, from its own doc comment. Written by \`npm run gen\`.\n\n${sections.join("\n")}\n${published()}\n${systemsTable()}`;
+  return `# Catalogue\n\nEverything that is one file each, from its own doc comment. Written by \`npm run gen\`.\n\n${sections.join("\n")}\n${tokensTable()}\n${published()}\n${systemsTable()}`;
 }
 
 /** Whether the catalogue is what it should be. */

@@ -1,12 +1,12 @@
 import {
   blobs,
   classes,
+  erAce,
   fit,
   mlp,
   net,
   type Run,
   regression,
-  replay,
   sgd,
   type TrainEvent,
   table,
@@ -97,11 +97,8 @@ describe("what a stream asks for", () => {
   });
 
   test("a memory of classes refuses a stream of numbers, with a sentence", async () => {
-    const study = regression({ examples: 20 })
-      .slice(0, 1)
-      .learn(net().dense(2))
-      .by(replay({ capacity: 5 }));
-    await expect(study.run({ quiet: true })).rejects.toThrow("replay: a stream that asks for one class is required");
+    const study = regression({ examples: 20 }).slice(0, 1).learn(net().dense(2));
+    expect(() => study.by(erAce({ capacity: 5 }))).toThrow("erAce: a stream that asks for one class is required");
   });
 });
 

@@ -36,6 +36,7 @@ export const acquire = strategy(
     requireOneOf("acquire", "by", by, Object.keys(acquisitions));
     requireWhole("acquire", "labels", labels, 0);
     return {
+      tokens: "no stream of tokens sells its labels",
       init: (): Bought => ({ at: null, labels: new Int32Array(0) }),
       beforeExperience(_before: Bought, { train, task, index, oracle }, { columns, mask, outputs, rng }): Bought {
         if (oracle === undefined) return { at: null, labels: new Int32Array(0) };

@@ -101,6 +101,8 @@ export const derExpand = strategy(
     requireNumber("derExpand", "sparsity", sparsity, 0);
     requireNumber("derExpand", "sharpest", sharpest, 1);
     return {
+      tokens: "it keeps or compares examples by their class, and a sequence has one at each place",
+      classes: true,
       parameters(context: Context): Params {
         const { stream, rng, columns } = context;
         if (stream.head === "growing")

@@ -79,6 +79,7 @@ export const hat = strategy(
       return next;
     };
     return {
+      tokens: "it needs layers that see an example once, not at each of its places",
       parameters(context): Params {
         requireChain("hat", context);
         const { weights, stream, rng } = context;

@@ -68,6 +68,7 @@ export const packnet = strategy(
       );
     };
     return {
+      tokens: true,
       init: ({ weights, stream, columns }): Memory => ({
         carried: { owner: mapTensors((w) => tf.zerosLike(w), weights.model), steps: tf.scalar(0) },
         tensors: {

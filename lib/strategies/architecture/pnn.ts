@@ -42,6 +42,7 @@ export const pnn = strategy(
   "pnn",
   {},
   () => ({
+    tokens: "it needs layers that see an example once, not at each of its places",
     parameters(context: Context): Params {
       requireChain("pnn", context);
       const { weights, stream, rng } = context;

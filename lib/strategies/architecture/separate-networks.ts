@@ -26,6 +26,7 @@ export const separateNetworks = strategy(
   "separateNetworks",
   {},
   () => ({
+    tokens: true,
     init: (): Memory => ({ tasks: [], tensors: {} }),
     beforeExperience: (memory: Memory, { index }, context) => (index === 0 ? memory : { ...memory, ...fresh(context) }),
     rowwise: true,

@@ -53,6 +53,7 @@ export const wsn = strategy(
     const softened = (mask: tf.Tensor, background: tf.Tensor): tf.Tensor =>
       soft === 0 ? mask : tf.maximum(mask, tf.mul(background, soft));
     return {
+      tokens: true,
       parameters: ({ weights, rng }) => {
         let next = 0;
         const drawn = (w: tf.Tensor): tf.Tensor => rng.at("scores", next++).uniforms(w.shape);

@@ -32,6 +32,7 @@ export const xdg = strategy(
   ({ gate }) => {
     requireNumber("xdg", "gate", gate, 0, 0.999999);
     return {
+      tokens: "it needs layers that see an example once, not at each of its places",
       init(context): Memory {
         requireChain("xdg", context);
         const { weights, stream, rng } = context;

@@ -1,5 +1,5 @@
 /** Memories of raw examples: plain data, so that they are saved with the run, and functions over them. */
-import { type Examples, type Raw, type Shape, sizeOf, table } from "../../data/dataset.ts";
+import { type Examples, type Raw, type Shape, sizeOf, table, targetTable } from "../../data/dataset.ts";
 import type { Rng } from "../../engine/index.ts";
 import type { Batch, HostTensor } from "../strategy.ts";
 
@@ -18,12 +18,14 @@ export interface Buffer {
   readonly rows: Raw;
   readonly labels: Int32Array;
   readonly tasks: Int32Array;
+  /** What the rows ask for, `width` numbers each, where that is more than a class. */
+  readonly targets?: Float32Array;
   /** Examples offered so far of each label; only the class-balanced rule uses it. */
   readonly offered: Map<number, number>;
 }
 
 /** An empty memory for raw examples like those of a table. */
-export function emptyBuffer(capacity: number, like: Pick<Examples, "shape" | "scale" | "bytes">): Buffer {
+export function emptyBuffer(capacity: number, like: Pick<Examples, "shape" | "scale" | "bytes" | "targets">): Buffer {
   const length = capacity * sizeOf(like.shape);
   return {
     capacity,
@@ -34,6 +36,7 @@ export function emptyBuffer(capacity: number, like: Pick<Examples, "shape" | "sc
     rows: like.bytes ? new Uint8Array(length) : new Float32Array(length),
     labels: new Int32Array(capacity),
     tasks: new Int32Array(capacity),
+    ...(like.targets && { targets: new Float32Array(capacity * like.targets.width) }),
     offered: new Map(),
   };
 }
@@ -70,13 +73,12 @@ export function placeFor(buffer: Buffer, label: number, keep: Keep, rng: Rng): n
  * that were not kept or were replaced by a later row.
  */
 export function offer(buffer: Buffer, batch: Batch, keep: Keep, rng: Rng): Int32Array {
-  requireClasses(batch);
   const places = new Int32Array(batch.current).fill(-1);
   const size = sizeOf(buffer.shape);
   const one = new Uint32Array(1);
   for (let i = 0; i < batch.current / (batch.views ?? 1); i++) {
     // An example without a label has nothing to be replayed with.
-    if (batch.y[i]! < 0) {
+    if (batch.targets === null && batch.y[i]! < 0) {
       places[i] = -1;
       continue;
     }
@@ -89,16 +91,18 @@ export function offer(buffer: Buffer, batch: Batch, keep: Keep, rng: Rng): Int32
     batch.from.read(one, buffer.rows, place * size);
     buffer.labels[place] = batch.y[i]!;
     buffer.tasks[place] = batch.task[i]!;
+    const { width, targets } = asked(buffer);
+    if (batch.targets !== null) targets.set(batch.targets.subarray(i * width, (i + 1) * width), place * width);
   }
   return places;
 }
 
-/** A memory keeps a label for each example, nothing more. */
-function requireClasses({ targets }: Batch): void {
-  if (targets === null) return;
-  throw new TypeError(
-    "replay: a stream that asks for one class is required, got one that asks for numbers or several labels",
-  );
+/** What the rows of a memory ask for besides a class; of width 0 where nothing is. */
+export function asked({ targets = new Float32Array(0), capacity }: Pick<Buffer, "targets" | "capacity">): {
+  readonly targets: Float32Array;
+  readonly width: number;
+} {
+  return { targets, width: targets.length / capacity };
 }
 
 /** Places of `count` different examples of the memory, or of all when it holds fewer. */
@@ -114,8 +118,13 @@ export function recall(buffer: Buffer, places: ArrayLike<number>): Rows {
     const start = places[i]! * size;
     for (let j = 0; j < size; j++) x[i * size + j] = buffer.rows[start + j]! * buffer.scale;
   }
+  const { targets, width } = asked(buffer);
+  const wanted = new Float32Array(places.length * width);
+  for (let i = 0; i < places.length; i++)
+    wanted.set(targets.subarray(places[i]! * width, (places[i]! + 1) * width), i * width);
   return {
     x,
+    ...(width > 0 && { targets: wanted }),
     y: Int32Array.from(places, (p) => buffer.labels[p]!),
     task: Int32Array.from(places, (p) => buffer.tasks[p]!),
   };
@@ -134,11 +143,12 @@ export interface Rows {
   readonly x: Float32Array;
   readonly y: Int32Array;
   readonly task: Int32Array;
+  /** What they ask for, row after row, where that is more than a class. */
+  readonly targets?: Float32Array;
 }
 
 /** A batch with more rows at its end. */
 export function withRows(batch: Batch, more: Rows, { name, weight = 1 }: Joining = {}): Batch {
-  requireClasses(batch);
   const x = new Float32Array(batch.x.length + more.x.length);
   x.set(batch.x);
   x.set(more.x, batch.x.length);
@@ -156,7 +166,9 @@ export function withRows(batch: Batch, more: Rows, { name, weight = 1 }: Joining
     weights = all;
   }
   const rows = name === undefined ? batch.rows : { ...batch.rows, [name]: [batch.y.length, y.length] as const };
-  return { ...batch, x, y, task: both(batch.task, more.task), weight: weights, rows };
+  const { targets } = batch;
+  const wanted = targets && more.targets ? Float32Array.of(...targets, ...more.targets) : targets;
+  return { ...batch, x, y, task: both(batch.task, more.task), targets: wanted, weight: weights, rows };
 }
 
 /** A batch with one more group of inputs for a strategy's own hooks. */
@@ -165,8 +177,11 @@ export function withExtra(batch: Batch, name: string, extra: Readonly<Record<str
 }
 
 /** The filled part of a memory as a table. */
-export function asTable({ rows, labels, size, shape, scale }: Buffer): Examples {
-  return table(rows.slice(0, size * sizeOf(shape)), labels.slice(0, size), shape, scale);
+export function asTable(buffer: Buffer): Examples {
+  const { rows, labels, size, shape, scale } = buffer;
+  const { targets, width } = asked(buffer);
+  const wanted = width === 0 ? undefined : targetTable(targets.slice(0, size * width), width);
+  return table(rows.slice(0, size * sizeOf(shape)), labels.slice(0, size), shape, scale, wanted);
 }
 
 /** Every place of a memory once in random order, then again in another: draws without replacement from a memory that may change. */

@@ -12,11 +12,11 @@ import { normalised } from "./distillation.ts";
 export type Vectors = "inputs" | "features" | "trained";
 export const vectorKinds: readonly Vectors[] = ["inputs", "features", "trained"];
 
-/** The vectors of a table, row after row. */
+/** The vectors of a table, row after row; features of a sequence place after place. */
 export function vectorsOf(of: Vectors, examples: Examples, context: Context): { rows: Float32Array; width: number } {
   if (of !== "inputs") {
     const rows = context.outputs(examples).features;
-    return { rows, width: context.network.width[0]! };
+    return { rows, width: context.network.width.at(-1)! };
   }
   const all = Uint32Array.from({ length: examples.length }, (_, i) => i);
   return { rows: gather(examples, all), width: sizeOf(examples.shape) };
@@ -24,7 +24,8 @@ export function vectorsOf(of: Vectors, examples: Examples, context: Context): { 
 
 /** *Traced.* The vectors of examples that are predicted. */
 export function predictedVectors(of: Vectors, { x, features }: Prediction): tf.Tensor2D {
-  return (of === "inputs" ? tf.reshape(x, [x.shape[0]!, -1]) : features) as tf.Tensor2D;
+  if (of === "inputs") return tf.reshape(x, [x.shape[0]!, -1]) as tf.Tensor2D;
+  return (features.rank === 2 ? features : tf.reshape(features, [-1, features.shape.at(-1)!])) as tf.Tensor2D;
 }
 
 /** The hooks that bring each experience's examples to `learn`, after the network's own training where there is any. */

@@ -7,6 +7,16 @@ const single = ["data", "learn", "forward", "taskLoss", "predict", "adapt"] as c
 
 /** Throws when strategies cannot be used together, or when the stream does not tell what one needs. */
 export function requireCompatible(strategies: readonly Strategy[], stream: Stream): void {
+  const unfit = strategies.find((s) => stream.target === "tokens" && s.hooks.tokens !== true);
+  if (unfit !== undefined)
+    throw new TypeError(
+      `${unfit.spec.name}: a stream that asks for one class is required, got one that asks for "tokens"${typeof unfit.hooks.tokens === "string" ? ` (${unfit.hooks.tokens})` : ""}; leave the strategy out, or use one that looks at weights alone, as si()`,
+    );
+  const bound = strategies.find(({ hooks }) => hooks.classes === true);
+  if (bound !== undefined && (stream.target === "numbers" || stream.target === "labels"))
+    throw new TypeError(
+      `${bound.spec.name}: a stream that asks for one class is required, got one that asks for ${stream.target === "numbers" ? "numbers" : "several labels"}; leave the strategy out, or use one that looks at weights alone, as si()`,
+    );
   for (const { spec, needs } of strategies) {
     for (const fact of needs) {
       if (!stream.facts.includes(fact)) {
@@ -16,11 +26,6 @@ export function requireCompatible(strategies: readonly Strategy[], stream: Strea
       }
     }
   }
-  const unfit = strategies.find((s) => stream.target === "tokens" && s.hooks.tokens !== true);
-  if (unfit !== undefined)
-    throw new TypeError(
-      `${unfit.spec.name}: a stream that asks for one class is required, got one that asks for "tokens"; leave the strategy out, or use one that looks at weights alone, as si()`,
-    );
   const names = strategies.map((s) => s.spec.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new TypeError(`by: each strategy may be given once, got ${twice} twice`);

@@ -1,9 +1,9 @@
 /** Losses that compare examples with each other. */
 import { tf } from "../../engine/index.ts";
 
-/** `[n, columns]`: the columns of rows as 0 and 1. */
+/** `[n, columns]`, or `[n, places, columns]`: the columns of rows or places as 0 and 1. */
 export function oneHots(y: tf.Tensor, columns: number): tf.Tensor {
-  return tf.cast(tf.equal(tf.expandDims(tf.cast(y, "float32"), 1), tf.range(0, columns)), "float32");
+  return tf.cast(tf.equal(tf.expandDims(tf.cast(y, "float32"), -1), tf.range(0, columns)), "float32");
 }
 
 /** `[n, m]`: 1 where row i of the first and row j of the second have the same column. */

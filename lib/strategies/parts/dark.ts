@@ -4,7 +4,7 @@ import type { Batch, Context, Hooks, State, Step } from "../strategy.ts";
 import { type Buffer, draw, emptyBuffer, offer, recall, withExtra, withRows } from "./buffer.ts";
 import { dropped, moved } from "./forgetting.ts";
 import { emptyRecords, movedRecords, placesInput, type Records, read, widenedRecords, written } from "./recorded.ts";
-import { joinedRows } from "./rows.ts";
+import { between, joinedRows } from "./rows.ts";
 
 /** A memory whose logits are kept on the device. */
 export interface DarkMemory {
@@ -32,10 +32,11 @@ export interface DarkOptions {
  */
 export function darkHooks({ name, capacity, draw: drawn, alpha, beta }: DarkOptions): Hooks<DarkMemory> {
   return {
-    init: ({ columns }: Context): DarkMemory => ({
+    tokens: true,
+    init: ({ columns, stream }: Context): DarkMemory => ({
       buffer: null,
       known: new Int32Array(capacity),
-      carried: emptyRecords(capacity, columns),
+      carried: emptyRecords(capacity, columns, stream.target === "tokens" ? stream.shape[0] : undefined),
     }),
     beforeExperience: (memory, { train }, { columns }) => ({
       ...memory,
@@ -66,13 +67,14 @@ export function darkHooks({ name, capacity, draw: drawn, alpha, beta }: DarkOpti
     loss({ carried }: State & { carried?: Records }, step: Step): tf.Scalar {
       const rows = joinedRows(step, `${name} logits`);
       if (rows === null) return tf.scalar(0);
-      const columns = rows.logits.shape[1]!;
-      const compared = tf.cast(tf.less(tf.reshape(tf.range(0, columns), [1, columns]), step.extra.known!), "float32");
+      const columns = rows.logits.shape.at(-1)!;
+      const known = rows.logits.rank === 3 ? tf.expandDims(step.extra.known!, 1) : step.extra.known!;
+      const compared = tf.cast(tf.less(tf.reshape(tf.range(0, columns), [1, columns]), known), "float32");
       const apart = tf.mul(tf.square(tf.sub(rows.logits, read(carried!, step.extra.drawn!))), compared);
-      const term = tf.mul(tf.div(tf.sum(apart), tf.sum(compared)), alpha);
+      const term = tf.mul(tf.div(tf.sum(apart), tf.mul(tf.sum(compared), places(rows.logits))), alpha);
       const labelled = joinedRows(step, `${name} labels`);
       if (labelled === null) return term as tf.Scalar;
-      return tf.add(term, tf.mul(step.crossEntropy(labelled.logits, labelled.y, labelled.mask), beta)) as tf.Scalar;
+      return tf.add(term, tf.mul(step.targetLoss({ ...labelled, weight: null }), beta)) as tf.Scalar;
     },
     forget({ buffer, known, carried }, columns) {
       if (buffer === null) return { buffer, known, carried };
@@ -81,6 +83,11 @@ export function darkHooks({ name, capacity, draw: drawn, alpha, beta }: DarkOpti
       return { buffer, known, carried: movedRecords(carried, stay) };
     },
     update: ({ carried }, _change, { extra, logits, current }) =>
-      written(carried, extra.written!, tf.slice(logits, [0, 0], [current, logits.shape[1]!])),
+      written(carried, extra.written!, between(logits, 0, current)),
   };
+}
+
+/** How many places each row has logits at. */
+function places(logits: tf.Tensor): number {
+  return logits.rank === 3 ? logits.shape[1]! : 1;
 }

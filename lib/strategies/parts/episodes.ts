@@ -3,7 +3,7 @@ import { type Examples, sizeOf } from "../../data/dataset.ts";
 import type { Rng } from "../../engine/index.ts";
 import type { Stream } from "../../streams/stream.ts";
 import type { Context } from "../strategy.ts";
-import { type Buffer, emptyBuffer, type Keep, placeFor } from "./buffer.ts";
+import { asked, type Buffer, emptyBuffer, type Keep, placeFor } from "./buffer.ts";
 
 /** Offers every example of a table to a memory, in random order; gives the place each row of the table went to, or −1. */
 export function offerTable(buffer: Buffer, examples: Examples, task: number, keep: Keep, rng: Rng): Int32Array {
@@ -11,7 +11,7 @@ export function offerTable(buffer: Buffer, examples: Examples, task: number, kee
   const size = sizeOf(buffer.shape);
   const holder = new Map<number, number>();
   for (const row of rng.permutation(examples.length)) {
-    if (examples.labels[row]! < 0) continue; // an example without a label has nothing to be replayed with
+    if (examples.targets === undefined && examples.labels[row]! < 0) continue; // an example without a label has nothing to be replayed with
     const place = placeFor(buffer, examples.labels[row]!, keep, rng);
     if (place < 0) continue;
     const before = holder.get(place);
@@ -21,7 +21,11 @@ export function offerTable(buffer: Buffer, examples: Examples, task: number, kee
     buffer.labels[place] = examples.labels[row]!;
     buffer.tasks[place] = task;
   }
-  for (const [place, row] of holder) examples.read([row], buffer.rows, place * size);
+  const { targets, width } = asked(buffer);
+  for (const [place, row] of holder) {
+    examples.read([row], buffer.rows, place * size);
+    examples.targets?.read([row], targets, place * width);
+  }
   return places;
 }
 
@@ -58,16 +62,20 @@ export function withEpisode(
   const share = Math.max(1, Math.floor(capacity / (known ? stream.length : starts.length)));
   const oldest = Math.max(0, starts.length - capacity);
   const size = sizeOf(buffer.shape);
-  const labelled = Uint32Array.from([...examples.labels.keys()].filter((i) => examples.labels[i]! >= 0));
+  const labelled = Uint32Array.from(
+    [...examples.labels.keys()].filter((i) => examples.targets !== undefined || examples.labels[i]! >= 0),
+  );
   const drawn = rng.at("episode", experience).sample(labelled.length, Math.min(share, labelled.length));
   const kept = drawn.map((i) => labelled[i]!);
   const next: Buffer = { ...emptyBuffer(capacity, examples), size: 0, seen: buffer.seen + examples.length };
+  const { targets, width } = asked(next);
   const ends = [0];
   const from: number[] = [];
   for (let e = 0; e + 1 < starts.length; e++) {
     const own = e < oldest ? 0 : share;
     for (let place = starts[e]!; place < Math.min(starts[e + 1]!, starts[e]! + own); place++) {
       next.rows.set(buffer.rows.subarray(place * size, (place + 1) * size), next.size * size);
+      targets.set(asked(buffer).targets.subarray(place * width, (place + 1) * width), next.size * width);
       next.labels[next.size] = buffer.labels[place]!;
       next.tasks[next.size] = buffer.tasks[place]!;
       from.push(place);
@@ -76,6 +84,7 @@ export function withEpisode(
     ends.push(next.size);
   }
   examples.read(kept, next.rows, next.size * size);
+  examples.targets?.read(kept, targets, next.size * width);
   for (const row of kept) {
     next.labels[next.size] = examples.labels[row]!;
     next.tasks[next.size] = task;

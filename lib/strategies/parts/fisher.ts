@@ -1,5 +1,5 @@
 /** The diagonal of the Fisher information of a network, and other sums of the gradients of single examples. */
-import { type Examples, gather } from "../../data/dataset.ts";
+import { type Examples, gather, gatherTargets } from "../../data/dataset.ts";
 import { disposeTree, jit, mapTensors, scoped, tf, valueAndGrad } from "../../engine/index.ts";
 import { crossEntropies, masked, type Weights } from "../../models/network.ts";
 import type { Context } from "../strategy.ts";
@@ -7,6 +7,8 @@ import { evaluated, fullyConnected, type OfLogits, powersOfOne, sumOfPowers } fr
 
 /**
  * At which labels the squared gradients of the log-likelihood are taken.
+ *
+ * Of a sequence with a class at each place, "true", "sampled" and "batch" take the labels of all its places together.
  *
  * `all`: every label, weighted by the network's own probability: the Fisher information itself. `sampled`: one label per example drawn
  * from those probabilities. `true`: the example's own label (the empirical Fisher). `likely`: the example's own label, weighted by the
@@ -93,10 +95,11 @@ export function fisher(
 ): Weights {
   const { network, statistics, columns, weights } = context;
   if (labels === "batch") return ofBatches(examples, measured, context);
+  const tokens = context.stream.target === "tokens";
   const fast = !(measured.oneByOne ?? !fullyConnected(network, weights, statistics));
   const addGroup = jit(
     (total: Weights, w: Weights, x: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | null): Weights => {
-      const loss: OfLogits = (logits) => crossEntropies(masked(logits, mask), y);
+      const loss: OfLogits = (logits) => surprise(logits, y, mask);
       // The square of a gradient that is weighted by √p is the squared gradient weighted by p.
       const root =
         labels === "all" || labels === "likely" ? tf.exp(tf.div(loss(evaluated(network, w, statistics, x)), -2)) : null;
@@ -109,29 +112,45 @@ export function fisher(
   const rng = context.rng.at("fisher labels", context.experience);
   const drawn = (x: tf.Tensor, mask: tf.Tensor | null): Int32Array => {
     const rows = tf.tidy(() => tf.softmax(masked(evaluated(network, weights, statistics, x), mask)).dataSync());
-    return Int32Array.from({ length: x.shape[0]! }, (_, n) =>
+    return Int32Array.from({ length: rows.length / columns }, (_, n) =>
       drawFrom(rows.slice(n * columns, (n + 1) * columns), rng.uniform()),
     );
   };
   const { total, rows } = summed(examples, fast ? together : 1, measured, context, (sum, x, at, mask) => {
     const n = at.length;
     const taken = (y: Int32Array, from: Weights): Weights => {
-      const labelled = tf.tensor1d(y, "int32");
+      const labelled = tokens ? tf.tensor2d(y, [n, y.length / n], "int32") : tf.tensor1d(y, "int32");
       const next = addGroup(from, weights, x, labelled, mask);
       labelled.dispose();
       return next;
     };
-    if (labels === "true" || labels === "likely")
+    if (labels === "true" || labels === "likely") return taken(wantedOf(examples, at, tokens), sum);
+    if (labels === "sampled") {
+      const wanted = wantedOf(examples, at, tokens);
       return taken(
-        Int32Array.from(at, (i) => examples.labels[i]!),
+        drawn(x, mask).map((label, i) => (wanted[i]! < 0 ? -1 : label)), // no place that nothing is asked at
         sum,
       );
-    if (labels === "sampled") return taken(drawn(x, mask), sum);
+    }
     let next = sum;
     for (let label = 0; label < columns; label++) next = taken(new Int32Array(n).fill(label), next);
     return next;
   });
   return divided(total, rows);
+}
+
+/** The label of each example, or those at each of its places. */
+function wantedOf(examples: Examples, at: Uint32Array, tokens: boolean): Int32Array {
+  return tokens ? Int32Array.from(gatherTargets(examples, at)) : Int32Array.from(at, (i) => examples.labels[i]!);
+}
+
+/** *Traced.* `−log p` of the label of each row, or of all labels of a sequence together; −1 is none. */
+function surprise(logits: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | null): tf.Tensor {
+  if (y.rank === 1) return crossEntropies(masked(logits, mask), y);
+  const columns = logits.shape.at(-1)!;
+  const open = masked(logits, mask === null ? null : tf.expandDims(mask, 1));
+  const each = crossEntropies(tf.reshape(open, [y.size, columns]), tf.reshape(tf.maximum(y, 0), [y.size]));
+  return tf.sum(tf.mul(tf.reshape(each, y.shape), tf.cast(tf.greaterEqual(y, 0), "float32")), -1);
 }
 
 function drawFrom(probabilities: ArrayLike<number>, uniform: number): number {
@@ -147,10 +166,11 @@ function drawFrom(probabilities: ArrayLike<number>, uniform: number): number {
 /** The mean over batches of the squared gradient of the batch's mean loss. */
 function ofBatches(examples: Examples, measured: Measured, context: Context): Weights {
   const { network, statistics, weights } = context;
+  const tokens = context.stream.target === "tokens";
   const addBatch = jit(
     (total: Weights, w: Weights, x: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | null): Weights => {
       const { grads } = valueAndGrad(
-        (at: Weights) => tf.mean(crossEntropies(masked(evaluated(network, at, statistics, x), mask), y)),
+        (at: Weights) => tf.mean(surprise(evaluated(network, at, statistics, x), y, mask)),
         w,
       );
       return mapTensors((a, b) => tf.add(a, tf.square(b!)), total, grads);
@@ -158,10 +178,10 @@ function ofBatches(examples: Examples, measured: Measured, context: Context): We
     { name: "fisher", donate: [0] },
   );
   const { total, groups } = summed(examples, context.batch, measured, context, (sum, x, at, mask) => {
-    const y = tf.tensor1d(
-      Int32Array.from(at, (i) => examples.labels[i]!),
-      "int32",
-    );
+    const wanted = wantedOf(examples, at, tokens);
+    const y = tokens
+      ? tf.tensor2d(wanted, [at.length, wanted.length / at.length], "int32")
+      : tf.tensor1d(wanted, "int32");
     const next = addBatch(sum, weights, x, y, mask);
     y.dispose();
     return next;

@@ -1,7 +1,7 @@
 /** Deletion requests: what strategies hold of some classes is dropped, not only passed over. */
 import { sizeOf } from "../../data/dataset.ts";
 import type { State } from "../strategy.ts";
-import type { Buffer } from "./buffer.ts";
+import { asked, type Buffer } from "./buffer.ts";
 import type { Episodes } from "./episodes.ts";
 import type { Exemplars } from "./exemplars.ts";
 
@@ -22,6 +22,8 @@ export function dropped(buffer: Buffer, classes: Forgotten): Uint32Array {
     buffer.labels[to] = buffer.labels[from]!;
     buffer.tasks[to] = buffer.tasks[from]!;
   });
+  const { targets, width } = asked(buffer);
+  moved(targets, width, stay);
   buffer.rows.fill(0, stay.length * size);
   buffer.labels.fill(0, stay.length);
   buffer.tasks.fill(0, stay.length);

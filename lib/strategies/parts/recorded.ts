@@ -2,24 +2,24 @@
 import { scoped, tf } from "../../engine/index.ts";
 import type { HostTensor } from "../strategy.ts";
 
-/** `[capacity, width]`: a row for each place of a memory. A type, not an interface, so that it is a tree of tensors. */
+/** `[capacity, width]`, or `[capacity, places, width]`: a row for each place of a memory. A type, not an interface, so that it is a tree of tensors. */
 export type Records = { readonly values: tf.Tensor };
 
 /** Empty records. */
-export function emptyRecords(capacity: number, width: number): Records {
-  return { values: tf.zeros([capacity, width]) };
+export function emptyRecords(capacity: number, width: number, places?: number): Records {
+  return { values: tf.zeros(places === undefined ? [capacity, width] : [capacity, places, width]) };
 }
 
 /** The same records with room for more columns; gives them back as they are when they have enough. */
 export function widenedRecords(records: Records, width: number): Records {
-  const missing = width - records.values.shape[1]!;
+  const missing = width - records.values.shape.at(-1)!;
   return missing === 0
     ? records
     : {
-        values: tf.pad(records.values, [
-          [0, 0],
-          [0, missing],
-        ]),
+        values: tf.pad(
+          records.values,
+          records.values.shape.map((_, axis, { length }) => [0, axis === length - 1 ? missing : 0]),
+        ),
       };
 }
 
@@ -29,10 +29,10 @@ export function movedRecords({ values }: Records, stay: Uint32Array): Records {
   return scoped(() => {
     const rows = tf.gather(values, tf.tensor1d(Int32Array.from(stay), "int32"));
     return {
-      values: tf.pad(rows, [
-        [0, values.shape[0]! - stay.length],
-        [0, 0],
-      ]),
+      values: tf.pad(
+        rows,
+        values.shape.map((size, axis) => [0, axis === 0 ? size - stay.length : 0]),
+      ),
     };
   });
 }
@@ -47,8 +47,9 @@ export function written({ values: old }: Records, places: tf.Tensor, values: tf.
   const capacity = old.shape[0]!;
   const onto = tf.cast(tf.equal(tf.expandDims(tf.cast(places, "float32"), 1), tf.range(0, capacity)), "float32");
   const kept = tf.sub(1, tf.sum(onto, 0));
-  const fresh = tf.matMul(onto as tf.Tensor2D, values as tf.Tensor2D, true, false);
-  return { values: tf.add(tf.mul(old, tf.reshape(kept, [capacity, 1])), fresh) };
+  const flat = tf.reshape(values, [values.shape[0]!, -1]) as tf.Tensor2D;
+  const fresh = tf.reshape(tf.matMul(onto as tf.Tensor2D, flat, true, false), old.shape);
+  return { values: tf.add(tf.mul(old, tf.reshape(kept, [capacity, ...old.shape.slice(1).map(() => 1)])), fresh) };
 }
 
 /** *Traced.* The records at some places. */

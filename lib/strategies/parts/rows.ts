@@ -8,6 +8,7 @@ export interface Part {
   readonly count: number;
   readonly x: tf.Tensor;
   readonly y: tf.Tensor;
+  readonly targets: tf.Tensor | null;
   readonly mask: tf.Tensor | null;
   /** What each row counts in the task's loss; null when all count alike. */
   readonly weight: tf.Tensor | null;
@@ -31,6 +32,7 @@ export function partOf(step: Step, from: number, to: number): Part {
     count: to - from,
     x: cut(step.x),
     y: cut(step.y),
+    targets: step.targets === null ? null : cut(step.targets),
     mask: step.mask === null || step.mask.shape[0] === 1 ? step.mask : cut(step.mask),
     weight: step.weight === null ? null : cut(step.weight),
     task: step.task === null ? null : cut(step.task),
@@ -48,8 +50,7 @@ export function currentRows(step: Step): Part {
 export function pastEntropy(step: Step): tf.Scalar {
   const rows = step.x.shape[0]!;
   if (rows === step.current) return tf.scalar(0);
-  const { logits, y, mask, weight } = partOf(step, step.current, rows);
-  return step.crossEntropy(logits, y, mask, weight);
+  return step.targetLoss(partOf(step, step.current, rows));
 }
 
 /** The rows joined under a name, or null when none were. */

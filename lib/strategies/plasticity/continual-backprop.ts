@@ -79,6 +79,7 @@ export const continualBackprop = strategy(
       });
     };
     return {
+      tokens: "it needs layers that see an example once, not at each of its places",
       init(context): Memory {
         requireChain("continualBackprop", context);
         const fresh = (path: LayerPath): Layer => {

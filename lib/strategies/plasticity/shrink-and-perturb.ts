@@ -31,6 +31,7 @@ export const shrinkAndPerturb = strategy(
     requireOneOf("shrinkAndPerturb", "every", every, ["experience", "step"]);
     if (every === "experience") {
       return {
+        tokens: true,
         beforeExperience(_state, { index }, { weights, rng }) {
           if (index === 0) return {};
           const own = rng.at("noise", index);
@@ -43,6 +44,7 @@ export const shrinkAndPerturb = strategy(
       };
     }
     return {
+      tokens: true,
       weights(_state, { after }, { rng }) {
         if (rng === null) return after;
         const count = leaves(after as unknown as Tree).length;

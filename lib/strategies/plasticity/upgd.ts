@@ -67,6 +67,7 @@ export const upgd = strategy(
       power: tf.mul(power, decay),
     });
     return {
+      tokens: true,
       init(context): Memory {
         const utility = of === "weights" ? zerosFor(context.weights) : unitsOf(context);
         return { carried: { utility, power: tf.scalar(1) } };

@@ -39,6 +39,7 @@ export const agem = strategy(
     requireWhole("agem", "draw", drawn, 0);
     requireNumber("agem", "epsilon", epsilon, 0);
     return {
+      tokens: true,
       role: "projection",
       init({ stream }): Memory {
         requireShares("agem", capacity, stream);

@@ -78,6 +78,7 @@ export const cuber = strategy(
     requireNumber("cuber", "sufficient", sufficient, 0, 1);
     requireNumber("cuber", "positive", positive, -1, 1);
     return {
+      tokens: "it needs layers that see an example once, not at each of its places",
       role: "projection",
       init(context): Memory {
         requireLayers("cuber", context);

@@ -43,6 +43,7 @@ export const gem = strategy(
     requireNumber("gem", "margin", margin, 0);
     requireWhole("gem", "rounds", rounds, 1);
     return {
+      tokens: true,
       role: "projection",
       init({ stream }): Memory {
         requireShares("gem", capacity, stream);

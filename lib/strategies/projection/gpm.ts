@@ -36,6 +36,7 @@ export const gpm = strategy(
     requireNumber("gpm", "share", share, 1e-6, 1);
     requireWhole("gpm", "samples", samples, 1);
     return {
+      tokens: "it needs layers that see an example once, not at each of its places",
       role: "projection",
       init(context): Memory {
         requireLayers("gpm", context);

@@ -34,6 +34,7 @@ export const ogd = strategy(
   ({ samples }) => {
     requireWhole("ogd", "samples", samples, 1);
     return {
+      tokens: "it keeps the gradient of one logit for each example",
       role: "projection",
       init({ stream }): Memory {
         if (stream.head === "growing")

@@ -41,6 +41,7 @@ export const owm = strategy(
   ({ alpha }) => {
     requireNumber("owm", "alpha", alpha, 1e-12);
     return {
+      tokens: "it needs layers that see an example once, not at each of its places",
       role: "projection",
       init(context): Memory {
         requireLayers("owm", context);

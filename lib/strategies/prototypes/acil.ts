@@ -10,6 +10,8 @@ import { requireNumber, requireOneOf, requireWhole, strategy } from "../strategy
  * on all examples so far at once. Classes may come back and mix freely, so this is G-ACIL too: its split of a batch into exposed and
  * unexposed classes gives the same weights.
  *
+ * Streams that ask for numbers get the regression onto these, streams of tokens one for all places.
+ *
  * Zhuang et al. 2022, arXiv:2205.14922, eq. 9–12; generalised: Zhuang et al. 2024, arXiv:2403.15706.
  * Differs from the paper: the autocorrelation matrix is kept rather than its inverse, in double precision; the weights are the same.
  *

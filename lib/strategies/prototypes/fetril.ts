@@ -43,6 +43,7 @@ export const fetril = strategy(
     requireNumber("fetril", "decay", decay, 0);
     requireWhole("fetril", "perClass", perClass, 1);
     return {
+      tokens: "it knows one vector for each example, and a sequence has one at each place",
       init: (): Memory => ({ means: new Map(), tensors: undefined }),
       data: (_state, { train, index }) => (index === 0 ? train : { ...train, length: 0, labels: new Int32Array(0) }),
       afterExperience({ means, tensors }: Memory, { index }, context): Memory {

@@ -8,6 +8,8 @@ import { requireNumber, requireOneOf, requireWhole, strategy } from "../strategy
  * `h = relu(v · P)` with P drawn once from a normal distribution; scores are `h · (Σ h hᵀ + ridge · I)⁻¹ Σ h yᵀ`. Exact in one pass, in
  * any order.
  *
+ * Streams that ask for numbers get the regression onto these, streams of tokens one for all places.
+ *
  * McDonnell et al. 2023, arXiv:2307.02251, eq. 2–3 and algorithm 1.
  * Differs from the paper: the ridge is an option, not chosen on held-out examples; no parameter-efficient tuning on the first task
  * (of: "trained" trains the whole network on it).

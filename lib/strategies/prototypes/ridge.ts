@@ -9,6 +9,8 @@ import { requireNumber, requireOneOf, strategy } from "../strategy.ts";
  * `W = (Σ x xᵀ + ridge · I)⁻¹ Σ x yᵀ` with y 1 for the label and 0 for other classes, and an intercept that is not pulled towards 0. Only
  * sums are kept, so any order of the examples gives the same weights as all of them at once.
  *
+ * Streams that ask for numbers get the regression onto these, streams of tokens one for all places.
+ *
  * Hoerl and Kennard 1970, "Ridge regression: biased estimation for nonorthogonal problems"; as a classifier it answers as
  * scikit-learn's `RidgeClassifier(alpha=ridge)`.
  *

@@ -36,6 +36,8 @@ export const centerLoss = strategy(
   ({ lambda, freeze }) => {
     requireNumber("centerLoss", "lambda", lambda, 0);
     return {
+      tokens: "it keeps or compares examples by their class, and a sequence has one at each place",
+      classes: true,
       init: (): Memory => ({ centers: new Map(), tensors: undefined }),
       loss({ tensors }, step) {
         if (tensors === undefined) return tf.scalar(0);

@@ -48,6 +48,10 @@ export const ewc = strategy(
     requireOneOf("ewc", "fisher", labels, fisherLabels);
     return {
       role: "importance",
+      tokens:
+        labels === "all" || labels === "likely"
+          ? `its Fisher information takes every label of an example, and a sequence has too many; take fisher "true", "sampled" or "batch"`
+          : true,
       init: (): Memory => ({ tensors: undefined }),
       beforeExperience({ tensors }, _experience, { weights }) {
         if (tensors === undefined || sameShapes(tensors.center, weights)) return { tensors };

@@ -28,6 +28,7 @@ export const lfl = strategy(
   ({ lambda }) => {
     requireNumber("lfl", "lambda", lambda, 0);
     return {
+      tokens: true,
       init: (): { tensors: { teacher: Snapshot } | undefined } => ({ tensors: undefined }),
       beforeExperience: (_state, { index }, context) => ({
         tensors: index === 0 ? undefined : { teacher: snapshot(context) },

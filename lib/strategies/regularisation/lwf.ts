@@ -49,6 +49,7 @@ export const lwf = strategy(
     requireOneOf("lwf", "weighting", weighting, ["constant", "tasks", "ratio"]);
     requireOneOf("lwf", "over", over, ["old", "all"]);
     return {
+      tokens: true,
       init: (): Memory => ({ tensors: undefined }),
       beforeExperience(memory, { index }, context) {
         const groups = pastColumns(context, index);
@@ -62,8 +63,8 @@ export const lwf = strategy(
         return { tensors: { teacher: snapshot(context), groups: weighted, fresh } };
       },
       ...(weighting === "ratio" && {
-        taskLoss({ tensors }: Memory, { logits, y, mask, weight, crossEntropy }: Step): tf.Scalar {
-          const loss = crossEntropy(logits, y, mask, weight);
+        taskLoss({ tensors }: Memory, step: Step): tf.Scalar {
+          const loss = step.targetLoss();
           return tensors === undefined ? loss : (tf.mul(loss, tensors.fresh) as tf.Scalar);
         },
       }),
@@ -72,7 +73,11 @@ export const lwf = strategy(
         const { x, task, logits } = currentRows(step);
         const [groups, columns] = tensors.groups.shape as [number, number];
         const before = widenedTo(recalled(tensors.teacher, step, x, task).logits, columns);
-        const inGroup = tf.reshape(tf.cast(tf.greater(tensors.groups, 0), "float32"), [groups, 1, columns]);
+        const inGroup = tf.reshape(tf.cast(tf.greater(tensors.groups, 0), "float32"), [
+          groups,
+          ...logits.shape.slice(1).map(() => 1),
+          columns,
+        ]);
         const student = tf.expandDims(logits, 0);
         const teacher = tf.expandDims(before, 0);
         const each =
@@ -80,7 +85,18 @@ export const lwf = strategy(
             ? softCrossEntropies(student, teacher, temperature, inGroup)
             : softCrossEntropies(student, tf.add(teacher, tf.mul(tf.sub(1, inGroup), excluded)), temperature);
         const times = tf.max(tensors.groups, 1);
-        return tf.mul(tf.sum(tf.mul(tf.mean(each, 1), times)), lambda) as tf.Scalar;
+        return tf.mul(
+          tf.sum(
+            tf.mul(
+              tf.mean(
+                each,
+                each.shape.slice(1).map((_, axis) => axis + 1),
+              ),
+              times,
+            ),
+          ),
+          lambda,
+        ) as tf.Scalar;
       },
     };
   },

@@ -37,8 +37,12 @@ export const mas = strategy(
     requireNumber("mas", "samples", samples, 0);
     requireNumber("mas", "decay", decay, 0, 1);
     const lengthOfOutput = (logits: tf.Tensor, mask: tf.Tensor | null): tf.Tensor =>
-      tf.sum(tf.square(mask === null ? logits : tf.mul(logits, mask)), -1);
+      tf.sum(
+        tf.square(mask === null ? logits : tf.mul(logits, mask)),
+        logits.shape.slice(1).map((_, axis) => axis + 1),
+      );
     return {
+      tokens: true,
       role: "importance",
       init: (): Memory => ({ tensors: undefined }),
       beforeExperience({ tensors }, _experience, { weights }) {

@@ -34,6 +34,7 @@ export const momentumInterpolation = strategy(
   ({ tau }) => {
     requireNumber("momentumInterpolation", "tau", tau, 0, 1);
     return {
+      tokens: true,
       init: ({ weights }): Memory => ({ carried: cloneTree(weights) }),
       beforeExperience: ({ carried }: Memory, _experience, { weights }): Memory => ({
         carried: grownLike(carried, weights),

@@ -62,6 +62,7 @@ export const rwalk = strategy(
       since: tf.scalar(0),
     });
     return {
+      tokens: true,
       role: "importance",
       init: ({ weights }): Memory => ({
         tensors: undefined,

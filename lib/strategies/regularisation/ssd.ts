@@ -61,6 +61,7 @@ export const ssd = strategy(
     }
 
     return {
+      tokens: "no stream of tokens asks to forget a class",
       forget(state, { experiences }, context) {
         const gone = measured(experiences, context);
         if (gone.sum === undefined) return state;

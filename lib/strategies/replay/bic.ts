@@ -60,6 +60,8 @@ export const bic = strategy(
       return { train: joined([b.rest, a.rest]), test: joined([b.part, a.part]) };
     };
     return {
+      tokens: "it keeps or compares examples by their class, and a sequence has one at each place",
+      classes: true,
       init: ({ columns }): Memory => ({
         exemplars: null,
         scale: new Float32Array(columns).fill(1),

@@ -58,6 +58,8 @@ export const clsEr = strategy(
       return mapTensors((s, w) => tf.add(tf.mul(s, keep), tf.mul(w!, tf.sub(1, keep))), slow, now);
     };
     return {
+      tokens: true,
+      classes: true,
       init: ({ weights }): Memory => ({
         buffer: null,
         carried: { plastic: cloneTree(weights), stable: cloneTree(weights), steps: tf.scalar(0) },
@@ -75,7 +77,7 @@ export const clsEr = strategy(
       loss({ carried }, step) {
         const rows = joinedRows(step, "clsEr");
         if (rows === null) return tf.scalar(0);
-        const labels = oneHots(rows.y, rows.logits.shape[1]!);
+        const labels = oneHots(rows.targets ?? rows.y, rows.logits.shape.at(-1)!);
         const given = (weights: Weights): { logits: tf.Tensor; right: tf.Tensor } => {
           const { logits } = step.forward(rows.x, { weights, frozen: step.statistics, task: rows.task });
           return { logits, right: tf.sum(tf.mul(tf.softmax(logits), labels), -1, true) };

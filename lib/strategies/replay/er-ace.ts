@@ -31,6 +31,8 @@ export const erAce = strategy(
     requireWhole("erAce", "capacity", capacity, 1);
     requireWhole("erAce", "draw", draw, 0);
     return {
+      tokens: "it keeps or compares examples by their class, and a sequence has one at each place",
+      classes: true,
       init: (): OnlineMemory => ({ buffer: null }),
       batch: (memory: OnlineMemory, batch, context) =>
         replayed(memory, batch, { name: "erAce", capacity, draw, weight: 1 }, context),

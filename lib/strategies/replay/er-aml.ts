@@ -38,6 +38,8 @@ export const erAml = strategy(
     requireWhole("erAml", "draw", draw, 0);
     requireNumber("erAml", "temperature", temperature, 1e-6);
     return {
+      tokens: "it keeps or compares examples by their class, and a sequence has one at each place",
+      classes: true,
       init: (): OnlineMemory => ({ buffer: null }),
       batch: (memory: OnlineMemory, batch, context) =>
         replayed(memory, batch, { name: "erAml", capacity, draw, weight: 1 }, context),

@@ -14,6 +14,8 @@ interface Memory {
   /** Logits at the end of the experience that each place came from, `columns` for each. */
   readonly logits: Float32Array;
   readonly columns: number;
+  /** Places of a sequence that each has logits at; else 1. */
+  readonly places: number;
 }
 
 /**
@@ -55,29 +57,38 @@ export const fdr = strategy(
       return tf.mul(tf.mean(lengths), alpha) as tf.Scalar;
     };
     return {
+      tokens: true,
+      classes: true,
       init({ stream }): Memory {
         requireShares("fdr", capacity, stream);
-        return { episodes: null, logits: new Float32Array(0), columns: 0 };
+        return {
+          episodes: null,
+          logits: new Float32Array(0),
+          columns: 0,
+          places: stream.target === "tokens" ? stream.shape[0]! : 1,
+        };
       },
       forget(memory: Memory, classes): Memory {
         if (memory.episodes === null) return memory;
         const { episodes, stay } = episodesWithout(memory.episodes, classes);
-        moved(memory.logits, memory.columns, stay);
+        moved(memory.logits, memory.columns * memory.places, stay);
         return { ...memory, episodes };
       },
-      batch({ episodes, logits, columns }: Memory, batch, context) {
+      batch({ episodes, logits, columns, places: length }: Memory, batch, context) {
         const { rng, step, columns: now } = context;
         if (episodes === null || episodes.buffer.size === 0) return batch;
         const places = draw(episodes.buffer, drawn || batch.current, rng.at("draw", step));
-        const kept = new Float32Array(places.length * now);
+        const kept = new Float32Array(places.length * length * now);
         places.forEach((place, i) => {
-          kept.set(logits.subarray(place * columns, (place + 1) * columns), i * now);
+          copyRow(logits, place * length, columns, kept, i * length, now, length);
         });
         const rows = recall(episodes.buffer, places);
         const joined = apart
           ? referenceInput(batch, "fdr", rows, context)
           : withRows(batch, rows, { name: "fdr", weight: 0 });
-        return withExtra(joined, "fdr", { logits: { data: kept, shape: [places.length, now] } });
+        return withExtra(joined, "fdr", {
+          logits: { data: kept, shape: [places.length, ...(length > 1 ? [length] : []), now] },
+        });
       },
       loss(_state, step) {
         if (step.extra.logits === undefined) return tf.scalar(0);
@@ -102,16 +113,31 @@ export const fdr = strategy(
         const { columns } = context;
         const { episodes, kept, from } = withEpisode(memory.episodes, capacity, train, task, context, "so far");
         const given = context.outputs(train).logits;
-        const logits = new Float32Array(capacity * columns);
+        const { places } = memory;
+        const logits = new Float32Array(capacity * places * columns);
         from.forEach((place, i) => {
-          logits.set(memory.logits.subarray(place * memory.columns, (place + 1) * memory.columns), i * columns);
+          copyRow(memory.logits, place * places, memory.columns, logits, i * places, columns, places);
         });
         kept.forEach((row, i) => {
-          logits.set(given.subarray(row * columns, (row + 1) * columns), (from.length + i) * columns);
+          copyRow(given, row * places, columns, logits, (from.length + i) * places, columns, places);
         });
-        return { episodes, logits, columns };
+        return { episodes, logits, columns, places };
       },
     };
   },
   ["boundary"],
 );
+
+/** Copies the logits of so many places, `columns` at each, into a table that may have more. */
+function copyRow(
+  from: Float32Array,
+  start: number,
+  columns: number,
+  to: Float32Array,
+  at: number,
+  wide: number,
+  places: number,
+): void {
+  for (let i = 0; i < places; i++)
+    to.set(from.subarray((start + i) * columns, (start + i + 1) * columns), (at + i) * wide);
+}

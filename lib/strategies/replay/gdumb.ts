@@ -33,6 +33,8 @@ export const gdumb = strategy(
   ({ capacity }) => {
     requireWhole("gdumb", "capacity", capacity, 1);
     return {
+      tokens: "it keeps or compares examples by their class, and a sequence has one at each place",
+      classes: true,
       init: (): Memory => ({ buffer: null }),
       beforeExperience({ buffer: held }: Memory, { train, task, index }, context) {
         const buffer = held ?? emptyBuffer(capacity, train);

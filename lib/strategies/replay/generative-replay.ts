@@ -54,6 +54,8 @@ export const generativeReplay = strategy(
     const normals = (rng: Rng | null, name: string, shape: readonly number[]): tf.Tensor =>
       rng === null ? tf.zeros(shape as number[]) : rng.at(name).normals(shape);
     return {
+      tokens: "its autoencoder gives numbers, and tokens are none",
+      classes: true,
       parameters: ({ rng, stream }): Params => freshVae(rng.at("generator"), stream.shape, latent, units) as Params,
       init: (): Memory => ({ tensors: undefined }),
       beforeExperience(_memory: Memory, { index }, context): Memory {

@@ -49,6 +49,8 @@ export const gss = strategy(
     requireWhole("gss", "draw", draw, 0);
     requireWhole("gss", "compared", compared, 1);
     return {
+      tokens: "it keeps or compares examples by their class, and a sequence has one at each place",
+      classes: true,
       init: (): Memory => ({ buffer: null, scores: new Float32Array(capacity) }),
       forget(memory: Memory, columns) {
         if (memory.buffer !== null) moved(memory.scores, 1, dropped(memory.buffer, columns));

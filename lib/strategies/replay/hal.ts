@@ -68,6 +68,8 @@ export const hal = strategy(
       requireNumber("hal", what, value, 0);
     requireNumber("hal", "beta", beta, 0, 1);
     return {
+      tokens: "it keeps or compares examples by their class, and a sequence has one at each place",
+      classes: true,
       init: ({ network }): Memory => ({
         buffer: null,
         anchors: { x: new Float32Array(0), y: new Int32Array(0), task: new Int32Array(0) },

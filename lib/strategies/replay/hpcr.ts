@@ -78,6 +78,8 @@ export const hpcr = strategy(
     requireNumber("hpcr", "proxies", proxies, 0);
     requireNumber("hpcr", "structure", structure, 0);
     return {
+      tokens: "it keeps or compares examples by their class, and a sequence has one at each place",
+      classes: true,
       init: ({ columns, network }): Memory => ({
         buffer: null,
         known: new Int32Array(capacity),

@@ -65,6 +65,8 @@ export const icarl = strategy(
     requireOneOf("icarl", "choose", choose, ["herding", "random"]);
     requireOneOf("icarl", "predict", predict, ["means", "head"]);
     return {
+      tokens: "it keeps or compares examples by their class, and a sequence has one at each place",
+      classes: true,
       init: (): Memory => ({ exemplars: null, tensors: {} }),
       beforeExperience({ exemplars, tensors }: Memory, { classes }, context): Memory {
         const { columns } = context;

@@ -48,6 +48,8 @@ export const lucir = strategy(
     for (const [what, value] of Object.entries({ less, ranking, margin })) requireNumber("lucir", what, value, 0);
     requireWhole("lucir", "hardest", hardest, 1);
     return {
+      tokens: "it keeps or compares examples by their class, and a sequence has one at each place",
+      classes: true,
       parameters: () => ({ scale: tf.scalar(10) }),
       init: (): Memory => ({ exemplars: null, tensors: undefined }),
       beforeExperience({ exemplars }: Memory, { index, classes }, context): Memory {

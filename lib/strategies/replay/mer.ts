@@ -1,9 +1,9 @@
 import { mapTensors, tf } from "../../engine/index.ts";
-import { crossEntropies, masked, type Weights } from "../../models/network.ts";
+import type { Weights } from "../../models/network.ts";
 import { draw as drawn, emptyBuffer, offer, type Rows, recall } from "../parts/buffer.ts";
 import type { OnlineMemory } from "../parts/online.ts";
 import { plus } from "../parts/projection.ts";
-import { type Reference, referenceInput } from "../parts/reference.ts";
+import { askedOf, type Reference, referenceInput } from "../parts/reference.ts";
 import { between } from "../parts/rows.ts";
 import { still } from "../parts/still.ts";
 import { requireNumber, requireWhole, type Step, strategy } from "../strategy.ts";
@@ -45,6 +45,7 @@ export const mer = strategy(
     for (const [what, value] of Object.entries({ capacity, draw, batches, rows })) requireWhole("mer", what, value, 1);
     for (const [what, value] of Object.entries({ beta, gamma })) requireNumber("mer", what, value, 0, 1);
     return {
+      tokens: true,
       role: "projection",
       init: (): OnlineMemory => ({ buffer: null }),
       batch(memory: OnlineMemory, batch, context) {
@@ -59,12 +60,18 @@ export const mer = strategy(
         return joined;
       },
       // The loss is said, but its gradient is made anew, example by example.
-      taskLoss: (_state, step) => still(step.crossEntropy(step.logits, step.y, step.mask, step.weight)),
+      taskLoss: (_state, step) => still(step.targetLoss()),
       gradient(_state, others, step) {
         const { rate, weights } = step;
         const remembered = step.extra.x === undefined ? null : (step.extra as Reference);
         const each = remembered === null ? 0 : remembered.y.shape[0]! / batches;
-        const whole: Reference = { x: step.x, y: step.y, task: step.task!, ...(step.mask && { mask: step.mask }) };
+        const whole: Reference = {
+          x: step.x,
+          y: step.y,
+          task: step.task!,
+          ...(step.targets && { targets: step.targets }),
+          ...(step.mask && { mask: step.mask }),
+        };
         // `way` is the sum of gradients along the way: the weights are `θ − rate · way`.
         let way = mapTensors((w) => tf.zerosLike(w), weights) as Weights;
         for (let i = 0; i < batches; i++) {
@@ -87,7 +94,7 @@ type Group = Reference & { readonly weight: tf.Tensor | null };
 
 /** Rows `from` to `to`, so many at a time. */
 function groups(
-  { x, y, task, mask }: Reference,
+  { x, y, task, targets, mask }: Reference,
   from: number,
   to: number,
   rows: number,
@@ -99,6 +106,7 @@ function groups(
       x: between(x, a, b),
       y: between(y, a, b),
       task: task && between(task, a, b),
+      ...(targets && { targets: between(targets, a, b) }),
       ...(mask && { mask: mask.shape[0] === 1 ? mask : between(mask, a, b) }),
       weight: weight && between(weight, a, b),
     };
@@ -106,11 +114,12 @@ function groups(
 }
 
 /** The gradient of the mean weighted cross-entropy of some rows at `θ − rate · way`. */
-function gradientAlong(step: Step, way: Weights, { x, y, task, mask, weight }: Group, rate: tf.Tensor): Weights {
+function gradientAlong(step: Step, way: Weights, group: Group, rate: tf.Tensor): Weights {
+  const { x, task, weight } = group;
   const moved = mapTensors((w) => tf.neg(tf.mul(w, rate)), way);
   return step.gradient((weights) => {
     const { logits } = step.forward(x, { weights: plus(weights, moved, 1), task });
-    const each = crossEntropies(masked(logits, mask ?? null), y);
+    const each = step.targetLosses(askedOf(group, logits));
     return tf.mean(weight === null ? each : tf.mul(each, weight));
   });
 }

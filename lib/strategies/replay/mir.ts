@@ -1,9 +1,9 @@
 import { mapTensors, tf } from "../../engine/index.ts";
-import { crossEntropies, masked, type Weights } from "../../models/network.ts";
+import type { Weights } from "../../models/network.ts";
 import { draw as drawn, emptyBuffer, offer, recall } from "../parts/buffer.ts";
 import type { OnlineMemory } from "../parts/online.ts";
 import { plus } from "../parts/projection.ts";
-import { type Reference, referenceInput } from "../parts/reference.ts";
+import { askedOf, type Reference, referenceInput } from "../parts/reference.ts";
 import { requireWhole, strategy } from "../strategy.ts";
 
 /**
@@ -36,6 +36,7 @@ export const mir = strategy(
     requireWhole("mir", "candidates", candidates, 1);
     requireWhole("mir", "draw", draw, 0);
     return {
+      tokens: true,
       init: (): OnlineMemory => ({ buffer: null }),
       batch(memory: OnlineMemory, batch, context) {
         const { rng, step } = context;
@@ -48,16 +49,18 @@ export const mir = strategy(
       },
       gradient(_state, gradient, step) {
         if (step.extra.x === undefined) return gradient;
-        const { x, y, task, mask } = step.extra as Reference;
+        const rows = step.extra as Reference;
+        const { x, y, task, targets, mask } = rows;
         const lossOf = (weights: Weights): tf.Tensor =>
-          crossEntropies(masked(step.forward(x, { weights, task }).logits, mask ?? null), y);
+          step.targetLosses(askedOf(rows, step.forward(x, { weights, task }).logits));
         const count = Math.min(draw || step.current, x.shape[0]!);
         const rise = tf.sub(lossOf(plus(step.weights, gradient, tf.neg(step.rate))), lossOf(step.weights));
         const chosen = tf.topk(rise as tf.Tensor1D, count).indices;
         const replayed = step.gradient((weights) => {
           const { logits } = step.forward(tf.gather(x, chosen), { weights, task: tf.gather(task, chosen) });
           const open = mask === undefined || mask.shape[0] === 1 ? (mask ?? null) : tf.gather(mask, chosen);
-          return step.crossEntropy(logits, tf.gather(y, chosen), open);
+          const wanted = targets === undefined ? null : tf.gather(targets, chosen);
+          return step.targetLoss({ logits, y: tf.gather(y, chosen), targets: wanted, mask: open, weight: null });
         });
         const share = count / (count + step.current);
         return mapTensors((g, r) => tf.add(tf.mul(g, 1 - share), tf.mul(r!, share)), gradient, replayed);

@@ -39,6 +39,7 @@ export const powerLawReplay = strategy(
     requireWhole("powerLawReplay", "draw", draw, 0);
     requireNumber("powerLawReplay", "exponent", exponent, 0);
     return {
+      tokens: true,
       init({ stream }): Memory {
         requireShares("powerLawReplay", capacity, stream);
         return { episodes: null };

@@ -73,6 +73,7 @@ export const replay = strategy(
     const shareOf = (rows: number, joined: number, experience: number): number =>
       weighting === "equal" || joined === 0 ? 1 : (experience * rows) / joined;
     return {
+      tokens: true,
       init({ stream }): Memory {
         if (keep === "perExperience") requireShares("replay", capacity, stream);
         return { buffer: null, episodes: null, deck: emptyDeck() };

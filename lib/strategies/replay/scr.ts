@@ -45,6 +45,8 @@ export const scr = strategy(
     requireNumber("scr", "temperature", temperature, 1e-6);
     requireWhole("scr", "projected", projected, 1);
     return {
+      tokens: "it keeps or compares examples by their class, and a sequence has one at each place",
+      classes: true,
       parameters({ rng, network }) {
         const width = network.width[0]!;
         const bound = 1 / Math.sqrt(width);

@@ -51,6 +51,8 @@ export const wa = strategy(
     requireOneOf("wa", "choose", choose, ["herding", "random"]);
     requireNumber("wa", "temperature", temperature, 1e-6);
     return {
+      tokens: "it keeps or compares examples by their class, and a sequence has one at each place",
+      classes: true,
       init: (): Memory => ({ exemplars: null, tensors: undefined }),
       beforeExperience({ exemplars }: Memory, { index, classes }, context): Memory {
         const old = oldColumns(context, index);

@@ -92,6 +92,8 @@ export const xder = strategy(
     };
 
     return {
+      tokens: "it keeps or compares examples by their class, and a sequence has one at each place",
+      classes: true,
       init: ({ columns }): Memory => ({
         buffer: null,
         draws: new Int32Array(capacity),
