@@ -1,7 +1,8 @@
 /** Softmax regression in plain numbers, and the step of a network that is one: an oracle for methods that are more than one gradient. */
 import { tf, valueAndGrad } from "../../lib/engine/index.ts";
 import { crossEntropies, masked, type Weights } from "../../lib/models/network.ts";
-import type { Passed, PassOptions, Step } from "../../lib/strategies/strategy.ts";
+import type { AskedRows, Passed, PassOptions, Step } from "../../lib/strategies/strategy.ts";
+import { targetLoss, targetLosses } from "../../lib/train/objective.ts";
 
 /** `logits[c] = Σ_i kernel[i][c] x[i] + bias[c]`. */
 export interface Linear {
@@ -71,7 +72,7 @@ export function stepOf(at: Linear, x: Rows, y: readonly number[], rate: number, 
     logits: tf.add(tf.matMul(rows as tf.Tensor2D, head.kernel as tf.Tensor2D), head.bias as tf.Tensor),
   });
   const inputs = tf.tensor2d(x.map((row) => [...row]));
-  return {
+  const step: Step = {
     weights,
     x: inputs,
     y: tf.tensor1d([...y], "int32"),
@@ -89,7 +90,11 @@ export function stepOf(at: Linear, x: Rows, y: readonly number[], rate: number, 
     forward: (rows: tf.Tensor, options: PassOptions = {}) => pass(rows, options.weights ?? weights),
     crossEntropy: (logits: tf.Tensor, labels: tf.Tensor, mask: tf.Tensor | null) =>
       tf.mean(crossEntropies(masked(logits, mask), labels)) as tf.Scalar,
+    target: "class",
+    targetLoss: (of: AskedRows = step) => targetLoss("class", of),
+    targetLosses: (of: AskedRows = step) => targetLosses("class", of),
     gradient: (loss: (weights: Weights) => tf.Tensor) => valueAndGrad(loss, weights).grads,
     ...more,
   } as Step;
+  return step;
 }

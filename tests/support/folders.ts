@@ -34,6 +34,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     plasticity: "What is kept is the ability to learn: units and weights that have gone stiff begin anew.",
     baselines: "Nothing is kept, or everything: the lower and upper bounds that others are held against.",
     testtime: "What is kept is changed while it is used: learners that adapt to the unlabelled batch they predict.",
+    objectives: "What is kept was learnt without a label: views that agree, parts that are restored.",
     acquisition: "What is kept is chosen: learners that ask for the labels they want.",
   },
   "models/layers": {

@@ -95,7 +95,7 @@ export function fisher(
 ): Weights {
   const { network, statistics, columns, weights } = context;
   if (labels === "batch") return ofBatches(examples, measured, context);
-  const tokens = context.stream.target === "tokens";
+  const tokens = examples.targets !== undefined && context.stream.target === "tokens";
   const fast = !(measured.oneByOne ?? !fullyConnected(network, weights, statistics));
   const addGroup = jit(
     (total: Weights, w: Weights, x: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | null): Weights => {
@@ -166,7 +166,7 @@ function drawFrom(probabilities: ArrayLike<number>, uniform: number): number {
 /** The mean over batches of the squared gradient of the batch's mean loss. */
 function ofBatches(examples: Examples, measured: Measured, context: Context): Weights {
   const { network, statistics, weights } = context;
-  const tokens = context.stream.target === "tokens";
+  const tokens = examples.targets !== undefined && context.stream.target === "tokens";
   const addBatch = jit(
     (total: Weights, w: Weights, x: tf.Tensor, y: tf.Tensor, mask: tf.Tensor | null): Weights => {
       const { grads } = valueAndGrad(

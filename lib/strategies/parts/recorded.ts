@@ -47,7 +47,7 @@ export function written({ values: old }: Records, places: tf.Tensor, values: tf.
   const capacity = old.shape[0]!;
   const onto = tf.cast(tf.equal(tf.expandDims(tf.cast(places, "float32"), 1), tf.range(0, capacity)), "float32");
   const kept = tf.sub(1, tf.sum(onto, 0));
-  const flat = tf.reshape(values, [values.shape[0]!, -1]) as tf.Tensor2D;
+  const flat = tf.reshape(values, [values.shape[0]!, old.size / capacity]) as tf.Tensor2D;
   const fresh = tf.reshape(tf.matMul(onto as tf.Tensor2D, flat, true, false), old.shape);
   return { values: tf.add(tf.mul(old, tf.reshape(kept, [capacity, ...old.shape.slice(1).map(() => 1)])), fresh) };
 }

@@ -1,0 +1,4 @@
+/** What is kept was learnt without a label: views that agree, parts that are restored. */
+// Written by `npm run gen`.
+export * from "./autoencoder.ts";
+export * from "./simsiam.ts";
