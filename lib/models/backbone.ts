@@ -19,7 +19,8 @@ export interface BackboneOptions {
  * A model with the weights it has, in evaluation mode, as a function from examples to features: `stream.features(backbone(cnn()))`.
  *
  * Without weights they are drawn from `seed`, so that its JSON says all of it. Of given weights the JSON has a checksum alone: it tells
- * studies apart, but no stream can be made of it again.
+ * studies apart, but no stream can be made of it again. `backbone(from(network))` has the weights of a trained network, and its JSON
+ * finds them again as that of a study does.
  *
  * @example
  * ```ts

@@ -62,7 +62,7 @@ interface Part {
 export function specFromJson(json: Json, data: readonly Dataset[], networks: readonly TrainedNetwork[] = []): RunSpec {
   const spec = json as unknown as SpecJson;
   return {
-    stream: streamFromJson(spec.stream, data, backboneFromJson),
+    stream: streamFromJson(spec.stream, data, (each) => backboneFromJson(each, networks)),
     model: modelFromJson(spec.model, networks),
     strategies: spec.strategies.map((each) => strategyFromJson(each, networks)),
     optimizer: optimizerFromJson(spec.optimizer),
@@ -90,13 +90,13 @@ function strategyFromJson(spec: StrategySpec, networks: readonly TrainedNetwork[
 }
 
 /** The backbone that stands in the record of a stream of features. */
-function backboneFromJson(spec: Json): Backbone {
+function backboneFromJson(spec: Json, networks: readonly TrainedNetwork[]): Backbone {
   const { model, seed } = spec as { readonly model: Json; readonly seed?: number };
   if (seed === undefined)
     throw new TypeError(
-      "specFromJson: a backbone with drawn weights is required, got one whose weights were given; apply features(backbone(model, { weights })) to the stream again",
+      "specFromJson: a backbone with drawn weights is required, got one whose weights were given; apply features(backbone(model, { weights })) to the stream again, or give it backbone(from(network))",
     );
-  return backbone(modelFromJson(model as unknown as ModelSpec), { seed });
+  return backbone(modelFromJson(model as unknown as ModelSpec, networks), { seed });
 }
 
 /**

@@ -187,6 +187,16 @@ describe("a study that begins from the network of another", () => {
     const given = backbone(big.model, { weights: big.weights.model });
     const batch = new Float32Array(64).fill(0.5);
     expect(backbone(from(big)).apply(batch, 1, [8, 8, 1])).toEqual(given.apply(batch, 1, [8, 8, 1]));
+    const study = images
+      .features(backbone(from(big)))
+      .learn(mlp({ hidden: [] }))
+      .train({ steps: 3 });
+    const json = JSON.parse(JSON.stringify(study));
+    expect(specHash(specFromJson(json, [digits()], [big]))).toBe(study.hash);
+    expect(() => specFromJson(json, [digits()])).toThrow(`the network with checksum ${big.checksum} is required`);
+    big.dispose();
+    const [here, there] = [await study.run(quiet), await study.run({ ...quiet, workers: 1 })];
+    expect(timeless(there.logs[0]!.events)).toEqual(timeless(here.logs[0]!.events));
   });
 });
 
