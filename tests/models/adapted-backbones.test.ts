@@ -116,6 +116,20 @@ test("a model that begins from a network can be frozen and adapted; its record f
   ]);
 });
 
+test("a summary has a row for each layer with an adapter, with what that layer gives", () => {
+  const rows = net()
+    .conv(4, 3)
+    .relu()
+    .flatten()
+    .dense(5)
+    .adapt(lora({ rank: 2 }))
+    .summary(shape);
+  expect(rows.slice(-2)).toEqual([
+    { layer: "lora on 1-conv", output: [8, 8, 4], parameters: 9 * 2 + 2 * 4 },
+    { layer: "lora on 4-dense", output: [5], parameters: 256 * 2 + 2 * 5 },
+  ]);
+});
+
 test("a frozen or adapted net says what it gives to the compiler, as a layer of another", () => {
   const inner = net()
     .dense(3)

@@ -49,7 +49,10 @@ export function adapted<K extends Kind>(model: ModelParts<K>, adapter: Adapter, 
         }
       },
     }),
-    summary: (input, remembered) => [...model.summary(input, remembered), ...rowsOf(init, input, name)],
+    summary(input, remembered) {
+      const rows = model.summary(input, remembered);
+      return [...rows, ...rowsOf(init, input, name, rows)];
+    },
     // those that were there before come first, as they do when examples pass
     unadapted(params) {
       const inner = model.unadapted?.(params) ?? { model, params };
@@ -194,8 +197,12 @@ function withOwn(node: Params, [first, ...rest]: readonly string[], name: string
   return { ...node, [first]: withOwn((node[first] ?? {}) as Params, rest, name, own) };
 }
 
-/** A row for each layer that has the adapter. */
-function rowsOf(init: ModelParts["init"], input: Shape, name: string): LayerRow[] {
+/** A row for each layer that has the adapter, with the output of the layer's own row, or of the row that it is part of. */
+function rowsOf(init: ModelParts["init"], input: Shape, name: string, rows: readonly LayerRow[]): LayerRow[] {
+  const outputOf = (layer: string): Shape => {
+    const fits = ({ path }: LayerRow): boolean => path !== undefined && `${layer}/`.startsWith(`${path.join("/")}/`);
+    return rows.filter(fits).at(-1)?.output ?? [];
+  };
   return scoped(() => {
     const counts = new Map<string, number>();
     const under = `/${adaptersNode}/${name}/`;
@@ -206,7 +213,7 @@ function rowsOf(init: ModelParts["init"], input: Shape, name: string): LayerRow[
     }
     return [...counts].map(([layer, parameters]) => ({
       layer: `${name} on ${layer}`,
-      output: [],
+      output: outputOf(layer),
       parameters,
     })) as never;
   }) as unknown as LayerRow[];
