@@ -9,9 +9,9 @@ import {
   lowFrequencies,
   type Moment,
   multigrid,
+  net,
   type RunSpec,
   random,
-  resnet18,
   resolution,
   sgd,
   strategy,
@@ -104,7 +104,7 @@ describe("images", () => {
     const seen: [number, number][] = [];
     const spec: RunSpec = {
       stream: classes(digits()).split(5),
-      model: resnet18({ filters: 2 }),
+      model: net().conv(4, 3).relu().globalPool(),
       strategies: [watching(seen)],
       optimizer: sgd({ lr: 0.1 }),
       schedule: constant(),
