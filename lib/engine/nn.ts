@@ -271,7 +271,7 @@ export interface Convolving {
  * ```ts
  * import { nn, tf } from "thalweg";
  * const row = tf.tensor4d([1, 2, 3, 4, 5], [1, 1, 5, 1]);
- * nn.convolve(row, tf.ones([1, 2, 1, 1]), { dilation: 3, pad: "valid" }).dataSync(); // [5, 7]
+ * [...nn.convolve(row, tf.ones([1, 2, 1, 1]), { dilation: 3, pad: "valid" }).dataSync()]; // [5, 7]
  * ```
  */
 export function convolve(x: tf.Tensor, filter: tf.Tensor, how: Convolving = {}): tf.Tensor {

@@ -1,5 +1,4 @@
 /** Layers that the library has not, and strategies that look into layers. */
-
 import {
   blobs,
   type Chained,
@@ -20,6 +19,7 @@ import {
   tf,
 } from "thalweg";
 import { describe, expect, expectTypeOf, test } from "vitest";
+import { unseenParts } from "../../lib/runs/parts/key.ts";
 import { fullyConnected } from "../../lib/strategies/parts/per-example.ts";
 
 const quiet = { quiet: true, record: false } as const;
@@ -28,6 +28,7 @@ const run = (model: Model, params: Params, x: tf.Tensor, training = false): numb
     .tidy(() => model.apply(params, x, tape(training, random(1), model.statistics(x.shape.slice(1))).mode))
     .dataSync(),
 ];
+
 describe("strategies that look into layers", () => {
   test("take dense layers in a graph for what they are, and those at places of a sequence not for layers of vectors", () => {
     const dense = (model: Model, input: readonly number[]): boolean => {
@@ -97,6 +98,11 @@ describe("a layer of one's own", () => {
     const read = modelFromJson(JSON.parse(JSON.stringify(model)), [], { scaled, twice });
     expect(run(read, {}, tf.tensor2d([[1, 2]]))).toEqual([198, 396]);
     expect(() => modelFromJson(model.spec)).toThrow('a layer of the library is required, got "scaled"');
+  });
+
+  test("is found inside of layers by what looks for code that a record does not hold", () => {
+    const model = mine().residual((n) => n.dense(2).branch([(m) => m.scaled(2), (m) => m], { join: "add" }));
+    expect(unseenParts(classes(blobs()).learn(model as Model).spec)).toEqual(["scaled"]);
   });
 
   test("has a name that the library has not, and its own", () => {
