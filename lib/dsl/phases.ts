@@ -83,7 +83,7 @@ type NamedPhases = { readonly [name: string]: Phase };
  * const stream = classes(digits()).split(2);
  * const two = phases({
  *   pretrain: stream.slice(0, 1).learn(mlp({ hidden: [16] })),
- *   finetune: (network) => stream.slice(1, 2).learn(from(network).freeze("1-dense")),
+ *   finetune: (network) => stream.slice(1, 2).learn(from(network).freeze("2-dense")),
  * });
  * two.name; // "pretrain → finetune"
  * (await two.run({ quiet: true, record: false })).phases.length; // 2
