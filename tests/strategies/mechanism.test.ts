@@ -206,7 +206,7 @@ describe("errors come before any training", () => {
 
   test("a network that a projection cannot see into", () => {
     expect(() => run(spec(single, [gpm()], { model: strategiesNet() }))).toThrow(
-      "gpm: a model of dense layers is required",
+      "gpm: a model of dense layers and convolutions is required",
     );
   });
 });
