@@ -16,8 +16,8 @@ export interface ModularArithmeticOptions {
 }
 
 /**
- * All sums `a ∘ b = c` modulo a number: an example is the tokens a, ∘, b, =, and the class is c. Half are trained on: a network that has
- * learnt them by heart comes to understand them much later.
+ * All sums `a ∘ b = c` modulo a number: an example is the tokens a, ∘, b, =, of which there are `modulus + 5` (four signs, and =), and the
+ * class is c. Half are trained on: a network that has learnt them by heart comes to understand them much later.
  *
  * A. Power et al., Grokking: generalization beyond overfitting on small algorithmic datasets, arXiv:2201.02177, section 2.
  *
