@@ -52,6 +52,7 @@ export const fecam = strategy(
     requireNumber("fecam", "gamma2", gamma2, 0);
     requireNumber("fecam", "power", power, 0.01, 1);
     return {
+      classes: true,
       tokens: "it knows one vector for each example, and a sequence has one at each place",
       init: (): Memory => ({ known: new Map(), tensors: undefined }),
       ...closedForm<Memory>(of, (memory, examples, context) => {

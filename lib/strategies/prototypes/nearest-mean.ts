@@ -42,6 +42,7 @@ export const nearestMean = strategy(
       return withExamples(state, train, vectors, context.columns);
     };
     return {
+      classes: true,
       tokens: "it knows one vector for each example, and a sequence has one at each place",
       init: (): Means => ({ sums: new Float64Array(0), counts: new Float64Array(0), tensors: undefined }),
       ...(of === "inputs"

@@ -47,6 +47,7 @@ export const slda = strategy(
     requireOneOf("slda", "of", of, vectorKinds);
     requireNumber("slda", "shrinkage", shrinkage, 1e-12, 1);
     return {
+      classes: true,
       tokens: "it knows one vector for each example, and a sequence has one at each place",
       init: (): Memory => ({ moments: null, tensors: undefined }),
       ...closedForm<Memory>(of, ({ moments }, examples, context) => {
