@@ -94,6 +94,7 @@ export const kalman = strategy(
     const start = Math.log(keep / (1 - keep));
     return {
       tokens: "it knows one vector for each example, and a sequence has one at each place",
+      classes: true,
       init: (): Memory => ({ belief: null, memory: start, counts: new Float32Array(0), tensors: undefined }),
       ...closedForm<Memory>(of, learn),
       rowwise: true,
