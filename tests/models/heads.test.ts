@@ -137,7 +137,7 @@ describe("a head of one length", () => {
   test("is refused by strategies that work on the kernel of a linear head", async () => {
     for (const strategy of [lucir(), wa(), gpm()])
       await expect(study().by(strategy).run(quiet)).rejects.toThrow(
-        /a (linear head|model of dense layers) is required/,
+        /a (linear head|model of dense layers and convolutions) is required/,
       );
     await expect(study().by(naive()).run(quiet)).resolves.toBeDefined();
   });

@@ -22,8 +22,8 @@ export function requireLayers(where: string, { network, weights, statistics }: C
     const met = new Map<string, number>();
     const tap: Tap = (path, input, output) => {
       const at = path.join("/");
-      const { kernel } = layerAt(weights, at);
-      const whole = kernel.rank === 2 || kernel.shape[2] === input.shape[3];
+      const { kernel } = layerAt(weights, at) as { readonly kernel?: tf.Tensor };
+      const whole = kernel?.rank === 2 || (kernel !== undefined && kernel.shape[2] === input.shape[3]);
       met.set(at, whole && !met.has(at) ? 1 : 2);
       return output;
     };
