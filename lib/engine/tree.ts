@@ -98,10 +98,11 @@ export function unflatten<X, B>(like: X, flat: readonly B[]): MapTree<X, tf.Tens
   return mapTree<tf.Tensor, B, X>(() => flat[next++] as B, like);
 }
 
-/** Frees every tensor of a tree. */
-export function disposeTree(tree: unknown): void {
+/** Frees every tensor of a tree but those that `kept`, where it is given, has too. */
+export function disposeTree(tree: unknown, kept?: unknown): void {
+  const still = new Set(kept === undefined ? [] : leaves<unknown>(kept as Tree<unknown>));
   for (const leaf of leaves<unknown>(tree as Tree<unknown>))
-    if (leaf instanceof tf.Tensor && !leaf.isDisposed) leaf.dispose();
+    if (leaf instanceof tf.Tensor && !leaf.isDisposed && !still.has(leaf)) leaf.dispose();
 }
 
 /** Runs a function and frees every tensor it made but those in the tree it returns: `tf.tidy` for trees of any type. */

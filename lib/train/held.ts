@@ -1,5 +1,5 @@
 /** What strategies hold: their states, the part of them that steps change, and what they ask of the run. */
-import { leaves, type Rng, scoped, type Tree, tf } from "../engine/index.ts";
+import { disposeTree, type Rng, scoped, type Tree } from "../engine/index.ts";
 import type { Network, Weights } from "../models/network.ts";
 import { type Optimizer, zeros } from "../optim/optimizer.ts";
 import type { State, Strategy } from "../strategies/strategy.ts";
@@ -59,22 +59,22 @@ export function hold(
 ): { readonly states: States; readonly learner: Learner; readonly notes: readonly string[] } {
   const { carried, weights: given, restart = false, notes = [], ...rest } = returned;
   const weights = keptStill(given, learner.weights, frozen);
-  release(states[name]?.tensors, rest.tensors);
+  disposeTree(states[name]?.tensors, rest.tensors);
   let next = learner;
   if (carried !== undefined) {
-    release(learner.carried[name], carried);
+    disposeTree(learner.carried[name], carried);
     next = { ...next, carried: { ...next.carried, [name]: carried } };
   }
   if (weights !== undefined && weights !== learner.weights) {
     const state = restart
       ? scoped(() => optimizer.init(weights as unknown as Tree))
       : widenedState(optimizer, learner.optimizer, weights);
-    release(learner.optimizer, state);
-    release(learner.weights as unknown as Tree, weights as unknown as Tree);
+    disposeTree(learner.optimizer, state);
+    disposeTree(learner.weights, weights);
     next = { ...next, weights, optimizer: state };
   } else if (restart) {
     const state = scoped(() => optimizer.init(learner.weights as unknown as Tree));
-    release(learner.optimizer, state);
+    disposeTree(learner.optimizer, state);
     next = { ...next, optimizer: state };
   }
   return { states: { ...states, [name]: rest }, learner: next, notes };
@@ -87,13 +87,6 @@ export function gathering(learner: Learner): Learner {
 
 /** The learner without that sum, which is freed. */
 export function gatheredNoMore({ gathered, ...learner }: Learner): Learner {
-  release(gathered as unknown as Tree | undefined, undefined);
+  disposeTree(gathered);
   return learner;
-}
-
-/** Frees the tensors of a tree that are not in another. */
-function release(old: Tree | undefined, kept: Tree | undefined): void {
-  if (old === undefined || old === kept) return;
-  const still = new Set(kept === undefined ? [] : leaves(kept));
-  for (const leaf of leaves(old)) if (leaf instanceof tf.Tensor && !leaf.isDisposed && !still.has(leaf)) leaf.dispose();
 }

@@ -7,7 +7,6 @@ import {
   evaluation,
   fit,
   lowFrequencies,
-  type Moment,
   multigrid,
   net,
   type RunSpec,
@@ -20,19 +19,7 @@ import {
   views,
 } from "thalweg";
 import { describe, expect, test } from "vitest";
-
-const now = (given: Partial<Moment> = {}): Required<Moment> => ({
-  step: 0,
-  steps: 100,
-  epoch: 0,
-  experience: 0,
-  taken: 0,
-  seen: 0,
-  examples: 100,
-  epochs: 1,
-  batch: 10,
-  ...given,
-});
+import { now } from "./support.ts";
 
 /** Notes the side and the mean of the images of every step. */
 const watching = (seen: [number, number][]) =>

@@ -12,7 +12,6 @@ import {
   fit,
   growBatch,
   lossRanks,
-  type Moment,
   mlp,
   type News,
   normTest,
@@ -29,19 +28,7 @@ import {
   training,
 } from "thalweg";
 import { describe, expect, test } from "vitest";
-
-const now = (given: Partial<Moment> = {}): Required<Moment> => ({
-  step: 0,
-  steps: 100,
-  epoch: 0,
-  experience: 0,
-  taken: 0,
-  seen: 0,
-  examples: 100,
-  epochs: 1,
-  batch: 10,
-  ...given,
-});
+import { now } from "./support.ts";
 
 const data = blobs({ classes: 4, dimensions: 6, perClass: 35 });
 const base: RunSpec = {

@@ -1,6 +1,6 @@
 import type { Examples } from "../../data/dataset.ts";
 import { gather } from "../../data/dataset.ts";
-import { disposeTree, jit, leaves, scoped, type Tree, tf, valueAndGrad } from "../../engine/index.ts";
+import { disposeTree, jit, scoped, tf, valueAndGrad } from "../../engine/index.ts";
 import type { Params } from "../../models/model.ts";
 import { crossEntropies, masked, type Weights } from "../../models/network.ts";
 import { inputsOf, type LayerPath, layerAt, requireLayers, withLayers } from "../parts/layers.ts";
@@ -133,7 +133,7 @@ export const cuber = strategy(
         for (const { path, rows, width } of inputsOf(train, samples, at))
           if (path !== "head" || context.stream.head !== "multi") bases.set(path, withRows([], rows, width, share));
         const learnt = { bases, gradients: gradients(train, task, samples, at) };
-        if (used !== null) disposeNew(used, context.weights);
+        if (used !== null) disposeTree(used, context.weights);
         return { past: [...past, learnt], tensors };
       },
     };
@@ -210,12 +210,6 @@ function throughScales(pass: Pass, { directions, active }: Memory["tensors"]): P
     };
     return { features: chosen(own.features, out.features), logits: chosen(own.logits, out.logits) };
   }, pass.plain());
-}
-
-/** Frees the tensors of a tree that are not in another. */
-function disposeNew(tree: Weights, held: Weights): void {
-  const kept = new Set(leaves(held as unknown as Tree));
-  for (const tensor of leaves(tree as unknown as Tree)) if (!kept.has(tensor)) tensor.dispose();
 }
 
 /** The gradient of the mean loss of some examples of a task, `[d + 1, units]` for each layer. */

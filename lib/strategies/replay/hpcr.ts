@@ -6,7 +6,7 @@ import { dropped, moved } from "../parts/forgetting.ts";
 import { headKernel } from "../parts/head-kernel.ts";
 import { emptyRecords, movedRecords, placesInput, read, widenedRecords, written } from "../parts/recorded.ts";
 import { joinedRows } from "../parts/rows.ts";
-import { requireNumber, requireWhole, type Step, strategy } from "../strategy.ts";
+import { requireNumber, requireWhole, strategy } from "../strategy.ts";
 
 /** What the network gave for each place of the memory when its example arrived. A type, so that it is a tree of tensors. */
 type Given = { readonly logits: tf.Tensor; readonly features: tf.Tensor };
@@ -152,7 +152,7 @@ export const hpcr = strategy(
         const before = read({ values: carried!.features }, places);
         return tf.add(
           tf.mul(logits, proxies),
-          tf.mul(likeness(before, rowsOf(step.features, step), temperature), structure),
+          tf.mul(likeness(before, old.features, temperature), structure),
         ) as tf.Scalar;
       },
       forget({ buffer, known, start, carried }: Memory, columns): Memory {
@@ -177,12 +177,6 @@ export const hpcr = strategy(
 function cosinesOf(features: tf.Tensor): tf.Tensor {
   const units = normalised(features) as tf.Tensor2D;
   return tf.matMul(units, units, false, true);
-}
-
-/** The rows of features that were drawn. */
-function rowsOf(features: tf.Tensor, { rows }: Step): tf.Tensor {
-  const [from, to] = rows.hpcr!;
-  return tf.slice(features, [from, 0], [to - from, features.shape[1]!]);
 }
 
 /** The mean cross-entropy between the softmax of each row's cosines to the others before and now; 0 for a single row. */
