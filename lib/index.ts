@@ -2,6 +2,7 @@
 export * from "./data/index.ts";
 export * from "./dsl/index.ts";
 export * from "./engine/index.ts";
+export * as merge from "./merge/index.ts";
 export * from "./metrics/index.ts";
 export * from "./models/index.ts";
 export * from "./optim/index.ts";

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { digits } from "../../lib/data/digits.ts";
 import { type Tree, tf } from "../../lib/engine/index.ts";
+import { inverseSymmetric } from "../../lib/engine/linear-algebra.ts";
 import { mlp } from "../../lib/models/index.ts";
 import { kfac, muon, type Optimizer, sgd } from "../../lib/optim/index.ts";
 import type { LayerSeen, Seen } from "../../lib/optim/optimizer.ts";
 import { refined } from "../../lib/optim/parts/factors.ts";
 import { replay } from "../../lib/strategies/index.ts";
-import { inverseSymmetric } from "../../lib/strategies/parts/linear-algebra.ts";
 import { classes } from "../../lib/streams/sources/classes.ts";
 import { open } from "../../lib/train/session.ts";
 import { evaluation, training } from "../../lib/train/spec.ts";

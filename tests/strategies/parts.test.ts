@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { table } from "../../lib/data/dataset.ts";
 import { random, tf } from "../../lib/engine/index.ts";
+import { cholesky, principal, solveSymmetric, symmetricEigen } from "../../lib/engine/linear-algebra.ts";
 import { mlp } from "../../lib/models/index.ts";
 import { network } from "../../lib/models/network.ts";
 import { merged, pull } from "../../lib/strategies/parts/anchor.ts";
@@ -9,7 +10,6 @@ import { type Buffer, deal, emptyBuffer, type Keep, offer } from "../../lib/stra
 import { softCrossEntropies } from "../../lib/strategies/parts/distillation.ts";
 import { herded } from "../../lib/strategies/parts/exemplars.ts";
 import { fisher, importanceOf } from "../../lib/strategies/parts/fisher.ts";
-import { cholesky, principal, solveSymmetric, symmetricEigen } from "../../lib/strategies/parts/linear-algebra.ts";
 import { awayFrom, cone, dot } from "../../lib/strategies/parts/projection.ts";
 import { largestShare } from "../../lib/strategies/parts/quantile.ts";
 import { emptyRecords, placesInput, read, written } from "../../lib/strategies/parts/recorded.ts";

@@ -25,6 +25,7 @@ const parts: readonly (readonly [folder: string, heading: string, contracts: rea
   ["optim/batching", "Batching", []],
   ["optim/transformations", "Gradient transformations", []],
   ["optim/wrappers", "Around optimizers", []],
+  ["merge", "Merging", ["merging"]],
   ["metrics", "Metrics", ["metric", "frame", "statistics", "accuracy-matrix"]],
   ["train/probes", "Probes", ["cadence", "inside"]],
   ["plots", "Plots", ["figure"]],

@@ -1,5 +1,5 @@
 /** A normal belief over the weights of a linear map, one covariance for all of its columns. */
-import { cholesky, solveSymmetric } from "./linear-algebra.ts";
+import { cholesky, solveSymmetric } from "../../engine/linear-algebra.ts";
 
 /** `mean` is `width × columns`, `covariance` is `width × width`. */
 export interface Belief {

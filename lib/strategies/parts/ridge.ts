@@ -2,9 +2,9 @@
 
 import { type Examples, gatherTargets } from "../../data/dataset.ts";
 import { type Rng, tf } from "../../engine/index.ts";
+import { solveSymmetric } from "../../engine/linear-algebra.ts";
 import type { Context, Hooks } from "../strategy.ts";
 import { amongSeen, closedForm, gramOf, predictedVectors, type Vectors, vectorsOf } from "./closed-form.ts";
-import { solveSymmetric } from "./linear-algebra.ts";
 
 /** Sums from which the regression follows. */
 export interface RidgeSums {

@@ -1,7 +1,7 @@
 /** Subspaces of layer inputs that past tasks have used. */
 import { tf } from "../../engine/index.ts";
+import { principal } from "../../engine/linear-algebra.ts";
 import type { LayerPath } from "./layers.ts";
-import { principal } from "./linear-algebra.ts";
 
 /** Orthonormal directions of each layer's inputs; as plain data. */
 export type Bases = ReadonlyMap<LayerPath, readonly Float64Array[]>;

@@ -1,8 +1,8 @@
 import type { Examples } from "../../data/dataset.ts";
 import { tf } from "../../engine/index.ts";
+import { inverseSymmetric } from "../../engine/linear-algebra.ts";
 import { amongSeen, closedForm, predictedVectors, type Vectors, vectorKinds, vectorsOf } from "../parts/closed-form.ts";
 import { normalised } from "../parts/distillation.ts";
-import { inverseSymmetric } from "../parts/linear-algebra.ts";
 import { requireNumber, requireOneOf, strategy } from "../strategy.ts";
 
 interface Known {

@@ -1,4 +1,5 @@
 import { tf } from "../../engine/index.ts";
+import { inverseSymmetric } from "../../engine/linear-algebra.ts";
 import {
   amongSeen,
   classMeans,
@@ -11,7 +12,6 @@ import {
   vectorsOf,
   withVectors,
 } from "../parts/closed-form.ts";
-import { inverseSymmetric } from "../parts/linear-algebra.ts";
 import { requireNumber, requireOneOf, strategy } from "../strategy.ts";
 
 interface Memory {

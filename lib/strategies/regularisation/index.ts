@@ -7,6 +7,7 @@ export * from "./l2-anchor.ts";
 export * from "./lfl.ts";
 export * from "./lwf.ts";
 export * from "./mas.ts";
+export * from "./merge-after.ts";
 export * from "./momentum-interpolation.ts";
 export * from "./rwalk.ts";
 export * from "./si.ts";

@@ -131,3 +131,48 @@ export function principal(x: Float32Array, width: number): { directions: Float64
   }
   return { directions, shares };
 }
+
+/** The product of `a` (`n × k`) and `b` (`k × m`). */
+export function product(
+  a: ArrayLike<number>,
+  b: ArrayLike<number>,
+  n: number,
+  k: number,
+  m: number,
+): Float64Array<ArrayBuffer> {
+  const out = new Float64Array(n * m);
+  for (let i = 0; i < n; i++)
+    for (let t = 0; t < k; t++) {
+      const factor = a[i * k + t]!;
+      if (factor !== 0) for (let j = 0; j < m; j++) out[i * m + j]! += factor * b[t * m + j]!;
+    }
+  return out;
+}
+
+/** The columns of `a` (`n × m`) as rows. */
+export function transposed(a: ArrayLike<number>, n: number, m: number): Float64Array<ArrayBuffer> {
+  const out = new Float64Array(n * m);
+  for (let i = 0; i < n; i++) for (let j = 0; j < m; j++) out[j * n + i] = a[i * m + j]!;
+  return out;
+}
+
+/**
+ * The thin singular value decomposition of `a` (`n × m`): singular values in descending order, left and right singular vectors one row
+ * each. It comes from the eigenvectors of the smaller Gram matrix, so values below `1e-7` of the largest are left out.
+ */
+export function singular(
+  a: ArrayLike<number>,
+  n: number,
+  m: number,
+): { readonly values: Float64Array; readonly left: Float64Array[]; readonly right: Float64Array[] } {
+  const wide = n < m;
+  const own = wide ? Float64Array.from(a) : transposed(a, n, m);
+  const [small, large] = wide ? [n, m] : [m, n];
+  const { values, vectors } = symmetricEigen(product(own, transposed(own, small, large), small, large, small), small);
+  const count = values.findIndex((value) => !(value > 1e-14 * values[0]!));
+  const kept = count < 0 ? small : count;
+  const near = Array.from({ length: kept }, (_, i) => vectors.slice(i * small, (i + 1) * small));
+  const roots = Float64Array.from({ length: kept }, (_, i) => Math.sqrt(values[i]!));
+  const far = near.map((vector, i) => product(vector, own, 1, small, large).map((x) => x / roots[i]!));
+  return { values: roots, left: wide ? near : far, right: wide ? far : near };
+}
