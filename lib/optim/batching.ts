@@ -40,8 +40,8 @@ export interface BatchingHooks<S extends object> {
   most?(moment: Required<Moment>, state?: S): number;
   /** A factor on the learning rate besides the schedule's; those of several parts are multiplied. */
   rate?(moment: Required<Moment>, state?: S): number;
-  /** Examples of a pass, of so many; all where this is left out. Steps are counted from it. */
-  length?(examples: number, epoch: number, epochs: number): number;
+  /** Examples of a pass, of so many; all where this is left out. Steps are counted from it. `batch` is that of training. */
+  length?(examples: number, epoch: number, epochs: number, batch: number): number;
   /** The examples of a pass in the order of training, by their place in the table; they may come more than once or not at all. */
   order?(pass: EpochPass, state?: S): Uint32Array;
   /** Whether `order` wants the losses of single examples. */

@@ -202,7 +202,7 @@ describe("samplers", () => {
 
   test("random subsets go through the table before an example comes again, and differ from round to round", () => {
     const { order, length } = randomSubsets({ share: 0.25 }).plan;
-    expect(length!(40, 0, 1)).toBe(10);
+    expect(length!(40, 0, 1, 4)).toBe(10);
     const parts = [0, 1, 2, 3, 4, 5, 6, 7].map((epoch) => [...order!(pass(epoch))]);
     expect(new Set(parts.slice(0, 4).flat()).size).toBe(40);
     expect(new Set(parts.slice(4).flat()).size).toBe(40);
@@ -226,7 +226,7 @@ describe("samplers", () => {
   test("the cyclical curriculum has the sizes of its program and draws easy examples as the inverse of their loss says", () => {
     // get_cycle_sizes(0.25, 1, 0.5, …) of the program
     const { length, order } = cyclicalCurriculum().plan;
-    expect([0, 1, 2, 3, 4, 5, 6].map((epoch) => length!(40, epoch, 7))).toEqual([10, 20, 40, 20, 10, 20, 40]);
+    expect([0, 1, 2, 3, 4, 5, 6].map((epoch) => length!(40, epoch, 7, 4))).toEqual([10, 20, 40, 20, 10, 20, 40]);
     const losses = Float32Array.from(labels, (_, i) => (i < 20 ? 0.1 : 0.9));
     const single = cyclicalCurriculum({ start: 1 / 40, end: 1 }).plan.order!;
     let easy = 0;

@@ -19,7 +19,7 @@ import { batching } from "../batching.ts";
  * ```ts
  * import { cyclicalCurriculum } from "thalweg";
  * const { length } = cyclicalCurriculum().plan;
- * [0, 1, 2, 3, 4, 5].map((epoch) => length!(100, epoch, 6)); // [25, 50, 100, 50, 25, 50]
+ * [0, 1, 2, 3, 4, 5].map((epoch) => length!(100, epoch, 6, 10)); // [25, 50, 100, 50, 25, 50]
  * ```
  */
 export const cyclicalCurriculum = batching(

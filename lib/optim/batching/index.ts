@@ -5,6 +5,7 @@ export * from "./cutout.ts";
 export * from "./cyclical-curriculum.ts";
 export * from "./efficient-train.ts";
 export * from "./grow-batch.ts";
+export * from "./hard-batches.ts";
 export * from "./loss-ranks.ts";
 export * from "./multigrid.ts";
 export * from "./norm-test.ts";

@@ -8,12 +8,14 @@ import { batching } from "../batching.ts";
  * shuffled anew when it is used up, so that after `1 / share` passes each example was there once; with replacement each pass draws from
  * all of them.
  *
- * Okanovic et al. 2024, "Repeated random sampling for minimizing the time-to-accuracy of learning", arXiv:2305.18424, section 3 (RS2).
+ * Implements: P299 RS2 repeated random subsets
+ * Okanovic et al. 2024, "Repeated random sampling for minimizing the time-to-accuracy of learning", arXiv:2305.18424, section 3 (RS2). Their
+ * learning rate falls over all passes: `cosine` does so.
  *
  * @example
  * ```ts
  * import { randomSubsets } from "thalweg";
- * randomSubsets({ share: 0.25 }).plan.length!(1000, 0, 8); // 250
+ * randomSubsets({ share: 0.25 }).plan.length!(1000, 0, 8, 10); // 250
  * ```
  */
 export const randomSubsets = batching(

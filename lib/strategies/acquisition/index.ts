@@ -1,3 +1,4 @@
 /** What is kept is chosen: learners that ask for the labels they want. */
 // Written by `npm run gen`.
 export * from "./acquire.ts";
+export * from "./coreset.ts";

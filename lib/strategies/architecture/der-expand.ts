@@ -3,7 +3,7 @@ import { cloneTree, mapTensors, type Rng, scoped, type Tree, tf } from "../../en
 import type { Params, Tap } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
 import { withExtra } from "../parts/buffer.ts";
-import { type Choice, type Exemplars, exemplarTable, withExperience } from "../parts/exemplars.ts";
+import { type Choice, choices, type Exemplars, exemplarTable, withExperience } from "../parts/exemplars.ts";
 import { blunt, compensated, gate, type Sharpness, sharpened, sharpnessAt } from "../parts/gates.ts";
 import { type LayerPath, layerAt, layerPaths, unitsAt, withLayer } from "../parts/layers.ts";
 import { softmaxRegression } from "../parts/softmax-regression.ts";
@@ -94,7 +94,7 @@ export const derExpand = strategy(
   },
   ({ capacity, choose, auxiliary, rounds, decay, sparsity, sharpest }) => {
     requireWhole("derExpand", "capacity", capacity, 1);
-    requireOneOf("derExpand", "choose", choose, ["herding", "random"]);
+    requireOneOf("derExpand", "choose", choose, choices);
     requireNumber("derExpand", "auxiliary", auxiliary, 0);
     requireWhole("derExpand", "rounds", rounds, 0);
     requireNumber("derExpand", "decay", decay, 0);

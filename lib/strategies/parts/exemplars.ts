@@ -2,6 +2,7 @@
 import { type Examples, joined, type Raw, type Shape, select, sizeOf, table } from "../../data/dataset.ts";
 import type { Experience } from "../../streams/stream.ts";
 import type { Context } from "../strategy.ts";
+import { binned, evenly } from "./quantised.ts";
 import { tasksByColumn } from "./tasks.ts";
 
 /** Exemplars: raw rows of each class, the most important first. */
@@ -11,8 +12,11 @@ export interface Exemplars {
   readonly classes: ReadonlyMap<number, Raw>;
 }
 
-/** How exemplars are chosen: by herding, or at random. */
-export type Choice = "herding" | "random";
+/** How exemplars are chosen: by herding, evenly from the bins of a quantisation, or at random. */
+export type Choice = (typeof choices)[number];
+export const choices = ["herding", "quantised", "random"] as const;
+/** Bins of the quantisation of a class. */
+const bins = 10;
 
 /**
  * The order in which herding chooses rows: each next one brings the mean of those chosen nearest to the mean of all (Welling 2009;
@@ -124,6 +128,22 @@ function herdedRows(features: Float32Array, rows: number, share: number): Uint32
   return herded(unitRows(features, rows), features.length / rows, share);
 }
 
+/** The rows of a class that are kept, in the order of their choice. */
+function chosenRows(
+  own: Examples,
+  share: number,
+  choose: Choice,
+  { rng, outputs }: Context,
+  label: number,
+): Uint32Array {
+  const noise = rng.at("exemplars", label);
+  if (choose === "random") return noise.sample(own.length, Math.min(share, own.length));
+  const { features } = outputs(own);
+  if (choose === "herding") return herdedRows(features, own.length, share);
+  const vectors = unitRows(features, own.length);
+  return evenly(binned(vectors, vectors.length / own.length, bins), noise).slice(0, share);
+}
+
 /**
  * The exemplars after an experience: its classes get `capacity` divided by the number of all classes so far (or of the whole
  * stream), in the order of their choice; the others keep the first so many of theirs.
@@ -146,11 +166,7 @@ export function withExperience(
     const rows = Uint32Array.from([...train.labels.keys()].filter((i) => train.labels[i] === label));
     if (rows.length === 0) continue;
     const own = select(train, rows);
-    const order =
-      choose === "random"
-        ? context.rng.at("exemplars", label).sample(rows.length, Math.min(share, rows.length))
-        : herdedRows(context.outputs(own).features, rows.length, share);
-    next = withClass(next, label, own, order, share);
+    next = withClass(next, label, own, chosenRows(own, share, choose, context, label), share);
   }
   return next;
 }

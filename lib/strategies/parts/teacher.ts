@@ -1,9 +1,11 @@
 /** A trained network that teaches another and stays as it is. */
+import type { Examples } from "../../data/dataset.ts";
 import { type Tree, tf } from "../../engine/index.ts";
 import { type Params, tape } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
 import { numbersOf } from "../../models/parts/entry.ts";
 import { tensorTree } from "../../models/parts/host.ts";
+import { unpackedNetwork } from "../../models/parts/packed.ts";
 import type { TrainedNetwork } from "../../models/trained.ts";
 import type { Context } from "../strategy.ts";
 
@@ -64,4 +66,29 @@ export function firstColumns(tensor: tf.Tensor, count: number): tf.Tensor {
     tensor.shape.map(() => 0),
     [...tensor.shape.slice(0, -1), count],
   );
+}
+
+/** What a trained network gives for the examples of a table, read on the host; the network that was given may be freed. */
+export interface Reading {
+  /** Row after row: what the head gets. */
+  readonly features: Float32Array;
+  /** Row after row, one for each of `columns`. */
+  readonly logits: Float32Array;
+  /** The output column of each logit. */
+  readonly columns: readonly number[];
+}
+
+/** Reads a table with a trained network. */
+export function readingOf(network: TrainedNetwork, examples: Examples): Reading {
+  const { model, parts } = network;
+  const own = unpackedNetwork(numbersOf(network), model, parts.predicting);
+  try {
+    const [features, logits] = [own.features(examples), own.predict(examples)];
+    const read = { features: features.dataSync(), logits: logits.dataSync() };
+    features.dispose();
+    logits.dispose();
+    return { ...(read as Pick<Reading, "features" | "logits">), columns: own.columns() };
+  } finally {
+    own.dispose();
+  }
 }

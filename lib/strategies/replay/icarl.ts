@@ -4,6 +4,7 @@ import { oneHots } from "../parts/contrast.ts";
 import {
   blanks,
   type Choice,
+  choices,
   type Exemplars,
   exemplarTable,
   rehearsal,
@@ -62,7 +63,7 @@ export const icarl = strategy(
     requireWhole("icarl", "capacity", capacity, 1);
     requireOneOf("icarl", "share", share, ["met", "all"]);
     requireNumber("icarl", "temperature", temperature, 1e-3);
-    requireOneOf("icarl", "choose", choose, ["herding", "random"]);
+    requireOneOf("icarl", "choose", choose, choices);
     requireOneOf("icarl", "predict", predict, ["means", "head"]);
     return {
       tokens: "it keeps or compares examples by their class, and a sequence has one at each place",

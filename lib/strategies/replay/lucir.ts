@@ -1,7 +1,7 @@
 import { tf } from "../../engine/index.ts";
 import { oneHots } from "../parts/contrast.ts";
 import { normalised, oldColumns } from "../parts/distillation.ts";
-import { blanks, type Choice, type Exemplars, rehearsal, unmet, withExperience } from "../parts/exemplars.ts";
+import { blanks, type Choice, choices, type Exemplars, rehearsal, unmet, withExperience } from "../parts/exemplars.ts";
 import { headKernel } from "../parts/head-kernel.ts";
 import { recalled, type Snapshot, snapshot } from "../parts/snapshot.ts";
 import { requireNumber, requireOneOf, requireWhole, strategy } from "../strategy.ts";
@@ -44,7 +44,7 @@ export const lucir = strategy(
   },
   ({ capacity, choose, less, ranking, margin, hardest }) => {
     requireWhole("lucir", "capacity", capacity, 1);
-    requireOneOf("lucir", "choose", choose, ["herding", "random"]);
+    requireOneOf("lucir", "choose", choose, choices);
     for (const [what, value] of Object.entries({ less, ranking, margin })) requireNumber("lucir", what, value, 0);
     requireWhole("lucir", "hardest", hardest, 1);
     return {

@@ -4,6 +4,7 @@ import { oldColumns, softCrossEntropies } from "../parts/distillation.ts";
 import {
   blanks,
   type Choice,
+  choices,
   type Exemplars,
   rehearsal,
   shareOfOld,
@@ -48,7 +49,7 @@ export const wa = strategy(
   },
   ({ capacity, choose, temperature }) => {
     requireWhole("wa", "capacity", capacity, 1);
-    requireOneOf("wa", "choose", choose, ["herding", "random"]);
+    requireOneOf("wa", "choose", choose, choices);
     requireNumber("wa", "temperature", temperature, 1e-6);
     return {
       tokens: "it keeps or compares examples by their class, and a sequence has one at each place",

@@ -49,7 +49,7 @@ export function decided(
 /** The arithmetic of one experience of so many examples. */
 export function course(parts: Parts, training: Training, experience: number, examples: number) {
   const shortened = deciding(parts, "length")?.plan.length;
-  const length = (epoch: number): number => shortened?.(examples, epoch, training.epochs) ?? examples;
+  const length = (epoch: number): number => shortened?.(examples, epoch, training.epochs, training.batch) ?? examples;
 
   const moment = ({ epoch, seen }: Spot, { step, run, steps, length: all }: Here): Required<Moment> => ({
     step,
