@@ -5,7 +5,8 @@ import { averageCurve, type Curve, evaluatedWithin, evaluationsOf } from "./part
 import { mean } from "./parts/summaries.ts";
 
 /**
- * Accuracy over the whole run: both take the mean over the tasks met so far at every evaluation, and average it over the run.
+ * Accuracy over the whole run: the first two take the mean over the tasks met so far at every evaluation, and average it over the run; the
+ * others are counted at every arrival of an experience.
  *
  * @example
  * ```ts
@@ -41,7 +42,52 @@ export const anytime = {
       return slices.reduce((sum, slice) => sum + slice, 0) / (x.at(-1)! - x[0]!);
     }),
   ),
+  /**
+   * The error at every arrival of an experience, added up: `Σ_i (1/k) Σ_j (1 − A_j)` over the k tasks evaluated last. An experience that was
+   * not trained on has the error of the evaluation before it, which without one is that before any training.
+   *
+   * L. Caccia et al. 2022 (ALMA), arXiv:2106.09563, section 3 (cumulative error rate).
+   */
+  cumulativeError: metric(
+    "anytime.cumulativeError",
+    { formula: "Σ_i (1/k) Σ_j (1 − A_j) at the i-th arrival", higherIsBetter: false, unit: "number" },
+    (events) => {
+      const found = atArrivals([...events], "evaluated");
+      if (found.some((accuracies) => accuracies.length === 0))
+        return notDefined("an experience passed before anything was evaluated; evaluate({ atStart: true }) does so");
+      return { value: found.reduce((sum, accuracies) => sum + 1 - mean(accuracies), 0) };
+    },
+  ),
+  /**
+   * The bytes of all tensors of the network, its optimizer and its strategies at every arrival of an experience, added up (ALMA's cumulative memory,
+   * theirs without the optimizer).
+   */
+  cumulativeMemory: metric(
+    "anytime.cumulativeMemory",
+    { formula: "Σ_i stateBytes after the i-th arrival", higherIsBetter: false, unit: "bytes" },
+    (events) => {
+      const found = atArrivals([...events], "stateBytes").flatMap((bytes) => bytes.slice(-1));
+      return found.length > 0 ? { value: found.reduce((sum, bytes) => sum + bytes, 0) } : notDefined("nothing arrived");
+    },
+  ),
 };
+
+/** What was known after each arrival: the last accuracy of each task, or the last measurement. */
+function atArrivals(log: readonly TrainEvent[], what: "evaluated" | "stateBytes"): number[][] {
+  const last = new Map<number, number>();
+  const found: number[][] = [];
+  let arrived = false;
+  for (const event of log) {
+    if (event.type === "learned") {
+      if (arrived) found.push([...last.values()]);
+      arrived = true;
+    }
+    if (what === "evaluated" && event.type === "evaluated" && event.at !== "step") last.set(event.on, event.accuracy);
+    if (what === "stateBytes" && event.type === "probed" && event.name === what) last.set(0, event.value);
+  }
+  if (arrived) found.push([...last.values()]);
+  return found;
+}
 
 function along(events: Iterable<TrainEvent>, measure: (curve: Curve) => Measured | number): Measured {
   const log = [...events];

@@ -5,3 +5,4 @@ export * from "./from-scratch.ts";
 export * from "./frozen-backbone.ts";
 export * from "./joint.ts";
 export * from "./naive.ts";
+export * from "./wait.ts";
