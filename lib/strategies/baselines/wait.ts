@@ -18,7 +18,7 @@ interface Pending {
  * Implements: P129 ALMA (Anytime Learning at Macroscale)
  * L. Caccia et al. 2022, "On anytime learning at macroscale", arXiv:2106.09563, section 4: the waiting time and replay, over `megabatches`; their
  * cumulative error and memory are `anytime.cumulativeError` and `anytime.cumulativeMemory`, their compute `cost.flops`.
- * Differs from the paper: networks that grow with the data are other methods' business (`derExpand`), its mixtures of experts are not here.
+ * Differs from the paper: nets that become larger with the data are other methods' business (`derExpand`), its mixtures of experts are not here.
  *
  * @example
  * ```ts
