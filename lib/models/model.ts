@@ -17,6 +17,22 @@ export type Params = { readonly [name: string]: tf.Tensor | Params };
  */
 export type Tap = (path: readonly string[], input: tf.Tensor, output: tf.Tensor, rows: () => tf.Tensor) => tf.Tensor;
 
+/**
+ * What a strategy does within the layers of one pass. Paths are those of `Tap`; a layer that this leaves alone gives what it would give.
+ */
+export interface Within {
+  readonly tap?: Tap | undefined;
+  /** What a whole layer of a chain gives: `run` is the layer. */
+  readonly around?:
+    | ((path: readonly string[], x: tf.Tensor, run: (x: tf.Tensor) => tf.Tensor) => tf.Tensor)
+    | undefined;
+  /** The keys and values of a layer of attention, `[n, places, width]` before they go to the heads, with others before or behind. */
+  readonly attended?: ((path: readonly string[], key: tf.Tensor, value: tf.Tensor) => Attended) | undefined;
+}
+
+/** Keys and values of as many places, which need not be those of the queries. */
+export type Attended = readonly [key: tf.Tensor, value: tf.Tensor];
+
 /** How a model is being run: in training it may draw noise and write running statistics. */
 export interface Mode {
   readonly training: boolean;
@@ -40,6 +56,8 @@ export interface Mode {
   tapped(input: tf.Tensor, output: tf.Tensor, rows?: () => tf.Tensor): tf.Tensor;
   /** What a layer of a chain gives: what `run` makes of what came in, or what an adapter makes of the two. */
   around(x: tf.Tensor, run: (x: tf.Tensor) => tf.Tensor): tf.Tensor;
+  /** The keys and values that a layer of attention looks at: its own, `[n, places, width]`, and what others put beside them. */
+  attended(key: tf.Tensor, value: tf.Tensor): Attended;
   /** Whether a strategy taps the layers: those that would hide their products in a loop write them out. */
   readonly isTapped: boolean;
 }
@@ -157,7 +175,15 @@ export interface Tape {
 }
 
 /** Makes the mode for one run of a network over the given statistics, with its layers tapped if asked for. */
-export function tape(training: boolean, rng: Rng | null, statistics: Params, tap?: Tap, share?: number): Tape {
+export function tape(
+  training: boolean,
+  rng: Rng | null,
+  statistics: Params,
+  within: Tap | Within = {},
+  share?: number,
+): Tape {
+  const { tap, around, attended } = typeof within === "function" ? { tap: within } : (within as Within);
+  const pathOf = (path: string): string[] => ["model", ...path.split("/").slice(0, -1)];
   const writes = new Map<string, tf.Tensor>();
   const at = (node: Params, path: string, rng: Rng | null): Mode => ({
     training,
@@ -174,8 +200,9 @@ export function tape(training: boolean, rng: Rng | null, statistics: Params, tap
     },
     at: (part) => at((node[part] ?? {}) as Params, `${path}${part}/`, rng === null ? null : rng.at(part)),
     tapped: (input, output, rows = () => input) =>
-      tap === undefined ? output : tap(["model", ...path.split("/").slice(0, -1)], input, output, rows),
-    around: (x, run) => run(x),
+      tap === undefined ? output : tap(pathOf(path), input, output, rows),
+    around: (x, run) => (around === undefined ? run(x) : around(pathOf(path), x, run)),
+    attended: (key, value) => (attended === undefined ? [key, value] : attended(pathOf(path), key, value)),
     isTapped: tap !== undefined,
   });
   const collect = (node: Params, path: string): Params =>

@@ -1,6 +1,7 @@
 /** How a learner keeps what it knows: one declaration per method, hooks over explicit state. */
 // Written by `npm run gen`.
 export * from "./acquisition/index.ts";
+export * from "./adapters/index.ts";
 export * from "./architecture/index.ts";
 export * from "./baselines/index.ts";
 export * from "./objectives/index.ts";

@@ -2,7 +2,7 @@
 import type { Examples, Json, Target } from "../data/dataset.ts";
 import { checked, type Options, type Widened } from "../data/options.ts";
 import type { Rng, Tree, tf } from "../engine/index.ts";
-import type { Params, Tap } from "../models/model.ts";
+import type { Params, Tap, Within } from "../models/model.ts";
 import type { Network, Weights } from "../models/network.ts";
 import { entryOf, isTrained } from "../models/parts/entry.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
@@ -45,17 +45,18 @@ export interface Batch {
 export interface Passed {
   readonly features: tf.Tensor;
   readonly logits: tf.Tensor;
+  /** What a strategy's own `forward` hands to its losses. */
+  readonly aside?: Readonly<Record<string, tf.Tensor>>;
 }
 
 /** What a pass through the network may differ in from the step's own. */
-export interface PassOptions {
+export interface PassOptions extends Within {
   /** Other weights. */
   readonly weights?: Weights;
   /** Running statistics to use as they are, in evaluation mode: for teachers and for weights that are not being trained. */
   readonly frozen?: Params;
   /** `[n]`, the task of each row, where a strategy's own `forward` asks for it. */
   readonly task?: tf.Tensor | null;
-  readonly tap?: Tap;
 }
 
 /** One pass of examples through the network, for a strategy that makes it in its own way. */
@@ -68,11 +69,13 @@ export interface Pass {
   readonly training: boolean;
   /** Noise for this pass; null where nothing may be random. */
   readonly rng: Rng | null;
+  /** Running statistics before the pass. */
+  readonly statistics: Params;
   /**
-   * The pass as it would be without the strategy: of other examples (as many), with other weights or with layers tapped; with `frozen`
-   * running statistics in evaluation mode, for weights that are not being trained.
+   * The pass as it would be without the strategy: of other examples (as many), with other weights or with something done within layers; with
+   * `frozen` running statistics in evaluation mode, for weights that are not being trained.
    */
-  plain(given?: Pick<PassOptions, "weights" | "tap" | "frozen"> & { readonly x?: tf.Tensor }): Passed;
+  plain(given?: Pick<PassOptions, "weights" | "frozen"> & Within & { readonly x?: tf.Tensor }): Passed;
   plain(weights?: Weights, tap?: Tap): Passed;
 }
 
@@ -106,6 +109,8 @@ export interface Step {
   readonly features: tf.Tensor;
   /** Logits of all columns, before masking. */
   readonly logits: tf.Tensor;
+  /** What the `forward` of a strategy handed over; empty after the losses. */
+  readonly aside: Readonly<Record<string, tf.Tensor>>;
   /** What this strategy put into the batch under its name. */
   readonly extra: Readonly<Record<string, tf.Tensor>>;
   /** Noise for this step. */
@@ -257,6 +262,10 @@ export interface Hooks<S extends object> {
   readonly tokens?: boolean | string;
   /** Whether it serves no streams that ask for numbers or several labels: it knows one class for each example. */
   readonly classes?: boolean;
+  /** Whether it works within blocks of attention, which the model must then have. */
+  readonly attention?: boolean;
+  /** Whether it trains the parameter at a path of the weights (`model/…`, `head/…`, `added/…`): the others have no gradient and stay bit for bit. */
+  trains?(path: string): boolean;
   /**
    * Whether `forward` and `predict` treat every row by itself. Then the last rows of a table may be evaluated with rows of zeros beside them,
    * so that few programs are compiled. Without it they only ever see examples, and the last batch of a table is smaller.

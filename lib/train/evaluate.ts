@@ -76,7 +76,7 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
         task: options.task === undefined ? task : options.task,
         training: false,
         rng: null,
-        tap: options.tap,
+        within: options,
         share: options.share,
       });
   const predicted = (frozen: Frozen, x: tf.Tensor, task: tf.Tensor | null): tf.Tensor => {

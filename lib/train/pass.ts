@@ -1,6 +1,6 @@
 /** One pass of examples through the network, as the strategies of a run make it. */
 import type { Rng, tf } from "../engine/index.ts";
-import { type Params, type Tap, tape } from "../models/model.ts";
+import { type Params, type Tap, tape, type Within } from "../models/model.ts";
 import type { Network, Weights } from "../models/network.ts";
 import type { Passed, State, Strategy } from "../strategies/strategy.ts";
 
@@ -12,15 +12,14 @@ export interface Through {
   readonly task: tf.Tensor | null;
   readonly training: boolean;
   readonly rng: Rng | null;
-  readonly tap?: Tap | undefined;
+  readonly within?: Within;
   readonly share?: number | undefined;
 }
 
 /** What a plain pass may differ in. */
-type Differing = {
+type Differing = Within & {
   readonly x?: tf.Tensor;
   readonly weights?: Weights;
-  readonly tap?: Tap;
   readonly frozen?: Params;
 };
 
@@ -29,19 +28,26 @@ export function passed(
   network: Network,
   own: Strategy | undefined,
   state: (strategy: Strategy) => State,
-  { weights, statistics, x, task, training, rng, tap, share }: Through,
+  { weights, statistics, x, task, training, rng, within, share }: Through,
 ): Passed & { readonly written: Params } {
   let written = statistics;
   const plain = (given: Weights | Differing = {}, tapped?: Tap): Passed => {
     const other: Differing = "model" in given ? { weights: given } : given;
-    const [at, inner] = [other.weights ?? weights, other.tap ?? tapped ?? tap];
     const { frozen } = other;
+    const at = other.weights ?? weights;
+    const inner: Within = {
+      tap: other.tap ?? tapped ?? within?.tap,
+      around: other.around ?? within?.around,
+      attended: other.attended ?? within?.attended,
+    };
     const run = frozen === undefined ? tape(training, rng, statistics, inner, share) : tape(false, null, frozen, inner);
     const features = network.features(at, other.x ?? x, run.mode);
     if (frozen === undefined) written = run.written();
-    return { features, logits: network.logits(at, features, inner) };
+    return { features, logits: network.logits(at, features, inner.tap) };
   };
   const out =
-    own === undefined ? plain() : own.hooks.forward!(state(own), { network, weights, x, task, training, rng, plain });
+    own === undefined
+      ? plain()
+      : own.hooks.forward!(state(own), { network, weights, x, task, training, rng, statistics, plain });
   return { ...out, written };
 }

@@ -28,7 +28,7 @@ import { costs } from "./parts/ledger.ts";
 import { type Current, looks, stretch } from "./parts/looks.ts";
 import { probeDue, probed } from "./parts/probing.ts";
 import { type Program, ran } from "./parts/running.ts";
-import { fitted, tellsTask } from "./parts/trained.ts";
+import { fitted, limited, tellsTask } from "./parts/trained.ts";
 import { type Plan, plan } from "./plan.ts";
 import { planner } from "./planner.ts";
 import { scored } from "./score.ts";
@@ -62,7 +62,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   const spec = settled(given, seed);
   const { stream, strategies, schedule, training, evaluation } = spec;
   const root = random(seed);
-  const net = network(spec.model, stream.shape);
+  const net = limited(network(spec.model, stream.shape), strategies);
   const optimizer = fitted(spec.optimizer, net);
 
   const saved = from === undefined ? undefined : readState(from, given, seed);

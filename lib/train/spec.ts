@@ -7,6 +7,7 @@ import type { Model } from "../models/model.ts";
 import { network } from "../models/network.ts";
 import { type Batching, requireOneEach } from "../optim/batching.ts";
 import type { Optimizer, Schedule } from "../optim/optimizer.ts";
+import { blocksOf } from "../strategies/parts/blocks.ts";
 import { requireCompatible, type Strategy } from "../strategies/strategy.ts";
 import type { Stream } from "../streams/stream.ts";
 import { highest } from "./columns.ts";
@@ -121,6 +122,11 @@ export function requireSound(spec: RunSpec): void {
         );
     }
   requireCompatible(strategies, stream);
+  const within = strategies.find(({ hooks }) => hooks.attention === true);
+  if (within !== undefined && blocksOf({ model, input: stream.shape }).paths.length === 0)
+    throw new TypeError(
+      `${within.spec.name}: a model with blocks of attention is required, got ${model.spec.name}; learn from(pretrained("vit-small")), or another vit()`,
+    );
   requireKeptHead(model, stream);
   requirePlan(spec);
 }

@@ -132,13 +132,13 @@ function oneStep(
       task,
       training,
       rng: training ? noise("model") : null,
-      tap,
+      within: { tap },
     });
   const passAt = (
     weights: Weights,
     tap?: Tap,
   ): { readonly loss: tf.Tensor; readonly added: tf.Tensor[]; readonly step: Step; readonly written: Params } => {
-    const { features, logits, written } = through(weights, true, tap);
+    const { features, logits, aside = {}, written } = through(weights, true, tap);
     let passes = 0;
     const forward = (rows: tf.Tensor, options: PassOptions = {}): Passed => {
       const { frozen } = options;
@@ -149,7 +149,7 @@ function oneStep(
         task: options.task === undefined ? task : options.task,
         training: frozen === undefined,
         rng: frozen === undefined ? noise(`again ${passes++}`) : null,
-        tap: options.tap,
+        within: options,
       });
     };
     const now: Omit<Step, "extra"> = {
@@ -166,6 +166,7 @@ function oneStep(
       rate: inputs.rate,
       features,
       logits,
+      aside,
       rng,
       forward,
       crossEntropy,
@@ -210,7 +211,7 @@ function oneStep(
     probes,
   );
 
-  const after: Step = { ...step!, features: aux.features, logits: aux.logits };
+  const after: Step = { ...step!, features: aux.features, logits: aux.logits, aside: {} };
   const stepFor = (s: Strategy): Step => ({ ...after, extra: inputs.extra[s.spec.name] ?? {} });
   const slope: Weights = gathered(state, grads, inputs);
   let gradient: Weights = slope;

@@ -78,9 +78,9 @@ export function stepOf(given: Given): Step {
       task: options.task === undefined ? task : options.task,
       training: options.frozen === undefined,
       rng: null,
-      tap: options.tap,
+      within: options,
     });
-  const { features, logits } = run(weights, rows);
+  const { features, logits, aside = {} } = run(weights, rows);
   const step: Step = {
     network: net,
     weights,
@@ -96,6 +96,7 @@ export function stepOf(given: Given): Step {
     rate: tf.scalar(given.rate ?? 0.1),
     features,
     logits,
+    aside,
     extra: given.extra ?? {},
     rng,
     forward: (input, options = {}) => run(options.weights ?? weights, input, options),

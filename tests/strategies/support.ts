@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { blobs } from "../../lib/data/blobs.ts";
 import { tf } from "../../lib/engine/index.ts";
 import { mlp, net } from "../../lib/models/index.ts";
+import type { Model } from "../../lib/models/model.ts";
 import { constant, sgd } from "../../lib/optim/index.ts";
 import type { Strategy, StrategyFactory } from "../../lib/strategies/strategy.ts";
 import { scenario } from "../../lib/streams/operators/scenario.ts";
@@ -63,11 +64,25 @@ export function many(make: Factory, tasks: number): Stream {
 /** A model that a strategy can adapt at test time. */
 const normalising = net().dense(6).batchNorm().relu().dense(5).relu();
 
+/** A model with blocks of attention. */
+const attentive = net()
+  .dense(12)
+  .reshape([3, 4])
+  .transformer(2, { causal: false, widen: 1 })
+  .transformer(2, { causal: false, widen: 1 })
+  .first() as unknown as Model;
+
+/** The small model that a strategy is put on: one that it has something to do in. */
+export function modelFor(strategies: readonly Strategy[]): Model {
+  if (strategies.some(({ hooks }) => hooks.attention === true)) return attentive;
+  return strategies.some(({ hooks }) => hooks.adapt !== undefined) ? normalising : mlp({ hidden: [6, 5] });
+}
+
 /** An experiment with a small network. */
 export function spec(over: Stream, strategies: readonly Strategy[], more: Partial<RunSpec> = {}): RunSpec {
   return {
     stream: over,
-    model: strategies.some(({ hooks }) => hooks.adapt !== undefined) ? normalising : mlp({ hidden: [6, 5] }),
+    model: modelFor(strategies),
     strategies,
     optimizer: sgd({ lr: 0.05 }),
     schedule: constant(),

@@ -83,7 +83,7 @@ function within(
     const own = strategies.find(({ hooks }) => hooks.forward !== undefined);
     const state = ({ spec: { name } }: Strategy) => ({ tensors: constants[name], carried: carried[name] });
     const noise = rng.at("model");
-    passed(network, own, state, { weights, statistics, x, task, training: true, rng: noise, tap });
+    passed(network, own, state, { weights, statistics, x, task, training: true, rng: noise, within: { tap } });
     const found = layers.map(([name, output]) => firstIn({ [name]: output })).find((text) => text !== null);
     return found === undefined
       ? "all weights and the results of all layers are finite: the loss itself is not"

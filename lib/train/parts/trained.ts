@@ -66,6 +66,14 @@ export function fitted(optimizer: Optimizer, { frozen, kindOf }: Network): Optim
   };
 }
 
+/** A network of which only what the strategies train is trained. */
+export function limited(network: Network, strategies: readonly Strategy[]): Network {
+  const limits = strategies.flatMap(({ hooks }) => (hooks.trains === undefined ? [] : [hooks.trains]));
+  if (limits.length === 0) return network;
+  const { frozen } = network;
+  return { ...network, frozen: (path) => frozen?.(path) === true || !limits.every((trains) => trains(path)) };
+}
+
 /** Whether a step is to know the task of each row. */
 export function tellsTask(strategies: readonly Strategy[], { sees }: Optimizer): boolean {
   return sees?.includes("task") === true || strategies.some(({ hooks }) => hooks.forward !== undefined);

@@ -41,7 +41,7 @@ export function inside(
       task: task === null || passing === undefined ? null : tf.fill([rows.length], task, "int32"),
       training: false,
       rng: null,
-      tap,
+      within: { tap },
     });
     for (const [i, { input }] of met.entries()) {
       const layer = met[i - 1]?.layer;

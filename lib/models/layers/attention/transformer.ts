@@ -98,10 +98,12 @@ export const transformer = sameLayer(
           return nn.layerNormalise(of, scale, shift, epsilon);
         };
         const split = (of: tf.Tensor): tf.Tensor =>
-          tf.transpose(tf.reshape(of, [n, length, heads, units / heads]), [0, 2, 1, 3]);
+          tf.transpose(tf.reshape(of, [n, of.shape[1]!, heads, units / heads]), [0, 2, 1, 3]);
         const attention = (of: tf.Tensor): tf.Tensor => {
-          const [query, key, value] = ["query", "key", "value"].map((part) => split(product(of, params, part, mode)));
-          const seen = nn.attention(query!, key!, value!, causal ? before(length) : undefined);
+          const [query, ownKey, ownValue] = ["query", "key", "value"].map((part) => product(of, params, part, mode));
+          const [key, value] = mode.attended(ownKey!, ownValue!);
+          const mask = causal ? before(length, key.shape[1]!) : undefined;
+          const seen = nn.attention(split(query!), split(key), split(value), mask);
           const joined = tf.reshape(tf.transpose(seen, [0, 2, 1, 3]), [n, length, units]);
           return drop.apply(product(joined, params, "out", mode), {}, mode.at("attention"));
         };
@@ -121,10 +123,10 @@ export const transformer = sameLayer(
   ["sequence"],
 );
 
-/** `[length, length]`: what is added to the score of a place that comes later. */
-function before(length: number): tf.Tensor {
-  const hidden = Float32Array.from({ length: length * length }, (_, i) =>
-    i % length > Math.floor(i / length) ? -1e9 : 0,
+/** `[length, keys]`: what is added to the score of a place that comes later. The last `length` keys are the places' own. */
+function before(length: number, keys: number): tf.Tensor {
+  const hidden = Float32Array.from({ length: length * keys }, (_, i) =>
+    (i % keys) - (keys - length) > Math.floor(i / keys) ? -1e9 : 0,
   );
-  return tf.tensor2d(hidden, [length, length]);
+  return tf.tensor2d(hidden, [length, keys]);
 }
