@@ -9,6 +9,7 @@ import type { TrainedNetwork } from "../models/trained.ts";
 import type { Experience, Fact, Stream } from "../streams/stream.ts";
 
 export { needOneOf as requireOneOf } from "../data/options.ts";
+export { requireNumber, requireWhole } from "./parts/checks.ts";
 export { requireCompatible } from "./parts/compatible.ts";
 
 /** Numbers for a tensor that is made when the step runs. */
@@ -385,24 +386,4 @@ function recorded(options: Options): Json {
   return Object.fromEntries(
     entries.map(([name, value]) => [name, isTrained(value) ? entryOf(value) : (value as Json)]),
   );
-}
-
-/** Throws unless an option is a finite number within bounds. */
-export function requireNumber(
-  where: string,
-  what: string,
-  value: number,
-  least: number,
-  most = Number.POSITIVE_INFINITY,
-): void {
-  if (!Number.isFinite(value) || value < least || value > most) {
-    const bounds = most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `from ${least} to ${most}`;
-    throw new RangeError(`${where}: ${what} must be a number ${bounds}, got ${value}`);
-  }
-}
-
-/** Throws unless an option is a whole number of at least `least`. */
-export function requireWhole(where: string, what: string, value: number, least: number): void {
-  if (!Number.isSafeInteger(value) || value < least)
-    throw new RangeError(`${where}: ${what} must be a whole number of at least ${least}, got ${value}`);
 }
