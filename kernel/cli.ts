@@ -9,6 +9,7 @@ const commands: Record<string, () => Promise<Command>> = {
   convert: () => import("./commands/convert.ts"),
   repl: () => import("./commands/repl.ts"),
   conform: () => import("./commands/conform.ts"),
+  gpu: () => import("./commands/gpu.ts"),
   lab: () => import("./commands/lab.ts"),
   install: () => import("./commands/install.ts"),
   uninstall: () => import("./commands/uninstall.ts"),

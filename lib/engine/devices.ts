@@ -4,9 +4,9 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
+import { gpuStatus } from "./gpu/status.ts";
 import { target } from "./graph/target.ts";
 import { backend, backendName } from "./runtime/backend.ts";
-import { binaries, native as found, nativeVersion } from "./runtime/native.ts";
 import { noteOnce } from "./runtime/note.ts";
 import { createSession, ortTensor, runtime } from "./runtime/session.ts";
 
@@ -60,8 +60,8 @@ function tryProvider(provider: "webgpu" | "cuda"): string {
   const native = runtime();
   if (native instanceof Error) return `ONNX Runtime does not load: ${firstLine(native)}`;
   if (provider === "cuda") {
-    if (!existsSync(join(binaries(found()), "libonnxruntime_providers_cuda.so")))
-      return `the CUDA provider is not installed; install onnxruntime-node@${nativeVersion}, then run node node_modules/onnxruntime-node/script/install --onnxruntime-node-install=cuda12`;
+    const [missing] = gpuStatus().missing;
+    if (missing !== undefined) return `${missing}; \`npx thalweg gpu status\` tells the rest`;
   }
   // Drivers that look for a window system complain on standard error where this says nothing.
   const { XDG_RUNTIME_DIR } = process.env;

@@ -3,6 +3,8 @@ import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-layers"; // registers the gradients of all ops, and is the home of tf.layers models
 
 import { type DeviceName, device, devices, use } from "./devices.ts";
+import { driverLater } from "./gpu/card.ts";
+import { type GpuStatus, gpuStatus } from "./gpu/status.ts";
 import "./methods.ts";
 import { register } from "./runtime/register.ts";
 import { runtime } from "./runtime/session.ts";
@@ -16,10 +18,12 @@ if (native instanceof Error)
 // The backend with the highest priority is the default; tfjs-cpu has 1.
 register(native instanceof Error ? 0 : 10);
 
-/** Where arrays are computed: `engine.use("webgpu")`, `engine.devices()`, `engine.device`. */
+/** Where arrays are computed: `engine.use("webgpu")`, `engine.devices()`, `engine.device`, `await engine.gpu()`. */
 export const engine = {
   use,
   devices,
+  /** NVIDIA's driver and cards as they are now (memory, how busy), what is installed for CUDA, and what is missing. */
+  gpu: async (): Promise<GpuStatus> => gpuStatus(await driverLater()),
   /** The name of the device in use. */
   get device(): DeviceName {
     return device();
@@ -40,6 +44,8 @@ export * as tf from "@tensorflow/tfjs-core";
 export * as tfLayers from "@tensorflow/tfjs-layers";
 export type { Device, DeviceName } from "./devices.ts";
 export * from "./export.ts";
+export { gpuCommand, gpuUsage } from "./gpu/command.ts";
+export type { GpuStatus } from "./gpu/status.ts";
 export * from "./grad.ts";
 export * from "./jit.ts";
 export * from "./model-files.ts";

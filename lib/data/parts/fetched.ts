@@ -3,19 +3,8 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { type DownloadOptions, download, type RemoteFile } from "../../engine/download.ts";
 import { bar, megabytes } from "./bar.ts";
-import { download } from "./download.ts";
-
-/** One file of a data set. */
-export interface RemoteFile {
-  readonly name: string;
-  /** SHA-256 of the file's contents, unzipped where it is gzipped. */
-  readonly sha256?: string;
-  /** SHA-256 of the file as it is. */
-  readonly fileSha256?: string;
-  /** MD5 of the file as it is, where its publisher gives no other. */
-  readonly fileMd5?: string;
-}
 
 /** Where a data set's files may be. */
 export interface Places {
@@ -33,7 +22,7 @@ export interface Places {
 }
 
 /** What a loader of files can be told. */
-export interface FetchOptions {
+export interface FetchOptions extends DownloadOptions {
   /** A folder that holds the files; default: the system's folder, then the cache, then a download into the cache. */
   readonly folder?: string;
   /** Whether files may be downloaded; default true. */
@@ -43,8 +32,6 @@ export interface FetchOptions {
    * a terminal or a notebook.
    */
   readonly progress?: (file: string, bytes: number, total: number | null) => void;
-  /** Stops a download; what has arrived is kept and continued the next time. */
-  readonly signal?: AbortSignal;
 }
 
 /** The folder that downloaded data sets are kept in: `THALWEG_CACHE`, else the user's cache folder. */

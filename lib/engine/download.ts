@@ -1,9 +1,27 @@
 /** Downloads a file so that it is there whole and right, or not at all. */
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
-import type { FetchOptions, RemoteFile } from "./fetched.ts";
+
+/** A file to download, with one checksum. */
+export interface RemoteFile {
+  readonly name: string;
+  /** SHA-256 of the file's contents, unzipped where it is gzipped. */
+  readonly sha256?: string;
+  /** SHA-256 of the file as it is. */
+  readonly fileSha256?: string;
+  /** MD5 of the file as it is, where its publisher gives no other. */
+  readonly fileMd5?: string;
+}
+
+/** What a download can be told. */
+export interface DownloadOptions {
+  /** Called as bytes arrive, with those so far and those in all (null when the server does not say). */
+  readonly progress?: (file: string, bytes: number, total: number | null) => void;
+  /** Stops a download; what has arrived is kept and continued the next time. */
+  readonly signal?: AbortSignal;
+}
 
 /** How often a line that went dead is taken up again within one download, as long as something arrives each time. */
 const attempts = 5;
@@ -14,7 +32,7 @@ const attempts = 5;
  *
  * @throws Error that says what went wrong; whatever it is, nothing that is not the whole file lies at `place`.
  */
-export async function download(url: string, place: string, file: RemoteFile, options: FetchOptions): Promise<void> {
+export async function download(url: string, place: string, file: RemoteFile, options: DownloadOptions): Promise<void> {
   const part = `${place}.part`;
   const size = async (): Promise<number> => (existsSync(part) ? (await stat(part)).size : 0);
   for (let attempt = 1; ; attempt++) {
@@ -26,7 +44,7 @@ export async function download(url: string, place: string, file: RemoteFile, opt
       if (dead || cause instanceof Refused) throw cause;
       continue;
     }
-    const [wanted, got] = checksums(await readFile(part), file);
+    const [wanted, got] = await checksums(part, file);
     if (got === wanted) return rename(part, place);
     await rm(part);
     // the beginning may have been of another edition of the file: once more, from the start
@@ -40,7 +58,7 @@ export async function download(url: string, place: string, file: RemoteFile, opt
 class Refused extends Error {}
 
 /** Asks for what is missing after the first `had` bytes and adds it to the part; begins it anew where the server sends the whole. */
-async function receive(url: string, part: string, had: number, name: string, options: FetchOptions): Promise<void> {
+async function receive(url: string, part: string, had: number, name: string, options: DownloadOptions): Promise<void> {
   const answer = await fetch(url, {
     headers: { "accept-encoding": "identity", ...(had > 0 && { range: `bytes=${had}-` }) },
     ...(options.signal && { signal: options.signal }),
@@ -71,20 +89,27 @@ async function receive(url: string, part: string, had: number, name: string, opt
 }
 
 /** The checksum that a file should have, and the one it has. */
-function checksums(
-  file: Uint8Array,
+async function checksums(
+  path: string,
   { sha256, fileSha256, fileMd5 }: RemoteFile,
-): readonly [wanted: string, got: string] {
+): Promise<readonly [wanted: string, got: string]> {
   const wanted = fileMd5 ?? fileSha256 ?? sha256;
   if (wanted === undefined) throw new Error("internal: a file to download has no checksum");
-  let contents = file;
-  if (sha256 !== undefined && file[0] === 0x1f && file[1] === 0x8b) {
+  if (sha256 === undefined) return [wanted, await digestOf(path, fileMd5 === undefined ? "sha256" : "md5")];
+  let contents: Uint8Array = await readFile(path);
+  if (contents[0] === 0x1f && contents[1] === 0x8b) {
     try {
-      contents = gunzipSync(file);
+      contents = gunzipSync(contents);
     } catch {
       return [wanted, "a damaged gzip file"];
     }
   }
-  const algorithm = fileMd5 === undefined ? "sha256" : "md5";
-  return [wanted, createHash(algorithm).update(contents).digest("hex")];
+  return [wanted, createHash("sha256").update(contents).digest("hex")];
+}
+
+/** The digest of a file of any size. */
+export async function digestOf(path: string, algorithm: "sha256" | "md5"): Promise<string> {
+  const hash = createHash(algorithm);
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+  return hash.digest("hex");
 }
