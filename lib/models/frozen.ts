@@ -59,6 +59,9 @@ function frozenAmong(model: ModelParts, all: readonly Parameter[]): { readonly f
         for (const { path } of selected("freeze", rest, all)) frozen.add(path);
     }
   }
+  for (const { name, adapter } of model.adapters ?? [])
+    for (const fixed of adapter.fixed ?? [])
+      for (const { path } of all) if (`/${path}`.endsWith(`/${adaptersNode}/${name}/${fixed}`)) frozen.add(path);
   return { frozen, head };
 }
 

@@ -98,7 +98,10 @@ function adapterFromJson(spec: AdapterSpec): Adapter {
     spec.name
   ];
   const made = typeof make === "function" && "adapter" in make ? make(spec.options) : undefined;
-  if (made !== undefined && JSON.stringify(made.toJSON()) === JSON.stringify(spec)) return made;
+  // a record from before an option was there has all others
+  const { name, options } = made?.toJSON() ?? {};
+  const again = made && { name, options: { ...options, ...spec.options } };
+  if (made !== undefined && JSON.stringify(again) === JSON.stringify({ name, options })) return made;
   throw new TypeError(
     `specFromJson: an adapter of the library is required, got "${spec.name}"; an adapter of your own cannot be made of its name`,
   );

@@ -3,7 +3,7 @@ import type { Json, Shape } from "../../data/dataset.ts";
 import { checked, needOneOf, type Options, type Widened } from "../../data/options.ts";
 import type { Rng, tf } from "../../engine/index.ts";
 import { type Filter, filterJson } from "../filter.ts";
-import type { Mode, Params } from "../model.ts";
+import type { Mode, Params, Remembered } from "../model.ts";
 
 /** A layer with weights that an adapter is put on. */
 export interface Site {
@@ -14,18 +14,36 @@ export interface Site {
   readonly output: Shape;
   /** The layer's own tensors. */
   readonly layer: Params;
+  /** Which of the layers that it is put on this is, from 0, in the order in which examples pass, and how many there are. */
+  readonly place: number;
+  readonly places: number;
 }
 
-/** What an adapter does at each of its layers. `own` are the tensors that it made for the layer. */
+/**
+ * What an adapter does at each of its layers. `own` are the tensors that it made for the layer, and those that its layers share; `memory` is
+ * what it has remembered in this pass of the examples, for layers that come later.
+ */
 export interface AdapterParts {
   /** New tensors for a layer; none where it leaves the layer alone. */
   init(rng: Rng, site: Site): Params;
+  /** New tensors that all its layers share; they lie at the model's root, `adapters/lotr/left`. */
+  shared?(rng: Rng, sites: readonly Site[]): Params;
+  /** The names of those of its tensors that are never trained. */
+  readonly fixed?: readonly string[];
   /** What the layer gives, from what came in and what it would give before the activation. */
-  output?(own: Params, input: tf.Tensor, output: tf.Tensor, mode: Mode): tf.Tensor;
-  /** The layer's tensors in place of its own; the very `layer` where `output` does it. */
+  output?(own: Params, input: tf.Tensor, output: tf.Tensor, mode: Mode, memory: Remembered<tf.Tensor>): tf.Tensor;
+  /** Of the keys and values of attention, `[n, places, width]`: these with others before them. */
+  join?(own: Params, sequence: tf.Tensor): tf.Tensor;
+  /**
+   * The layer's tensors in place of its own; the very `layer` where `output` does it. An adapter that has this alone is also put on layers
+   * whose outputs nobody sees, as normalisations; these have the shapes [] in `Site`.
+   */
   weights?(own: Params, layer: Params): Params;
-  /** What a whole layer gives: `run` is the layer. An adapter that has it is put on layers of the chain, also those without weights. */
-  around?(own: Params, x: tf.Tensor, run: (x: tf.Tensor) => tf.Tensor): tf.Tensor;
+  /**
+   * What a whole layer gives: `run` is the layer. An adapter that has it is put on layers of the chain, also those without weights; where it
+   * shares tensors, on those for which it makes none too.
+   */
+  around?(own: Params, x: tf.Tensor, run: (x: tf.Tensor) => tf.Tensor, memory: Remembered<tf.Tensor>): tf.Tensor;
   /** The tensors with which the layer alone gives what layer and adapter give; by default those of `weights`. Without either it stays. */
   merge?(own: Params, layer: Params): Params;
 }

@@ -3,7 +3,7 @@ import { type Kind, type Shape, sizeOf } from "../../data/dataset.ts";
 import { disposeTree, leaves, paths, random, scoped, type Tree, tf } from "../../engine/index.ts";
 import type { Adapter, Site } from "../adapters/adapter.ts";
 import { selected, selects } from "../filter.ts";
-import { type LayerRow, type Mode, type ModelParts, type Params, tape } from "../model.ts";
+import { type LayerRow, type Mode, type ModelParts, type Params, type Remembered, tape } from "../model.ts";
 import { adaptersNode, kindOf, type Parameter } from "../parameters.ts";
 
 /** The parts of a model with an adapter; `name` is where the adapter's tensors lie under a layer's: `2-dense/adapters/lora/down`. */
@@ -12,10 +12,13 @@ export function adapted<K extends Kind>(model: ModelParts<K>, adapter: Adapter, 
   const init: ModelParts["init"] = (rng, input, remembered) => {
     const base = model.init(rng, input, remembered);
     try {
-      return sitesOf(model, adapter, base, input).reduce((tree, site) => {
+      const sites = sitesOf(model, adapter, base, input);
+      const all = adapter.shared && scoped(() => adapter.shared!(rng.at(adaptersNode, name), sites));
+      const begun = all === undefined ? base : withOwn(base, [], name, all);
+      return sites.reduce((tree, site) => {
         const own = scoped(() => adapter.init(rng.at(adaptersNode, name, site.path), site));
         return Object.keys(own).length === 0 ? tree : withOwn(tree, site.path.split("/"), name, own);
-      }, base);
+      }, begun);
     } catch (error) {
       disposeTree(base);
       throw error;
@@ -36,7 +39,8 @@ export function adapted<K extends Kind>(model: ModelParts<K>, adapter: Adapter, 
     adapters: all,
     apply(params, x, mode, remembered) {
       const own = all.some((each) => each.adapter.weights !== undefined) ? weighed(params, all) : params;
-      return model.apply(own, x, adapting(mode, own, adapter, name), remembered);
+      const at: Adapting = { adapter, name, shared: ownAt(params, name), memory: new Map() };
+      return model.apply(own, x, adapting(mode, own, at, ""), remembered);
     },
     ...(model.counterpart !== undefined && {
       counterpart: (x, at, params, statistics, remembered) => {
@@ -61,9 +65,12 @@ export function adapted<K extends Kind>(model: ModelParts<K>, adapter: Adapter, 
   };
 }
 
+/** A layer that an adapter may be put on. */
+type Found = Omit<Site, "place" | "places">;
+
 /** The layers that an adapter is put on, in the order in which examples pass through them. */
 function sitesOf(model: ModelParts, adapter: Adapter, base: Params, input: Shape): readonly Site[] {
-  const found = new Map<string, Site>();
+  const found = new Map<string, Found>();
   const at = (path: string): Params => {
     const names = path.split("/");
     return names.reduce<Params>((node, name) => (node[name] ?? {}) as Params, base);
@@ -72,6 +79,7 @@ function sitesOf(model: ModelParts, adapter: Adapter, base: Params, input: Shape
     if (!found.has(path)) found.set(path, { path, input: x.shape, output: y.shape, layer: at(path) });
   };
   const around = adapter.around !== undefined;
+  const unseen = !around && adapter.output === undefined && adapter.join === undefined;
   scoped(() => {
     const { mode } = tape(false, null, model.statistics(input), (path, x, y) => {
       if (!around) note(path.slice(1).join("/"), x, y);
@@ -80,13 +88,15 @@ function sitesOf(model: ModelParts, adapter: Adapter, base: Params, input: Shape
     model.apply(base, tf.zeros([1, ...input]), around ? noting(mode, "", note) : mode);
     return [];
   });
-  const all = [...found.values()].filter(({ path }) => path !== "");
+  const all = [...found.values(), ...(unseen ? layersIn(base).filter(({ path }) => !found.has(path)) : [])].filter(
+    ({ path }) => path !== "",
+  );
   const where = `adapt: ${adapter.spec.name}`;
   if (around) {
     const layers = all.map(({ path }): Parameter => ({ path, kind: "weight", shape: [] }));
     const chosen = selected(where, adapter.on, layers).map(({ path }) => path);
     const inside = (path: string): boolean => chosen.some((other) => path.startsWith(`${other}/`));
-    return all.filter(({ path }) => chosen.includes(path) && !inside(path));
+    return inOrder(all.filter(({ path }) => chosen.includes(path) && !inside(path)));
   }
   const owned = all.map((site) => [site, ownOf(model, site)] as const);
   selected(
@@ -94,11 +104,22 @@ function sitesOf(model: ModelParts, adapter: Adapter, base: Params, input: Shape
     adapter.on,
     owned.flatMap(([, own]) => own),
   );
-  return owned.filter(([, own]) => own.some((one) => selects(adapter.on, one))).map(([site]) => site);
+  return inOrder(owned.filter(([, own]) => own.some((one) => selects(adapter.on, one))).map(([site]) => site));
 }
 
+/** Layers as they stand in a tree, without the shapes of what passes through them. */
+function layersIn(tree: Params, path = ""): Found[] {
+  const inner = Object.entries(tree).filter(([key, child]) => !("dataId" in child) && key !== adaptersNode);
+  const below = inner.flatMap(([key, child]) => layersIn(child as Params, path === "" ? key : `${path}/${key}`));
+  const own = Object.values(tree).some((child) => "dataId" in child);
+  return own ? [{ path, input: [], output: [], layer: tree }, ...below] : below;
+}
+
+const inOrder = (sites: readonly Found[]): Site[] =>
+  sites.map((site, place) => ({ ...site, place, places: sites.length }));
+
 /** The parameters of one layer that are not an adapter's. */
-function ownOf(model: ModelParts, { path, layer }: Site): readonly Parameter[] {
+function ownOf(model: ModelParts, { path, layer }: Found): readonly Parameter[] {
   return paths(layer as Tree)
     .filter(([name]) => !name.includes("/"))
     .map(([name, { shape }]) => ({ path: `${path}/${name}`, kind: kindOf(model, `${path}/${name}`), shape }));
@@ -117,19 +138,53 @@ function noting(mode: Mode, path: string, note: (path: string, x: tf.Tensor, y: 
   };
 }
 
-/** A mode in which the layers that have an adapter give what it makes of their outputs. */
-function adapting(mode: Mode, node: Params, adapter: Adapter, name: string): Mode {
-  const own = (node[adaptersNode] as Params | undefined)?.[name] as Params | undefined;
+/** An adapter under way: its name in the tree, the tensors that its layers share, what it remembers of the pass. */
+interface Adapting {
+  readonly adapter: Adapter;
+  readonly name: string;
+  readonly shared: Params | undefined;
+  readonly memory: Remembered<tf.Tensor>;
+}
+
+/** A mode in which the layers that have an adapter give what it makes of their outputs. `path` is "" at the root and null within a layer that it is around. */
+function adapting(mode: Mode, node: Params, at: Adapting, path: string | null): Mode {
+  const { adapter, name, shared, memory } = at;
   const { output, around } = adapter;
+  const mine = path === "" ? undefined : ownAt(node, name);
+  const own = mine && { ...shared, ...mine };
+  const isRound = around !== undefined && path !== "" && path !== null;
+  const passed = isRound ? (own ?? (shared && chosen(adapter, path) ? shared : undefined)) : undefined;
   return {
     ...mode,
     isTapped: mode.isTapped || (output !== undefined && has(node, name)),
     tapped: (input, given, rows) =>
-      mode.tapped(input, own === undefined || output === undefined ? given : output(own, input, given, mode), rows),
-    around: (x, run) =>
-      mode.around(x, own === undefined || around === undefined ? run : (now) => around(own, now, run)),
-    at: (part) => adapting(mode.at(part), (node[part] ?? {}) as Params, adapter, name),
+      mode.tapped(
+        input,
+        own === undefined || output === undefined ? given : output(own, input, given, mode, memory),
+        rows,
+      ),
+    attended(key, value) {
+      const joined = (part: string, sequence: tf.Tensor): tf.Tensor => {
+        const there = ownAt((node[part] ?? {}) as Params, name);
+        return there === undefined ? sequence : adapter.join!({ ...shared, ...there }, sequence);
+      };
+      return adapter.join === undefined
+        ? mode.attended(key, value)
+        : mode.attended(joined("key", key), joined("value", value));
+    },
+    around: (x, run) => mode.around(x, passed === undefined ? run : (now) => around!(passed, now, run, memory)),
+    at: (part) => {
+      const inner = passed !== undefined || path === null ? null : path === "" ? part : `${path}/${part}`;
+      return adapting(mode.at(part), (node[part] ?? {}) as Params, at, inner);
+    },
   };
+}
+
+const chosen = ({ on }: Adapter, path: string): boolean => selects(on, { path, kind: "weight", shape: [] });
+
+/** The tensors of an adapter at a node of a tree. */
+function ownAt(node: Params, name: string): Params | undefined {
+  return (node[adaptersNode] as Params | undefined)?.[name] as Params | undefined;
 }
 
 /** Whether an adapter is on a layer, or on one below. */
@@ -141,10 +196,13 @@ function has(node: Params, name: string): boolean {
 
 /** A tree in which each layer that has the adapter has other tensors, and no longer the adapter. */
 function folded(tree: Params, name: string, change: (own: Params, layer: Params) => Params): Params {
-  return atLayers(tree, (layer, own) => {
+  const all = atLayers(tree, (layer, own) => {
     const { [name]: mine, ...others } = own;
     return mine === undefined ? { layer, own } : { layer: change(mine as Params, layer), own: others };
   });
+  const { [adaptersNode]: shared, ...rest } = all;
+  const { [name]: _, ...others } = (shared ?? {}) as Params;
+  return { ...rest, ...(Object.keys(others).length > 0 && { [adaptersNode]: others }) };
 }
 
 /** A tree in which adapters that change a layer's tensors have changed them, those before them merged first, and are no longer there. */
@@ -171,21 +229,27 @@ function weighed(tree: Params, all: NonNullable<ModelParts["adapters"]>): Params
   });
 }
 
-/** A tree changed at each layer that has adapters: its own tensors, and those of its adapters by name. */
+/** A tree changed at each layer that has adapters: its own tensors, and those of its adapters by name, with those that layers share. */
 function atLayers(
   tree: Params,
   change: (layer: Params, own: Params) => { readonly layer: Params; readonly own: Params },
 ): Params {
-  const inner = Object.fromEntries(
-    Object.entries(tree).map(([key, child]) => [
-      key,
-      "dataId" in child || key === adaptersNode ? child : atLayers(child as Params, change),
-    ]),
-  );
-  const { [adaptersNode]: had, ...rest } = inner as { readonly [key: string]: Params };
-  if (had === undefined) return inner;
-  const { layer, own } = change(rest, had);
-  return { ...layer, ...(Object.keys(own).length > 0 && { [adaptersNode]: own }) };
+  const shared = (tree[adaptersNode] ?? {}) as { readonly [name: string]: Params };
+  const inside = (node: Params, path: string): Params => {
+    const inner = Object.fromEntries(
+      Object.entries(node).map(([key, child]) => [
+        key,
+        "dataId" in child || key === adaptersNode ? child : inside(child as Params, `${path}/${key}`),
+      ]),
+    );
+    const { [adaptersNode]: had, ...rest } = inner as { readonly [key: string]: Params };
+    if (had === undefined || path === "") return inner;
+    const given = Object.entries(had).map(([name, own]) => [name, { ...shared[name], ...(own as Params) }] as const);
+    const { layer, own } = change(rest, Object.fromEntries(given));
+    const left = Object.keys(own).map((name) => [name, had[name]!] as const);
+    return { ...layer, ...(left.length > 0 && { [adaptersNode]: Object.fromEntries(left) }) };
+  };
+  return inside(tree, "");
 }
 
 /** A tree with an adapter's tensors under one layer's. */
@@ -207,13 +271,13 @@ function rowsOf(init: ModelParts["init"], input: Shape, name: string, rows: read
     const counts = new Map<string, number>();
     const under = `/${adaptersNode}/${name}/`;
     for (const [path, { shape }] of paths(init(random(0), input) as Tree)) {
-      if (!path.includes(under)) continue;
-      const layer = path.slice(0, path.indexOf(under));
+      if (!`/${path}`.includes(under)) continue;
+      const layer = path.slice(0, Math.max(0, path.indexOf(under)));
       counts.set(layer, (counts.get(layer) ?? 0) + sizeOf(shape));
     }
     return [...counts].map(([layer, parameters]) => ({
-      layer: `${name} on ${layer}`,
-      output: outputOf(layer),
+      layer: layer === "" ? `${name}, shared` : `${name} on ${layer}`,
+      output: layer === "" ? [] : outputOf(layer),
       parameters,
     })) as never;
   }) as unknown as LayerRow[];

@@ -19,7 +19,4 @@ export function largestShare(numbers: tf.Tensor, counted: tf.Tensor, share: tf.T
   return tf.mul(tf.cast(tf.greater(numbers, high), "float32"), counted);
 }
 
-/** *Traced.* `value`, whose gradient goes to `through` as it is (Bengio et al. 2013). */
-export function straightThrough(through: tf.Tensor, value: (of: tf.Tensor) => tf.Tensor): tf.Tensor {
-  return tf.customGrad((x) => ({ value: value(x as tf.Tensor), gradFunc: (dy: tf.Tensor) => dy }))(through);
-}
+export { straightThrough } from "../../models/parts/gradients.ts";
