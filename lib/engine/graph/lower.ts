@@ -40,7 +40,7 @@ export function reach(roots: readonly Value[], stop?: ReadonlySet<Value>): { nod
 
 /** The body of a loop that a node runs, if it does. */
 export const bodyOf = (node: Node): BodyAttribute | null =>
-  node.op === "Scan" ? (node.attributes!.body as BodyAttribute) : null;
+  node.op === "Scan" || node.op === "Loop" ? (node.attributes!.body as BodyAttribute) : null;
 
 export function nodeSpec(node: Node, at: number): NodeSpec {
   const inputs = node.inputs.map((input) => (input ? nameOf(input) : ""));

@@ -39,7 +39,7 @@ function untaped<R>(body: () => R): R {
 
 /**
  * Records one pass of a loop: `fn` gets a stand-in for each of `changing`, which are given by shape and type, and may use the tensors
- * `constants` besides.
+ * `constants` besides; any others where these are null.
  *
  * @throws Error when it uses a tensor that depends on the arguments of the compiled function and is not among them.
  */
@@ -47,12 +47,11 @@ export function recordBody(
   name: string,
   tracing: Tracing,
   changing: readonly { readonly shape: readonly number[]; readonly dtype: string }[],
-  constants: readonly tf.Tensor[],
+  constants: readonly tf.Tensor[] | null,
   length: number,
   fn: (given: tf.Tensor[]) => readonly tf.Tensor[],
 ): Body {
   const { graph } = tracing;
-  const known = constants.map((one) => backend.arr(one).value);
   const parameters = changing.map(({ shape, dtype }) => graph.input(shape, elementType(dtype), { kind: "pass" }));
   const record = (): Value[] => {
     let values: Value[] = [];
@@ -63,7 +62,8 @@ export function recordBody(
     return values;
   };
   const wanted = untaped(() => (backend.tracing === null ? backend.trace(tracing, record) : record()));
-  requireKnown(name, wanted, [...parameters, ...known]);
+  if (constants !== null)
+    requireKnown(name, wanted, [...parameters, ...constants.map((one) => backend.arr(one).value)]);
   const cut = cutOut(wanted, parameters);
   const { outputs } = rewrite(cut.outputs, new Set(), true);
   const { nodes, leaves } = reach(outputs);
@@ -148,4 +148,30 @@ export function recordScan(
     type,
   }));
   return graph.ops("Scan", [...given, ...captures], made, attributes).map((value) => arr(value));
+}
+
+/** Records a body that runs once where `due` is 1 and not at all where it is 0: the states after it. */
+export function recordWhen(graph: Graph, body: Body, due: Arr, states: readonly Arr[]): Arr[] {
+  const { attribute, captures, results } = body;
+  const own = attribute.graph;
+  // names within a body are to be seen nowhere around it
+  const [time, go, goOn] = ["time", "go", "goOn"].map((name) => `${name} ${own.inputs[0]!.name}`) as [
+    string,
+    string,
+    string,
+  ];
+  const loop = {
+    ...own,
+    nodes: [{ op: "Identity", name: goOn, inputs: [go], outputs: [goOn] }, ...own.nodes],
+    inputs: [
+      { name: time, type: "int64", shape: [] } as const,
+      { name: go, type: "bool", shape: [] } as const,
+      ...own.inputs,
+    ],
+    outputs: [{ name: goOn, type: "bool", shape: [] } as const, ...own.outputs],
+  };
+  const times = graph.op("Cast", [full(graph, due)], [], "int64", { to: 7 });
+  const given = states.map((one) => full(graph, one));
+  const attributes = { body: { ...attribute, graph: loop } };
+  return graph.ops("Loop", [times, null, ...given, ...captures], results, attributes).map((value) => arr(value));
 }
