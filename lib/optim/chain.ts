@@ -67,6 +67,7 @@ function linked(spec: OptimSpec, parts: readonly Link[]): Optimizer {
       const down = tf.neg(rate);
       return [mapTensors((u) => tf.mul(u, down), direction), next];
     },
+    ...shownBy(parts),
     over: (kindOf: KindOf) =>
       linked(
         spec,
@@ -74,4 +75,11 @@ function linked(spec: OptimSpec, parts: readonly Link[]): Optimizer {
       ),
     toJSON: () => spec,
   } satisfies Optimizer);
+}
+
+/** What the optimizer among the parts shows, where it shows other parameters than those that are trained. */
+function shownBy(parts: readonly Link[]): Pick<Optimizer, "shown"> {
+  const at = parts.findIndex((part) => isOptimizer(part) && part.shown !== undefined);
+  if (at < 0) return {};
+  return { shown: (params, states) => (parts[at] as Optimizer).shown!(params, (states as Tree[])[at]!) };
 }

@@ -90,6 +90,16 @@ function over(
       const updates = Object.assign({}, ...moved.map(([updates]) => updates));
       return [withSubset(params, updates, (leaf) => tf.zerosLike(leaf)), moved.map(([, next]) => next)];
     },
+    ...(optimizers.some(({ shown }) => shown !== undefined) && {
+      shown(params: Tree, states: Tree): Tree {
+        const at = placed(params);
+        const all = optimizers.map((optimizer, i) => {
+          const own = subset(params, (path) => at(path) === i);
+          return optimizer.shown?.(own, (states as Tree[])[i]!) ?? own;
+        });
+        return withSubset(params, Object.assign({}, ...all), (leaf) => leaf);
+      },
+    }),
     over: (next: KindOf) =>
       over(
         spec,

@@ -1,7 +1,7 @@
 /** How weights move: a transformation of gradients with explicit state, and schedules for its rate. */
 import type { Json } from "../data/dataset.ts";
 import { checked, type Options, type Widened } from "../data/options.ts";
-import { mapTensors, type Tree, tf } from "../engine/index.ts";
+import { mapTensors, type Rng, type Tree, tf } from "../engine/index.ts";
 import type { ParameterKind } from "../models/parameters.ts";
 import type { Listening } from "./listening.ts";
 
@@ -12,7 +12,7 @@ export interface OptimSpec {
 }
 
 /** What an optimizer may ask to see of a step beside the gradients. */
-export type Sight = "task" | "layers" | "gradient";
+export type Sight = "task" | "layers" | "gradient" | "loss" | "drawn" | "noise";
 
 /** One pass of a batch through a layer with weights. */
 export interface LayerSeen {
@@ -28,8 +28,17 @@ export interface Seen {
   readonly task: tf.Tensor | null;
   /** Of each layer with weights, by where its tensors lie ("model/2-dense"), its passes in the step's own pass; empty where not asked for. */
   readonly layers: Readonly<Record<string, readonly LayerSeen[]>>;
-  /** The gradient of the step's loss at other parameters, in the same tree, with the same noise. */
+  /** The gradient of the step's loss at other parameters, in the same tree, with the same noise. It can be differentiated again. */
   gradient(params: Tree): Tree;
+  /** The step's loss at other parameters: a scalar, with the same noise. */
+  loss(params: Tree): tf.Tensor;
+  /**
+   * The gradient of the mean cross-entropy of the step's rows at other parameters, with labels drawn from what the network predicts in place
+   * of their own, and how many labels there are.
+   */
+  drawn(params: Tree): { readonly gradient: Tree; readonly labels: number };
+  /** Noise for this step; null where it was not asked for, or nothing may be random. */
+  readonly rng: Rng | null;
 }
 
 /** A gradient transformation. All of it is traced into the training step. */
@@ -48,6 +57,11 @@ export interface Optimizer {
    * is there where it `sees` anything.
    */
   update(grads: Tree, state: Tree, params: Tree, rate: tf.Tensor, seen?: Seen): readonly [updates: Tree, state: Tree];
+  /**
+   * The parameters that predict, where these are not the ones that are trained: an average of those on the way. Evaluations, probes and
+   * the network of a run are of these; strategies see those that are trained.
+   */
+  shown?(params: Tree, state: Tree): Tree;
   /** The same optimizer for the parameters of one network, where it asks what a parameter is for. */
   over?(kindOf: KindOf): Optimizer;
   toJSON(): OptimSpec;
@@ -57,7 +71,7 @@ export interface Optimizer {
 export type KindOf = (path: string) => ParameterKind;
 
 /** The parts an optimizer's declaration gives for its options. */
-export type OptimizerParts = Pick<Optimizer, "init" | "update" | "sees" | "last"> & {
+export type OptimizerParts = Pick<Optimizer, "init" | "update" | "sees" | "last" | "shown"> & {
   /** The parts for the parameters of one network. */
   over?(kindOf: KindOf): OptimizerParts;
 };

@@ -1,7 +1,9 @@
 /** What a run has trained, as a value: it predicts, saves itself for other programs, and is where other studies begin. */
 import { decode, disposeTree, type Tree } from "../engine/index.ts";
+import { network as networkOf, type Weights } from "../models/network.ts";
 import { type Predicting, type TrainedNetwork, trained } from "../models/trained.ts";
 import { frozenOf } from "../train/held.ts";
+import { fitted, limited, withShown } from "../train/parts/trained.ts";
 import { predicting } from "../train/predicting.ts";
 import type { RunSpec } from "../train/spec.ts";
 import type { Saved } from "../train/state.ts";
@@ -28,32 +30,38 @@ import type { Saved } from "../train/state.ts";
 export function trainedNetwork(spec: RunSpec, seed: number, state: Uint8Array): TrainedNetwork {
   const stream = spec.stream.seeded(seed);
   const { learner, states, columns, met } = decode(state) as Saved;
-  const {
-    weights,
-    statistics,
-    states: held,
-  } = frozenOf(spec.strategies, states, { ...learner, optimizer: [] }, learner.weights);
+  const { statistics, states: held } = frozenOf(
+    spec.strategies,
+    states,
+    { ...learner, optimizer: [] },
+    learner.weights,
+  );
   const own = predicting(spec.model, stream.shape, spec.strategies);
+  const optimizer = fitted(spec.optimizer, limited(networkOf(spec.model, stream.shape), spec.strategies));
   const { scale, bytes } = stream.test(0).examples;
   const passing = spec.strategies.some(({ hooks }) => hooks.forward !== undefined);
   try {
-    return trained({
-      model: spec.model,
-      input: stream.shape,
-      weights,
-      statistics,
-      scale,
-      bytes,
-      target: stream.target,
-      classes: Array.from({ length: columns }, (_, i) => stream.classes[i] ?? `class ${i}`),
-      scenario: stream.head,
-      ...(stream.head === "growing" ? { met: [...met].sort((a, b) => a - b) } : {}),
-      tasks: Number.isFinite(stream.tasks)
-        ? Array.from({ length: stream.tasks }, (_, task) => stream.classesOf(task))
-        : (task) => stream.classesOf(task),
-      told: stream.head === "multi" || (passing && stream.facts.includes("task")),
-      ...(own === undefined ? {} : { predicting: { ...own, states: held as unknown as Predicting["states"] } }),
-    });
+    const make = (weights: Weights): TrainedNetwork =>
+      trained({
+        model: spec.model,
+        input: stream.shape,
+        weights,
+        statistics,
+        scale,
+        bytes,
+        target: stream.target,
+        classes: Array.from({ length: columns }, (_, i) => stream.classes[i] ?? `class ${i}`),
+        scenario: stream.head,
+        ...(stream.head === "growing" ? { met: [...met].sort((a, b) => a - b) } : {}),
+        tasks: Number.isFinite(stream.tasks)
+          ? Array.from({ length: stream.tasks }, (_, task) => stream.classesOf(task))
+          : (task) => stream.classesOf(task),
+        told: stream.head === "multi" || (passing && stream.facts.includes("task")),
+        ...(own === undefined ? {} : { predicting: { ...own, states: held as unknown as Predicting["states"] } }),
+      });
+    return learner.optimizer === null
+      ? make(learner.weights)
+      : withShown(optimizer, learner.weights, learner.optimizer, make);
   } finally {
     disposeTree([learner, states] as unknown as Tree);
   }

@@ -28,7 +28,7 @@ import { costs } from "./parts/ledger.ts";
 import { type Current, looks, stretch } from "./parts/looks.ts";
 import { probeDue, probed } from "./parts/probing.ts";
 import { type Program, ran } from "./parts/running.ts";
-import { fitted, limited, tellsTask } from "./parts/trained.ts";
+import { fitted, limited, requireShown, tellsTask, withShown } from "./parts/trained.ts";
 import { type Plan, plan } from "./plan.ts";
 import { planner } from "./planner.ts";
 import { scored } from "./score.ts";
@@ -63,7 +63,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   const { stream, strategies, schedule, training, evaluation } = spec;
   const root = random(seed);
   const net = limited(network(spec.model, stream.shape), strategies);
-  const optimizer = fitted(spec.optimizer, net);
+  const optimizer = requireShown(fitted(spec.optimizer, net), strategies);
 
   const saved = from === undefined ? undefined : readState(from, given, seed);
   let cursor: Cursor = saved?.cursor ?? outset;
@@ -93,6 +93,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   }
 
   const frozen = (weights = learner.weights): Frozen => frozenOf(strategies, states, learner, weights);
+  const shown = <R>(use: (frozen: Frozen) => R): R =>
+    withShown(optimizer, learner.weights, learner.optimizer, (weights) => use(frozen(weights)));
 
   const told = (task: number): number | null => (stream.facts.includes("task") ? task : null);
 
@@ -340,12 +342,12 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     if (task !== undefined) {
       const given = cursor.at === "step" ? enter().looks.test(task) : stream.test(task);
       const time = test && { test, rng: root.at("test time", cursor.step, task) };
-      queue.push(scored(judge, frozen(), stream, columns, cursor, task, given, time));
+      queue.push(shown((now) => scored(judge, now, stream, columns, cursor, task, given, time)));
       learner = test?.into(learner) ?? learner;
       if (left.length === 0) test?.end();
     }
     if (left.length === 0 && probeDue(spec, cursor)) {
-      queue.push(...probed(net, strategies, frozen(), stream, cursor));
+      queue.push(...shown((now) => probed(net, strategies, now, stream, cursor)));
       cursor = { ...cursor, probed: cursor.step };
     }
     if (left.length > 0) cursor = { ...cursor, pending: left };

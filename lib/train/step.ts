@@ -137,6 +137,7 @@ function oneStep(
   const passAt = (
     weights: Weights,
     tap?: Tap,
+    y = inputs.y,
   ): { readonly loss: tf.Tensor; readonly added: tf.Tensor[]; readonly step: Step; readonly written: Params } => {
     const { features, logits, aside = {}, written } = through(weights, true, tap);
     let passes = 0;
@@ -156,7 +157,7 @@ function oneStep(
       network,
       weights,
       x,
-      y: inputs.y,
+      y,
       targets: inputs.targets ?? null,
       mask: inputs.mask ?? null,
       weight: inputs.weight ?? null,
@@ -223,16 +224,24 @@ function oneStep(
     if (s.hooks.role === "projection")
       projected[s.spec.name] = gradient === given ? tf.scalar(0) : shareChanged(given, gradient);
   }
-  const elsewhere = (at: Weights): Weights =>
-    trainedGrad(
-      (weights) => {
-        const { loss, added } = passAt(weights);
-        return totalOf(loss, added);
-      },
-      at,
-      network.frozen,
-    ).grads;
-  const seen = seenIn(optimizer, task, aux.met, slopes, elsewhere);
+  const lossAt = (weights: Weights): tf.Tensor => {
+    const { loss, added } = passAt(weights);
+    return totalOf(loss, added);
+  };
+  const slopeAt = (of: (weights: Weights) => tf.Tensor, at: Weights): Weights =>
+    trainedGrad(of, at, network.frozen).grads;
+  const seen = seenIn(optimizer, task, aux.met, slopes, noise("optimizer"), {
+    gradient: (at) => slopeAt(lossAt, at),
+    loss: lossAt,
+    drawn(at) {
+      if (layout.target !== "class")
+        throw new TypeError(
+          `${optimizer.spec.name}: a stream that asks for classes is required to draw labels, got one that asks for "${layout.target}"`,
+        );
+      const y = drawnLabels(masked(aux.logits, inputs.mask ?? null), noise("drawn labels"));
+      return { gradient: slopeAt((weights) => passAt(weights, undefined, y).loss, at), labels: y.size };
+    },
+  });
   const [updates, optimizerState] = optimizer.update(gradient, state.optimizer, state.weights, inputs.rate, seen);
   let weights = applyUpdates<Weights>(state.weights, updates as unknown as Weights);
   const changed = (): Change => ({ before: state.weights, after: weights, slope, gradient });
@@ -267,6 +276,13 @@ function oneStep(
       ...(heard && { heard }),
     },
   ];
+}
+
+/** Labels drawn from what logits predict (by Gumbel's noise); the most likely ones where nothing may be random. */
+function drawnLabels(logits: tf.Tensor, rng: Rng | null): tf.Tensor {
+  if (rng === null) return tf.argMax(logits, -1);
+  const uniform = rng.uniforms(logits.shape, 1e-6, 1 - 1e-6);
+  return tf.argMax(tf.sub(logits, tf.log(tf.neg(tf.log(uniform)))), -1);
 }
 
 /** The gradient of an update up to this batch: its own, or the mean over the rows of the batches so far. */

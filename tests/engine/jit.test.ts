@@ -215,6 +215,21 @@ describe("jit", () => {
     expect(numbers(fn(tf.tensor1d([1, 2, 3])))).toEqual([6, 12, 18]);
   });
 
+  it.each([
+    ["exp", (x: tf.Tensor) => tf.exp(x)],
+    ["tanh", (x: tf.Tensor) => tf.tanh(x)],
+    ["sigmoid", (x: tf.Tensor) => tf.sigmoid(x)],
+    ["softmax", (x: tf.Tensor) => tf.square(tf.softmax(x))],
+  ])("differentiates %s twice, as the difference of its gradients says", (_, fn) => {
+    const slope = (x: tf.Tensor): tf.Tensor => tf.grad((at: tf.Tensor) => tf.sum(fn(at)))(x);
+    const [x, v] = [tf.tensor1d([0.3, -0.8, 1.1]), tf.tensor1d([1, -0.5, 0.7])];
+    const along = (x: tf.Tensor): tf.Tensor => tf.grad((at: tf.Tensor) => tf.sum(tf.mul(slope(at), v)))(x);
+    const near = 1e-2;
+    const by = tf.div(tf.sub(slope(tf.add(x, tf.mul(v, near))), slope(tf.sub(x, tf.mul(v, near)))), 2 * near);
+    for (const found of [jit(along)(x), along(x)])
+      for (const [i, value] of numbers(found).entries()) expect(value).toBeCloseTo(numbers(by)[i]!, 3);
+  });
+
   it("scales batches of products by numbers, before and after, and still hands out the plain product", () => {
     const a = tf.tensor3d([[[1, 2]], [[3, 4]]]);
     const b = tf.tensor3d([[[5, 6]], [[7, 8]]]);

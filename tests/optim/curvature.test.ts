@@ -1,16 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { digits } from "../../lib/data/digits.ts";
-import { type Tree, tf } from "../../lib/engine/index.ts";
+import { mapTensors, sumTree, type Tree, tf, valueAndGrad } from "../../lib/engine/index.ts";
 import { inverseSymmetric } from "../../lib/engine/linear-algebra.ts";
-import { mlp } from "../../lib/models/index.ts";
-import { kfac, muon, type Optimizer, sgd } from "../../lib/optim/index.ts";
-import type { LayerSeen, Seen } from "../../lib/optim/optimizer.ts";
+import { mlp, net } from "../../lib/models/index.ts";
+import { kfac, muon, type Optimizer, sgd, shampoo, soap, sophia } from "../../lib/optim/index.ts";
+import { type LayerSeen, optimizer, type Seen } from "../../lib/optim/optimizer.ts";
 import { refined } from "../../lib/optim/parts/factors.ts";
 import { replay } from "../../lib/strategies/index.ts";
 import { classes } from "../../lib/streams/sources/classes.ts";
 import { open } from "../../lib/train/session.ts";
 import { evaluation, training } from "../../lib/train/spec.ts";
 import { advance, numbers, run, spec, stream } from "../strategies/support.ts";
+import { blind } from "./support.ts";
 
 const told = stream({ needs: [] } as never);
 type Layer = { readonly kernel: tf.Tensor; readonly bias: tf.Tensor };
@@ -80,7 +81,7 @@ describe("kfac", () => {
         2,
       );
       const layer: LayerSeen = { input: tf.tensor2d(x), gradient: tf.div(tf.tensor2d(g), 3) };
-      const seen: Seen = { task: null, layers: { "model/one": [layer] }, gradient: (at) => at };
+      const seen: Seen = { ...blind, layers: { "model/one": [layer] } };
       const grads = {
         model: { one: { kernel: tf.tensor2d([...slope.slice(0, 4)], [2, 2]), bias: tf.tensor1d([...slope.slice(4)]) } },
       };
@@ -95,13 +96,12 @@ describe("kfac", () => {
   test("cuts a step whose change of the predictions would be too great", () => {
     const optimizer = kfac({ lr: 1, momentum: 0, clip: 0.01 });
     const w = { scale: tf.tensor1d([0]) };
-    const seen: Seen = { task: null, layers: {}, gradient: (at) => at };
     const [{ scale }] = optimizer.update(
       { scale: tf.tensor1d([2]) },
       optimizer.init(w),
       w,
       tf.scalar(1),
-      seen,
+      blind,
     ) as unknown as [typeof w];
     expect(scale.dataSync()[0]).toBeCloseTo(-0.1, 6); // u = g · √(clip / (rate² g²)) = 2 · √(.01 / 4)
   });
@@ -157,6 +157,10 @@ describe("kfac", () => {
 describe.each([
   ["kfac", kfac()],
   ["muon", muon()],
+  ["shampoo", shampoo({ every: 3 })],
+  ["soap", soap({ every: 3 })],
+  ["sophia", sophia({ every: 3 })],
+  ["sophia by labels", sophia({ every: 3, by: "labels" })],
 ])("%s", (_, optimizer) => {
   test("grows with its head, leaves what is frozen, and goes on bit for bit from a saved state without a tensor more", () => {
     const given = spec(told, [replay({ capacity: 6 })], {
@@ -209,4 +213,38 @@ test("muon steps along an orthogonal matrix, and moves the head and biases by ad
   for (const off of [b, c]) expect(Math.abs(off)).toBeLessThan(0.25);
   const by = [...updates.model["1-dense"].bias.dataSync(), ...updates.head.kernel.dataSync()];
   for (const [i, sign] of [-1, 1, -1, 1, -1, 1].entries()) expect(by[i]).toBeCloseTo(sign * 0.5, 4);
+});
+
+test("what a step shows at other weights is its own loss, and a gradient that can be differentiated again", () => {
+  const norm = (a: Tree): tf.Tensor => sumTree((t) => tf.sum(tf.square(t)) as tf.Scalar, a);
+  const moved = (w: Tree, v: Tree, by: number): Tree => mapTensors((a, b) => tf.add(a, tf.mul(b!, by)), w, v);
+  const looking = optimizer("looking", { lr: 0.05 }, () => ({
+    sees: ["gradient", "loss", "drawn", "noise"],
+    init: () => ({ exact: tf.scalar(0), apart: tf.scalar(0), slope: tf.scalar(0), drawn: tf.scalar(0) }),
+    update(grads, _state, params, rate, seen) {
+      let next = 0;
+      const v = mapTensors((w) => seen!.rng!.at("v", next++).normals(w.shape), params);
+      const along = (w: Tree): tf.Tensor => sumTree((g, u) => tf.sum(tf.mul(g, u!)) as tf.Scalar, seen!.gradient(w), v);
+      const exact = valueAndGrad(along, params).grads;
+      const e = 1e-3;
+      const [there, back] = [moved(params, v, e), moved(params, v, -e)];
+      const by = mapTensors((a, b) => tf.div(tf.sub(a, b!), 2 * e), seen!.gradient(there), seen!.gradient(back));
+      const apart = norm(mapTensors((a, b) => tf.sub(a, b!), exact, by));
+      const slope = tf.sub(
+        tf.div(tf.sub(seen!.loss(there), seen!.loss(back)), 2 * e),
+        sumTree((g, u) => tf.sum(tf.mul(g, u!)) as tf.Scalar, grads, v),
+      );
+      const drawn = norm(seen!.drawn(params).gradient);
+      return [mapTensors((g) => tf.mul(g, tf.neg(rate)), grads), { exact: norm(exact), apart, slope, drawn }];
+    },
+  }));
+  const model = net().dense(6).tanh().layerNorm().dense(5).tanh();
+  const session = open(spec(told, [], { optimizer: looking(), model }), 1, "test");
+  advance(session, 3);
+  const { exact, apart, slope, drawn } = session.learner.optimizer as Record<string, tf.Tensor>;
+  expect(exact!.dataSync()[0]).toBeGreaterThan(0.1);
+  expect(apart!.dataSync()[0]! / exact!.dataSync()[0]!).toBeLessThan(1e-3);
+  expect(Math.abs(slope!.dataSync()[0]!)).toBeLessThan(5e-3);
+  expect(drawn!.dataSync()[0]).toBeGreaterThan(0);
+  session.dispose();
 });

@@ -9,22 +9,19 @@ import {
   mapTensors,
   type Optimizer,
   type Schedule,
-  type Seen,
   sgd,
   type Tree,
   tf,
 } from "thalweg";
 import { describe, expect, test } from "vitest";
 import { members } from "../support/members.ts";
+import { blind } from "./support.ts";
 
 const factories = async <T>(folder: string) =>
   (await members(`optim/${folder}`)).map(({ name, exports }) => [name, exports[name] as T] as const);
 const optimizers = await factories<(options?: { lr?: number }) => Optimizer>("optimizers");
 const batchings = await factories<(options?: object) => Batching>("batching");
 const schedules = await factories<() => Schedule>("schedules");
-
-/** What a step without layers shows. */
-const blind: Seen = { task: null, layers: {}, gradient: (params) => params };
 
 /** Rates of optimizers whose steps have other units. */
 const rates: Record<string, number> = { adadelta: 20 };

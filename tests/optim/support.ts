@@ -1,4 +1,4 @@
-import type { Moment } from "thalweg";
+import { type Moment, random, type Seen, sumTree, tf } from "thalweg";
 
 /** The first step of a run of a hundred, or another moment. */
 export const now = (given: Partial<Moment> = {}): Required<Moment> => ({
@@ -13,3 +13,19 @@ export const now = (given: Partial<Moment> = {}): Required<Moment> => ({
   batch: 10,
   ...given,
 });
+
+/** What a step without layers shows whose loss is half the sum of the squares of its parameters. */
+export const blind: Seen = {
+  task: null,
+  layers: {},
+  gradient: (params) => params,
+  loss: (params) =>
+    tf.mul(
+      sumTree((w) => tf.sum(tf.square(w)) as tf.Scalar, params),
+      0.5,
+    ),
+  drawn: (params) => ({ gradient: params, labels: 4 }),
+  get rng() {
+    return random(1);
+  },
+};

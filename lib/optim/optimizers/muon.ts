@@ -1,8 +1,8 @@
 import { needShare, needWhole } from "../../data/options.ts";
-import { mapTensors, type Tree, tf } from "../../engine/index.ts";
-import { kindOf as byName } from "../../models/parameters.ts";
-import { type KindOf, type OptimizerParts, optimizer, zeros } from "../optimizer.ts";
-import { type Flat, subset, withSubset } from "../parts/subset.ts";
+import { mapTensors, tf } from "../../engine/index.ts";
+import { optimizer, zeros } from "../optimizer.ts";
+import { type MatrixParts, matrixOf, onMatrices } from "../parts/matrices.ts";
+import type { Flat } from "../parts/subset.ts";
 import { adam } from "./adam.ts";
 
 /**
@@ -42,46 +42,28 @@ export const muon = optimizer(
     needShare("muon", "momentum", momentum);
     needWhole("muon", "rounds", rounds);
     if (!(others > 0)) throw new RangeError(`muon: others must be a number above 0, got ${others}`);
-    const rest = adam({ lr: lr * others });
-    const parts = (kindOf: KindOf): OptimizerParts => {
-      const isMatrix = (path: string, { rank }: tf.Tensor): boolean =>
-        rank >= 2 && !path.startsWith("head/") && ["weight", "adapter"].includes(kindOf(path));
-      const split = (tree: Tree, like: Tree): readonly [Flat, Flat] => {
-        const all = subset(like, () => true);
-        const matrix = (path: string): boolean => isMatrix(path, all[path]!);
-        return [subset(tree, matrix), subset(tree, (path) => !matrix(path))];
-      };
-      return {
-        init(params): Tree {
-          const [matrices, more] = split(params, params);
-          return { momentum: zeros(matrices), rest: rest.init(more) };
-        },
-        update(grads, state, params, rate) {
-          const had = state as { readonly momentum: Flat; readonly rest: Tree };
-          const [[g, otherG], [w, otherW]] = [split(grads, params), split(params, params)];
-          const blend = (a: tf.Tensor, b: tf.Tensor): tf.Tensor => tf.add(tf.mul(a, momentum), tf.mul(b, 1 - momentum));
-          const kept = mapTensors((b, now) => blend(b, now!), had.momentum, g);
-          const ahead = nesterov ? mapTensors((b, now) => blend(b, now!), kept, g) : kept;
-          const moved = mapTensors(
-            (u, own) => tf.mul(tf.add(orthogonal(u, rounds), tf.mul(own!, weightDecay)), tf.neg(rate)),
-            ahead,
-            w,
-          );
-          const [more, next] = rest.update(otherG, had.rest, otherW, tf.mul(rate, others));
-          const all = { ...moved, ...(more as Flat) };
-          return [withSubset(params, all, (leaf) => leaf), { momentum: kept, rest: next }];
-        },
-      };
+    const blend = (a: tf.Tensor, b: tf.Tensor): tf.Tensor => tf.add(tf.mul(a, momentum), tf.mul(b, 1 - momentum));
+    const own: MatrixParts = {
+      init: (matrices) => zeros(matrices),
+      update(grads, state, matrices, rate) {
+        const kept = mapTensors((b, now) => blend(b, now!), state as Flat, grads);
+        const ahead = nesterov ? mapTensors((b, now) => blend(b, now!), kept, grads) : kept;
+        const moved = mapTensors(
+          (u, w) => tf.mul(tf.add(orthogonal(u, rounds), tf.mul(w!, weightDecay)), tf.neg(rate)),
+          ahead,
+          matrices,
+        );
+        return [moved, kept];
+      },
     };
-    return { ...parts((path) => byName({}, path)), over: parts };
+    return onMatrices(own, adam({ lr: lr * others }), others);
   },
 );
 
 /** The nearest orthogonal matrix, times the root of how many outputs there are for an input, where these are more. */
 function orthogonal(of: tf.Tensor, rounds: number): tf.Tensor {
-  const outputs = of.shape.at(-1)!;
-  const inputs = of.size / outputs;
-  const flat = tf.reshape(of, [inputs, outputs]) as tf.Tensor2D;
+  const flat = matrixOf(of);
+  const [inputs, outputs] = flat.shape;
   const tall = inputs > outputs;
   let x = tf.div(flat, tf.maximum(tf.norm(flat), 1e-7)) as tf.Tensor2D;
   for (let round = 0; round < rounds; round++) {

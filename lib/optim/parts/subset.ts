@@ -16,22 +16,22 @@ export function withSubset(tree: Tree, flat: Flat, other: (leaf: tf.Tensor, path
   return unflatten<unknown, tf.Tensor>(tree, next) as Tree;
 }
 
-/** What a step shows, for an optimizer of some of the parameters: the gradient at others is asked for in their tree. */
+/** What a step shows, for an optimizer of some of the parameters: what is asked for at others is asked for in their tree. */
 export function seenOf(seen: Seen | undefined, params: Tree, keep: (path: string) => boolean): Seen | undefined {
-  return (
-    seen && {
-      ...seen,
-      gradient: (some) =>
-        subset(
-          seen.gradient(
-            withSubset(
-              params,
-              subset(some, () => true),
-              (leaf) => leaf,
-            ),
-          ),
-          keep,
-        ),
-    }
-  );
+  if (seen === undefined) return undefined;
+  const whole = (some: Tree): Tree =>
+    withSubset(
+      params,
+      subset(some, () => true),
+      (leaf) => leaf,
+    );
+  return {
+    ...seen,
+    gradient: (some) => subset(seen.gradient(whole(some)), keep),
+    loss: (some) => seen.loss(whole(some)),
+    drawn(some) {
+      const { gradient, labels } = seen.drawn(whole(some));
+      return { gradient: subset(gradient, keep), labels };
+    },
+  };
 }

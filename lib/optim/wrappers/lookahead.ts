@@ -46,6 +46,9 @@ export function lookahead(inner: Optimizer, options: Partial<typeof defaults> = 
         const updates = mapTensors((u, w, s) => tf.where(due, tf.sub(s!, w!), u), moved, params, slow);
         return [updates, { slow, taken: tf.where(due, tf.zerosLike(taken), taken), inner: next }];
       },
+      ...(optimizer.shown && {
+        shown: (params: Tree, state: Tree) => optimizer.shown!(params, (state as { readonly inner: Tree }).inner),
+      }),
       over: (kindOf: KindOf) => made(optimizer.over?.(kindOf) ?? optimizer),
       toJSON: () => spec,
     } satisfies Optimizer);

@@ -1,5 +1,5 @@
 /** What a step shows an optimizer that asks to see more than gradients. */
-import { type Tree, tf } from "../../engine/index.ts";
+import { type Rng, tf } from "../../engine/index.ts";
 import type { Tap } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
 import type { LayerSeen, Optimizer, Seen } from "../../optim/optimizer.ts";
@@ -37,13 +37,21 @@ function nameIn(had: Flat, path: readonly string[]): string {
   for (let pass = 0; ; pass++) if (!(`${own}#${pass}` in had)) return `${own}#${pass}`;
 }
 
+/** What can be asked of the step at other weights. */
+export interface Elsewhere {
+  gradient(weights: Weights): Weights;
+  loss(weights: Weights): tf.Tensor;
+  drawn(weights: Weights): { readonly gradient: Weights; readonly labels: number };
+}
+
 /** What the optimizer sees; undefined where it asks for nothing. */
 export function seenIn(
   optimizer: Optimizer,
   task: tf.Tensor | null,
   inputs: Flat,
   gradients: Flat,
-  gradient: (weights: Weights) => Weights,
+  rng: Rng | null,
+  elsewhere: Elsewhere,
 ): Seen | undefined {
   if (optimizer.sees === undefined) return undefined;
   const layers: Record<string, LayerSeen[]> = {};
@@ -54,6 +62,7 @@ export function seenIn(
   return {
     task: optimizer.sees.includes("task") ? task : null,
     layers,
-    gradient: (params) => gradient(params as unknown as Weights) as unknown as Tree,
+    rng: optimizer.sees.includes("noise") ? rng : null,
+    ...(elsewhere as unknown as Pick<Seen, "gradient" | "loss" | "drawn">),
   };
 }

@@ -1,5 +1,15 @@
 /** The part of the weights that is trained: only it has gradients and optimizer state, and all else stays bit for bit. */
-import { disposeTree, leaves, paths, type Tree, tf, unflatten, valueAndGrad } from "../../engine/index.ts";
+import {
+  cloneTree,
+  disposeTree,
+  leaves,
+  paths,
+  scoped,
+  type Tree,
+  tf,
+  unflatten,
+  valueAndGrad,
+} from "../../engine/index.ts";
 import type { Network, Weights } from "../../models/network.ts";
 import type { Optimizer } from "../../optim/optimizer.ts";
 import { type Flat, seenOf, subset, withSubset } from "../../optim/parts/subset.ts";
@@ -63,6 +73,10 @@ export function fitted(optimizer: Optimizer, { frozen, kindOf }: Network): Optim
       const [updates, next] = own.update(subset(grads, keep), state, subset(params, keep), rate, ofTrained);
       return [withSubset(params, updates as Flat, (leaf) => tf.zerosLike(leaf)), next];
     },
+    ...(own.shown && {
+      shown: (params: Tree, state: Tree) =>
+        withSubset(params, own.shown!(subset(params, keep), state) as Flat, (leaf) => leaf),
+    }),
   };
 }
 
@@ -72,6 +86,28 @@ export function limited(network: Network, strategies: readonly Strategy[]): Netw
   if (limits.length === 0) return network;
   const { frozen } = network;
   return { ...network, frozen: (path) => frozen?.(path) === true || !limits.every((trains) => trains(path)) };
+}
+
+/** Does something with the weights that predict: those that an optimizer shows, which are freed again, or those that are trained. */
+export function withShown<R>({ shown }: Optimizer, weights: Weights, state: Tree, use: (weights: Weights) => R): R {
+  if (shown === undefined) return use(weights);
+  const own = scoped(() => cloneTree(shown(weights as unknown as Tree, state))) as unknown as Weights;
+  try {
+    return use(own);
+  } finally {
+    disposeTree(own);
+  }
+}
+
+/** The optimizer. @throws TypeError where learning at test time would take the place of weights that do not predict. */
+export function requireShown(optimizer: Optimizer, strategies: readonly Strategy[]): Optimizer {
+  const { shown, spec } = optimizer;
+  const adapting = strategies.find(({ hooks }) => hooks.adapt !== undefined && hooks.adapting?.reset === "never");
+  if (shown !== undefined && adapting !== undefined)
+    throw new TypeError(
+      `${adapting.spec.name}: an optimizer whose weights predict is required where nothing is reset, got ${spec.name}, which predicts with an average; reset "round"`,
+    );
+  return optimizer;
 }
 
 /** Whether a step is to know the task of each row. */
