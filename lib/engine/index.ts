@@ -5,6 +5,7 @@ import "@tensorflow/tfjs-layers"; // registers the gradients of all ops, and is 
 import { type DeviceName, device, devices, use } from "./devices.ts";
 import { driverLater } from "./gpu/card.ts";
 import { type GpuStatus, gpuStatus } from "./gpu/status.ts";
+import "./gradients.ts";
 import "./methods.ts";
 import { register } from "./runtime/register.ts";
 import { runtime } from "./runtime/session.ts";
@@ -55,3 +56,4 @@ export * from "./scan.ts";
 export { flopsDone } from "./runtime/tally.ts";
 export * from "./serialize.ts";
 export * from "./tree.ts";
+export * from "./when.ts";
