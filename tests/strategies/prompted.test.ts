@@ -2,13 +2,14 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { random, tf } from "../../lib/engine/index.ts";
 import { mlp, net, network } from "../../lib/models/index.ts";
-import type { Model, Params } from "../../lib/models/model.ts";
 import { tape } from "../../lib/models/model.ts";
-import type { Network, Weights } from "../../lib/models/network.ts";
-import { l2p } from "../../lib/strategies/index.ts";
+import type { Weights } from "../../lib/models/network.ts";
+import { codaPrompt, dualPrompt, l2p } from "../../lib/strategies/index.ts";
 import { blocksOf } from "../../lib/strategies/parts/blocks.ts";
 import { chosen, cosines, largest } from "../../lib/strategies/parts/prompts.ts";
-import { hooksOf, matrix, noisy, normal, stepOf } from "./by-hand.ts";
+import { open } from "../../lib/train/session.ts";
+import { attentive, begun, featuresWith, sequences } from "./attentive.ts";
+import { contextOf, hooksOf, matrix, normal, stepOf } from "./by-hand.ts";
 import { numbers, run, spec, stream } from "./support.ts";
 
 interface Shaped {
@@ -32,19 +33,6 @@ const close = (a: ArrayLike<number>, b: ArrayLike<number>, digits = 5): void => 
   expect(a.length).toBe(b.length);
   for (let i = 0; i < a.length; i++) expect(a[i]!).toBeCloseTo(b[i]!, digits);
 };
-
-/** Sequences of three vectors of four numbers through two blocks. */
-const attentive = net()
-  .reshape([3, 4])
-  .transformer(2, { causal: false })
-  .transformer(2, { causal: false })
-  .first() as unknown as Model;
-
-function begun(added: Record<string, Params>): { net: Network; weights: Weights } {
-  const own = network(attentive, [12]);
-  const weights = noisy(own.init(random(1), 3), random(2));
-  return { net: own, weights: { ...weights, added } };
-}
 
 /** What the blocks make of a sequence, and of the first `count` places their mean. */
 function through(weights: Weights, sequence: tf.Tensor, count: number): number[] {
@@ -120,6 +108,138 @@ describe("L2P", () => {
   test("says that it needs blocks of attention", () => {
     const given = spec(stream(l2p as never), [l2p()], { model: mlp({ hidden: [4] }) });
     expect(() => run(given)).toThrow("l2p: a model with blocks of attention is required, got mlp");
+  });
+});
+
+/** Rows with the prefix that each has chosen. */
+const unit = (row: number[]): number[] => row.map((v) => v / (Math.hypot(...row) || 1));
+const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((s, v, i) => s + v * b[i]!, 0);
+
+describe("DualPrompt", () => {
+  const prompts = {
+    general: random(11).normals([1, 2, 2, 4]),
+    expert: random(12).normals([3, 1, 2, 1, 4]),
+    key: random(13).normals([3, 4]),
+  };
+  const strategy = dualPrompt({ general: [0], generalLength: 2, expert: [1], expertLength: 1, pull: 0.5 });
+  const { net: own, weights } = begun({ dualPrompt: prompts });
+  const x = normal(4, 12, 14);
+  const queries = featuresWith(weights, sequences(x)).arraySync() as number[][];
+  const keys = prompts.key.arraySync() as number[][];
+  const cosine = (row: number, task: number): number => dot(unit(queries[row]!), unit(keys[task]!));
+  const wanted = (tasks: readonly number[]): ArrayLike<number> => {
+    const general = prompts.general.arraySync() as number[][][][];
+    const expert = prompts.expert.arraySync() as number[][][][][];
+    const rows = (of: (row: number) => number[][]): tf.Tensor => tf.tensor3d(tasks.map((_, row) => of(row)));
+    const into = [
+      { key: rows(() => general[0]![0]!), value: rows(() => general[0]![1]!) },
+      { key: rows((i) => expert[tasks[i]!]![0]![0]!), value: rows((i) => expert[tasks[i]!]![0]![1]!) },
+    ];
+    return featuresWith(weights, sequences(x), into).dataSync();
+  };
+  const state = (now: number, last: number) => ({
+    tensors: {
+      open: tf.ones([1, 3]),
+      now: tf.tensor1d([0, 1, 2].map((t) => +(t === now))),
+      seen: tf.tensor1d([0, 1, 2].map((t) => +(t <= last))),
+    },
+  });
+
+  test("chooses by its keys what the authors' program chooses, and is pulled as much to the key of a task", () => {
+    const { key, chosen: theirs, cosinesOfTask1 } = peers.dualPrompt;
+    const scores = cosines(tensorOf(peers.query), tensorOf(key));
+    expect(tf.argMax(tf.reshape(chosen(scores, 1), [5, 3]), -1).arraySync()).toEqual(theirs);
+    expect(tf.mean(tf.gather(scores, [1], 1)).dataSync()[0]!).toBeCloseTo(cosinesOfTask1, 5);
+  });
+
+  test("in training has the prefix of its experience, beside the shared one", () => {
+    const through = { strategy, state: state(1, 1) };
+    const step = stepOf({ net: own, weights, x, through });
+    close(step.features.dataSync(), wanted([1, 1, 1, 1]), 4);
+    const pulled = -0.5 * ([0, 1, 2, 3].reduce((sum, row) => sum + cosine(row, 1), 0) / 4);
+    expect(hooksOf(strategy).loss(through.state, step).dataSync()[0]!).toBeCloseTo(pulled, 5);
+  });
+
+  test("in evaluation has the prefix with the nearest key among those of experiences so far", () => {
+    for (const last of [0, 1, 2]) {
+      const best = x.map((_, row) => [...Array(last + 1).keys()].sort((a, b) => cosine(row, b) - cosine(row, a))[0]!);
+      const step = stepOf({ net: own, weights, x, through: { strategy, state: state(last, last) } });
+      close(step.forward(step.x, { frozen: {} }).features.dataSync(), wanted(best), 4);
+    }
+  });
+
+  test("begins a prefix as a copy of the last one, and moves only that of the experience", () => {
+    const seen: number[][][] = [];
+    const given = spec(stream(dualPrompt as never), [dualPrompt({ general: [0], expert: [1], expertLength: 1 })]);
+    const session = open(given, 0, "test");
+    while (session.advance()) {
+      const { phase, local } = session.cursor;
+      if (phase === "train" && local === 0) {
+        const { expert } = session.learner.weights.added!.dualPrompt as { expert: tf.Tensor };
+        seen.push(tf.tidy(() => tf.reshape(expert, [3, -1]).arraySync()) as number[][]);
+      }
+    }
+    session.dispose();
+    expect(seen).toHaveLength(3);
+    expect(seen[1]![1]).toEqual(seen[1]![0]);
+    expect(seen[1]![0]).not.toEqual(seen[0]![0]);
+    expect(seen[1]![2]).toEqual(seen[0]![2]);
+    expect(seen[2]![2]).toEqual(seen[2]![1]);
+    expect(seen[2]![0]).toEqual(seen[1]![0]);
+  });
+});
+
+describe("CODA-Prompt", () => {
+  const part = (seed: number, rows: number) => ({
+    prompt: random(seed).normals([rows, 8]),
+    key: random(seed + 1).normals([rows, 4]),
+    attention: random(seed + 2).normals([rows, 4]),
+  });
+
+  test("weighs components by the cosines of attended features and keys, old and new together", () => {
+    const strategy = codaPrompt({ components: 2, length: 2, layers: 1, ortho: 0.1 });
+    const [fresh, past] = [part(21, 2), part(31, 1)];
+    const { net: own, weights } = begun({ codaPrompt: { 0: fresh } });
+    const x = normal(3, 12, 15);
+    const queries = featuresWith(weights, sequences(x)).arraySync() as number[][];
+    const all = (name: "prompt" | "key" | "attention"): number[][] => [
+      ...(past[name].arraySync() as number[][]),
+      ...(fresh[name].arraySync() as number[][]),
+    ];
+    const [p, k, a] = [all("prompt"), all("key"), all("attention")];
+    const rows = queries.map((q) => {
+      const weight = k.map((key, m) => dot(unit(q.map((v, j) => v * a[m]![j]!)), unit(key)));
+      return p[0]!.map((_, j) => p.reduce((s, row, m) => s + weight[m]! * row[j]!, 0));
+    });
+    const half = (from: number): tf.Tensor => tf.tensor3d(rows.map((row) => [row.slice(from, from + 4)]));
+    const state = { tensors: { past: { 0: past } } };
+    const step = stepOf({ net: own, weights, x, through: { strategy, state } });
+    close(
+      step.features.dataSync(),
+      featuresWith(weights, sequences(x), [{ key: half(0), value: half(4) }]).dataSync(),
+      4,
+    );
+    const apart = (of: number[][]): number =>
+      of.flatMap((r, i) => of.map((s, j) => (dot(r, s) - +(i === j)) ** 2)).reduce((s, v) => s + v, 0) / of.length ** 2;
+    const term = 0.1 * (apart(p) + apart(k) + apart(a));
+    expect(hooksOf(strategy).loss(state, step).dataSync()[0]! / term).toBeCloseTo(1, 4);
+  });
+
+  test("begins components of length 1 that are orthogonal to each other and to those before", () => {
+    const strategy = codaPrompt({ components: 2, length: 2, layers: 2 });
+    const { net: own, weights } = begun();
+    const first = hooksOf(strategy).parameters(contextOf(own, weights));
+    const context = contextOf(own, { ...weights, added: { codaPrompt: first as never } }, { rng: random(9) });
+    const second = hooksOf(strategy).beforeExperience({ tensors: {} }, { index: 1, classes: [1] } as never, context);
+    for (const layer of ["0", "1"])
+      for (const name of ["prompt", "key", "attention"]) {
+        const of = (tree: object): number[][] =>
+          ((tree as Record<string, Record<string, tf.Tensor>>)[layer]![name] as tf.Tensor).arraySync() as number[][];
+        const rows = [...of(second.tensors.past), ...of(second.weights.added.codaPrompt)];
+        expect(rows).toHaveLength(4);
+        for (const [i, a] of rows.entries())
+          for (const [j, b] of rows.entries()) expect(dot(a, b)).toBeCloseTo(+(i === j), 4);
+      }
   });
 });
 

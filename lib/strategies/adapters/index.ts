@@ -1,3 +1,6 @@
 /** What is kept are small parts beside a frozen network: prompts, low-rank changes, bottlenecks. */
 // Written by `npm run gen`.
+export * from "./coda-prompt.ts";
+export * from "./dual-prompt.ts";
+export * from "./ease.ts";
 export * from "./l2p.ts";

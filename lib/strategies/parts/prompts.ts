@@ -1,6 +1,7 @@
 /** Trained vectors among those that a frozen network's attention looks at. */
 import { tf } from "../../engine/index.ts";
-import type { Within } from "../../models/model.ts";
+import type { Params, Within } from "../../models/model.ts";
+import type { Weights } from "../../models/network.ts";
 import type { Pass, Prediction } from "../strategy.ts";
 import type { BlockPath } from "./blocks.ts";
 import { normalised } from "./distillation.ts";
@@ -87,4 +88,9 @@ export function prefixedAt(prefixes: Readonly<Record<BlockPath, Prefix>>): Pick<
 /** The tensors that a method trains beside the network. */
 export function addedBy<T>({ weights }: Pick<Pass | Prediction, "weights">, name: string): T {
   return weights.added![name] as T;
+}
+
+/** Weights with other tensors in the place of those that a method trains beside the network. */
+export function withAdded(weights: Weights, name: string, own: Params): Weights {
+  return { ...weights, added: { ...weights.added, [name]: own } };
 }
