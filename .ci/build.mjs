@@ -112,6 +112,8 @@ for (const file of below(join(root, "lib"))) {
   cpSync(file, to);
 }
 
+cpSync(join(root, "kernel/widgets/views"), join(dist, "kernel/widgets/views"), { recursive: true });
+
 // The licences of what is in the bundle.
 const packages = new Set(
   Object.keys(made.metafile.inputs).flatMap((input) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []),

@@ -5,7 +5,7 @@
 import type { Context, Handler, TypeErrors } from "./context.ts";
 import { figures } from "./display/plotly.ts";
 import { evaluator, type Output } from "./evaluator.ts";
-import { comm, commInfo } from "./handlers/comm.ts";
+import { comm, commInfo, commNow } from "./handlers/comm.ts";
 import { complete } from "./handlers/complete.ts";
 import { connect } from "./handlers/connect.ts";
 import { execute, executeRequest } from "./handlers/execute.ts";
@@ -265,7 +265,10 @@ export function createKernel(options: KernelOptions): Kernel {
         if (type === "input_reply") child.answer(String(request.content.value ?? ""));
         return;
       }
-      if (type === "execute_request" || type === "comm_open" || type === "comm_msg" || type === "comm_close") {
+      // While a cell runs, what a person moves in the page reaches it: it may be waiting for that.
+      if (executing && /^comm_(msg|close)$/.test(type) && context.comms.has(String(request.content.comm_id))) {
+        void answer(channel, request, commNow);
+      } else if (type === "execute_request" || /^comm_(open|msg|close)$/.test(type)) {
         queue.push({ request, channel });
         void work();
       } else if (type === "shutdown_request") void leave(channel, request);

@@ -8,6 +8,7 @@ import { fds } from "../protocol.ts";
 import { comm, receiveComm } from "./comm.ts";
 import { installConsole } from "./console.ts";
 import { type ControlData, controlSource, shared, type ToMain } from "./control.ts";
+import { controls } from "./controls/index.ts";
 import { display } from "./display.ts";
 import { errorContent, installStackTraces } from "./errors.ts";
 import { evaluator } from "./evaluate.ts";
@@ -34,6 +35,7 @@ const define = (name: string | symbol, value: unknown) =>
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true, enumerable: false });
 define("display", display);
 define("comm", comm);
+for (const [name, value] of Object.entries(controls)) define(name, value);
 define("require", createRequire(join(process.cwd(), "notebook.ts")));
 define("__dirname", process.cwd());
 define("__filename", join(process.cwd(), "notebook.ts"));
@@ -79,7 +81,8 @@ async function preload(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   try {
     const { url, package: name, namespace } = await preloadModule(options.preload);
-    const names = Object.keys(namespace).filter((name) => name !== "default");
+    // A name that the session has from the kernel stays what it is; the library's is there by an import.
+    const names = Object.keys(namespace).filter((name) => name !== "default" && !(name in controls));
     for (const exported of names) define(exported, namespace[exported]);
     emit({ op: "preloaded", names, url, package: name });
   } catch (error) {

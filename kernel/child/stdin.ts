@@ -7,6 +7,8 @@ import { emit } from "./output.ts";
 
 let allowed = true;
 export const allowStdin = (value: boolean) => void (allowed = value);
+/** Whether a person is there: where nobody answers questions, nobody moves a widget either. */
+export const attended = () => allowed;
 
 /** Asks, and blocks until the answer is there. */
 export function ask(question = "", { password = false } = {}): string {

@@ -82,6 +82,8 @@ const { metafile } = await build({
   inject: ["src/process.ts"],
   metafile: true,
 });
+// The frame of widgets is one text: the server puts it into a document that may load nothing from here.
+await build({ ...common, entryPoints: { frame: "src/frame.ts" }, outdir: "dist", format: "iife", target: "es2022" });
 for (const theme of ["theme-light-extension", "theme-dark-extension"]) {
   await build({
     ...common,

@@ -4,6 +4,7 @@ import { createKernel, type Kernel } from "../dispatcher.ts";
 import { type Message, messageFactory } from "../messages.ts";
 import type { CellOutput, CodeCell, Notebook } from "./nbformat.ts";
 import { outputCollector } from "./outputs.ts";
+import { widgetStates } from "./widgets.ts";
 
 export interface RunEvents {
   /** A cell begins: its place among the code cells, from 1. */
@@ -31,6 +32,7 @@ const checkMs = 20_000;
 export async function executeNotebook(notebook: Notebook, options: RunOptions): Promise<boolean> {
   const { events = {}, timeout, signal } = options;
   const collector = outputCollector();
+  const widgets = widgetStates();
   const messages = messageFactory();
   let answer: ((reply: Record<string, unknown>) => void) | undefined;
   /** Cells by the request that ran them: type errors may come when the next one runs already. */
@@ -45,6 +47,7 @@ export async function executeNotebook(notebook: Notebook, options: RunOptions): 
     },
   });
   function receive(message: Message): void {
+    widgets.apply(message);
     const cell = asked.get((message.parent_header as { msg_id?: string }).msg_id ?? "");
     if (!cell) return;
     const type = message.header.msg_type;
@@ -97,6 +100,7 @@ export async function executeNotebook(notebook: Notebook, options: RunOptions): 
   } finally {
     await kernel.checked(signal?.aborted ? 0 : checkMs);
     asked.clear();
+    widgets.keepIn(notebook);
     signal?.removeEventListener("abort", stop);
     await kernel.close();
   }

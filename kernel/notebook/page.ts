@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { activate, figureOf, plotlyScript, scriptMark, staticHtml } from "../display/plotly.ts";
 import { escapeHtml, scriptJson } from "../html.ts";
 import type { Bundle } from "../messages.ts";
+import type { State } from "../widgets/buffers.ts";
+import { keptStates, modelIdOf, still } from "../widgets/stills.ts";
 import { ansiHtml } from "./ansi.ts";
 import { highlight } from "./highlight.ts";
 import { type Heading, markdownHtml } from "./markdown.ts";
@@ -18,7 +20,7 @@ export interface PageOptions {
 
 export function notebookPage(notebook: Notebook, { title, own = true }: PageOptions): string {
   const headings: Heading[] = [];
-  const page = { headings, figures: 0 };
+  const page = { headings, figures: 0, widgets: keptStates(notebook.metadata) };
   const body = notebook.cells.map((cell) => cellHtml(cell, page)).join("\n");
   const heading = headings[0]?.text.replace(/[`*_]/g, "") ?? title;
   const scripts = page.figures > 0 ? [plotlyScript(), `(${drawAll.toString()})(${activate.toString()});`] : [];
@@ -54,6 +56,7 @@ ${scripts.map((text) => `<script>${text}</script>`).join("\n")}
 interface Page {
   headings: Heading[];
   figures: number;
+  widgets: Record<string, State>;
 }
 
 function cellHtml(cell: NotebookCell, page: Page): string {
@@ -91,6 +94,9 @@ function bundleHtml(data: Bundle, page: Page): string {
     const json = scriptJson({ data: figure.data, layout: figure.layout ?? {}, config: figure.config ?? {} });
     return `<div class="figure" id="${id}">${staticHtml(data)}</div><script type="application/json" data-figure="${id}">${json}</script>`;
   }
+  const model = modelIdOf(data);
+  const kept = model === undefined ? undefined : still(page.widgets[model] ?? {});
+  if (kept !== undefined) return kept;
   const html = text("text/html");
   if (html !== undefined) return html;
   const svg = text("image/svg+xml");

@@ -24,7 +24,8 @@ export function findApp(folder = home()): string | undefined {
   const sources = [
     "package-lock.json",
     "build.mjs",
-    ...readdirSync(join(folder, "src")).map((name) => join("src", name)),
+    ...readdirSync(join(folder, "src"), { recursive: true }).map((name) => join("src", String(name))),
+    ...["buffers.ts", "stills.ts"].map((name) => join("..", "widgets", name)),
   ];
   const newest = Math.max(...sources.map((file) => statSync(join(folder, file)).mtimeMs));
   return statSync(made).mtimeMs >= newest ? join(folder, "dist") : undefined;

@@ -26,6 +26,7 @@ export function policy(host: string): string {
     "media-src 'self' data: blob:",
     `connect-src 'self' ws://${host}`,
     `worker-src http://${host}/static/app/`,
+    `frame-src http://${host}/widgets/frame`,
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",

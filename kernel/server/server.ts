@@ -7,6 +7,7 @@ import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { contents } from "./contents.ts";
 import { configFolder } from "./disk.ts";
+import { widgetFrame } from "./frame.ts";
 import { v1 } from "./framing.ts";
 import { guard } from "./guard.ts";
 import { errorAnswer, sendJson, urlOf } from "./http.ts";
@@ -86,6 +87,8 @@ export async function startServer(options: ServerOptions): Promise<NotebookServe
       expected = asked?.type === "notebook" && !bound.has(asked.path) ? asked.path : undefined;
       const host = request.headers.host ?? "";
       page(response, { ...address, app: options.app, host, folderName: basename(root), isFile });
+    } else if (url.pathname === "/widgets/frame" && options.app) {
+      widgetFrame(response, options.app, request.headers.host ?? "");
     } else if (/^\/static\/(app|themes)\//.test(url.pathname) && options.app) {
       asset(response, options.app, decodeURIComponent(url.pathname.slice(8)), request.headers["if-none-match"]);
     } else {

@@ -10,6 +10,7 @@ import { settingsPlugin } from "./settings.ts";
 import { serverSettingsPlugin } from "./socket.ts";
 import { titlePlugin } from "./title.ts";
 import { translatorPlugin } from "./translator.ts";
+import { widgetsPlugin } from "./widgets/plugin.ts";
 import { resolverPlugin, statePlugin } from "./workspace.ts";
 import "./page.css";
 
@@ -49,6 +50,7 @@ async function start(): Promise<void> {
     resolverPlugin,
     statePlugin,
     askedPlugin,
+    widgetsPlugin,
   ] as Plugin[];
   const plugins = [...extensions.flat().filter((plugin) => !left.has(plugin.id)), ...ours];
   const pluginRegistry = new PluginRegistry();
