@@ -8,6 +8,7 @@ export * from "./models/index.ts";
 export * from "./optim/index.ts";
 export * from "./plots/index.ts";
 export * from "./runs/index.ts";
+export * as simulate from "./simulate/index.ts";
 export * from "./strategies/index.ts";
 export * from "./streams/index.ts";
 export * from "./sweeps/index.ts";

@@ -19,6 +19,7 @@ const order = [
   "train",
   "metrics",
   "plots",
+  "simulate",
   "runs",
   "sweeps",
   "dsl",

@@ -11,6 +11,7 @@ export * from "./forgetting-bars.ts";
 export * from "./gap-zoom.ts";
 export * from "./loss-curves.ts";
 export * from "./loss-landscape.ts";
+export * from "./machine-timeline.ts";
 export * from "./method-curves.ts";
 export * from "./parallel-coordinates.ts";
 export * from "./plasticity-panel.ts";
