@@ -10,5 +10,6 @@ export * from "./loss-ranks.ts";
 export * from "./multigrid.ts";
 export * from "./norm-test.ts";
 export * from "./random-subsets.ts";
+export * from "./rate-by-batch.ts";
 export * from "./resolution.ts";
 export * from "./views.ts";

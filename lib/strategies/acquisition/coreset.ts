@@ -27,6 +27,12 @@ const ways = ["random", "quantised", "herding", "error", "entropy", "margin"] as
  *
  * Features and probabilities are those of the network `using`, or of the network that is trained as it is on the experience's arrival.
  *
+ * Beside `distil({ teacher })` it is what a teacher that has seen all data is worth to a network that sees a part: with it a random part is about as good as
+ * a chosen one, and the smaller the part, the larger the teacher's weight should be.
+ *
+ * Implements: P354 KD in Data Pruning
+ * Ben-Baruch et al. 2024, "Distilling the knowledge in data pruning", arXiv:2403.07854, section 3: `coreset` and `distil` in one run.
+ *
  * Implements: P390 Dataset Quantization
  * Zhou et al. 2023, "Dataset quantization", arXiv:2308.10524, section 3.2 and eq. 3: `quantised`. Paul, Ganguli and Dziugaite 2021,
  * arXiv:2107.07075: `error`.

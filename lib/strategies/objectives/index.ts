@@ -2,3 +2,4 @@
 // Written by `npm run gen`.
 export * from "./autoencoder.ts";
 export * from "./simsiam.ts";
+export * from "./view-batch.ts";

@@ -1,0 +1,12 @@
+/**
+ * Studies of rows of the systems catalogue that decide what a step is made of: `npm run bench -- batches.studies`, or some of them alone:
+ * `npx tsx tests/bench/batches.studies.bench.ts P299 P361`. Minutes for all.
+ *
+ * Each shows the direction of a row's headline on digits or small synthetic data, with seeds; what does not hold here is recorded as such.
+ */
+import { studies } from "./parts/batches.ts";
+import { study } from "./parts/studies.ts";
+
+const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
+for (const [id, make] of Object.entries(studies))
+  if (wanted.length === 0 || wanted.includes(id)) study(id, await make());

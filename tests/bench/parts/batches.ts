@@ -1,0 +1,407 @@
+/** The studies of batches, samplers and questions, by row. */
+import {
+  activeDistil,
+  adagradNorm,
+  adam,
+  anytime,
+  type Batching,
+  cal,
+  classes,
+  cnn,
+  coreset,
+  cosine,
+  cost,
+  cyclicalCurriculum,
+  digits,
+  distil,
+  type Study as Experiment,
+  fromScratch,
+  hardBatches,
+  megabatches,
+  mlp,
+  net,
+  normTest,
+  randomSubsets,
+  rateByBatch,
+  replay,
+  type Strategy,
+  sgd,
+  type TrainedNetwork,
+  viewBatch,
+  views,
+  wait,
+} from "../../../lib/index.ts";
+import type { Study } from "../../support/reference.ts";
+import { allOf, apart, band, outcomeOf } from "./studies.ts";
+
+const model = mlp({ hidden: [64] });
+const all = classes(digits()).split(1);
+
+/** The accuracies of seeds at the end. */
+async function accuracies(study: Experiment<never>, seeds: number): Promise<number[]> {
+  const run = await (study as unknown as Experiment).run({ seeds, quiet: true, record: false });
+  return Array.from({ length: seeds }, (_, seed) => run.matrix({ seed }).values.at(-1)!.at(-1)!);
+}
+
+/** P299: passes of 5 % of the examples, for as many steps, against subsets chosen once. */
+async function repeatedSubsets(): Promise<Study> {
+  const seeds = 6;
+  const [share, passes] = [0.05, 40];
+  const base = all.learn(model).train({ batch: 12, epochs: passes });
+  const optimizer = sgd({ lr: 0.1, momentum: 0.9 });
+  const found: Record<string, number[]> = {
+    "a new random part in every pass": await accuracies(
+      base.with(optimizer, cosine(), randomSubsets({ share })) as never,
+      seeds,
+    ),
+  };
+  const ways: Record<string, Strategy> = {
+    random: coreset({ share, by: "random" }),
+    herding: coreset({ share, by: "herding" }),
+    quantised: coreset({ share, by: "quantised" }),
+    error: coreset({ share, by: "error" }),
+  };
+  for (const [name, strategy] of Object.entries(ways))
+    found[`one part, ${name}`] = await accuracies(base.with(optimizer, cosine()).by(strategy as never) as never, seeds);
+  const [own, ...others] = Object.values(found);
+  return {
+    headline: "With 5 % of the data in each pass, new random subsets beat chosen ones at the same number of steps",
+    outcome: allOf(...others.map((other) => outcomeOf(apart(own!, other)))),
+    figures: Object.fromEntries(Object.entries(found).map(([name, values]) => [`accuracy, ${name}`, band(values)])),
+    seeds,
+  };
+}
+
+/** P302, P361: a sampler against plain passes with as many steps. */
+async function sampler(part: Batching, headline: string, epochs: number): Promise<Study> {
+  const seeds = 8;
+  const few = all.limit({ train: 600 });
+  const base = few
+    .learn(model)
+    .with(sgd({ lr: 0.05, momentum: 0.9 }))
+    .train({ batch: 20, epochs });
+  const { plan } = part;
+  const examples = Array.from({ length: epochs }, (_, epoch) => plan.length!(600, epoch, epochs, 20));
+  const steps = examples.reduce((sum, n) => sum + Math.ceil(n / 20), 0);
+  const found = await accuracies(base.with(sgd({ lr: 0.05, momentum: 0.9 }), part) as never, seeds);
+  const plain = await accuracies(base.train({ steps }) as never, seeds);
+  return {
+    headline,
+    outcome: outcomeOf(apart(found, plain)),
+    figures: {
+      "accuracy with it": band(found),
+      "accuracy of plain passes": band(plain),
+      "gain, seed by seed": band(apart(found, plain)),
+      "steps of both": steps,
+    },
+    seeds,
+  };
+}
+
+/** P129: the waiting time against the cumulative error. */
+async function waiting(): Promise<Study> {
+  const [seeds, chunks] = [5, 24];
+  const figures: Record<string, Study["figures"][string]> = {};
+  const errors: Record<string, number[]> = {};
+  const base = megabatches(digits(), chunks)
+    .learn(model)
+    .with(sgd({ lr: 0.05, momentum: 0.9 }))
+    .train({ batch: 20, epochs: 20 })
+    .evaluate({ atStart: true, share: 0 });
+  for (const past of ["none", "all"] as const)
+    for (const experiences of [1, 3, 8, 24]) {
+      const run = await base.by(wait({ experiences, past })).run({ seeds, quiet: true, record: false });
+      const logs = run.logs.map(({ events }) => events);
+      const name = `waiting for ${experiences}, ${past === "all" ? "all of the past again" : "new data alone"}`;
+      errors[`${past} ${experiences}`] = logs.map((log) => anytime.cumulativeError(log).value!);
+      figures[`cumulative error, ${name}`] = band(errors[`${past} ${experiences}`]!);
+      figures[`GFLOPs, ${name}`] = Number(((cost.flops(logs[0]!).value ?? 0) / 1e9).toFixed(2));
+    }
+  return {
+    headline: "Waiting a little costs less error over time than learning each chunk at once or waiting for all",
+    outcome: allOf(
+      outcomeOf(apart(errors["none 1"]!, errors["none 3"]!)),
+      outcomeOf(apart(errors["none 24"]!, errors["none 3"]!)),
+    ),
+    figures,
+    seeds,
+  };
+}
+
+/** P201: rounds of questions with replay against training anew on all that is labelled. */
+async function continualQuestions(): Promise<Study> {
+  const seeds = 5;
+  const base = all
+    .repeat(8)
+    .active(40)
+    .learn(model)
+    .with(adam({ lr: 2e-3 }))
+    .train({ batch: 10, epochs: 25 })
+    .evaluate({ every: "end", share: 0 });
+  const ways: Record<string, readonly Strategy[]> = {
+    "all labels again, from nothing": [cal({ pool: "one", by: "margin", past: "all" }), fromScratch()],
+    "new labels alone": [cal({ pool: "one", by: "margin", past: "none" })],
+    replay: [cal({ pool: "one", by: "margin", distil: 0 })],
+    "replay and distillation": [cal({ pool: "one", by: "margin", distil: 0.5 })],
+    "replay and distillation, diverse": [cal({ pool: "one", by: "margin", distil: 0.5, prefer: "diverse" })],
+  };
+  const figures: Record<string, Study["figures"][string]> = {};
+  const found: Record<string, { accuracy: number[]; flops: number }> = {};
+  for (const [name, strategies] of Object.entries(ways)) {
+    const run = await base.by(...(strategies as never[])).run({ seeds, quiet: true, record: false });
+    const logs = run.logs.map(({ events }) => events);
+    const accuracy = Array.from({ length: seeds }, (_, seed) => run.matrix({ seed }).values.at(-1)!.at(-1)!);
+    found[name] = { accuracy, flops: cost.flops(logs[0]!).value! };
+    figures[`accuracy, ${name}`] = band(accuracy);
+    figures[`GFLOPs, ${name}`] = Number((found[name]!.flops / 1e9).toFixed(3));
+  }
+  const [anew, none, , ...ours] = Object.values(found);
+  const best = ours[0]!;
+  figures["times less arithmetic than from nothing"] = Number((anew!.flops / best.flops).toFixed(2));
+  return {
+    headline: "Replay with distillation keeps the accuracy of training anew on all labels at a third of the cost",
+    outcome: allOf(
+      outcomeOf(apart(best.accuracy, anew!.accuracy), -0.01),
+      outcomeOf(apart(best.accuracy, none!.accuracy)),
+      anew!.flops > 3 * best.flops ? "holds" : "does not hold here",
+    ),
+    figures,
+    seeds,
+  };
+}
+
+/** A perceptron that has learnt all data, as the teacher of a run. */
+async function taught(hidden: readonly number[] = [64], labels = 0): Promise<TrainedNetwork> {
+  const stream = labels === 0 ? all : all.limit({ train: labels });
+  const run = await stream
+    .learn(mlp({ hidden: [...hidden] }))
+    .with(adam({ lr: 2e-3 }))
+    .train({ batch: 16, epochs: labels === 0 ? 25 : 80 })
+    .run({ seeds: [100], quiet: true, record: false });
+  return run.network();
+}
+
+/** P390: 60 % of the data, chosen by quantisation with a trained network's features, for that architecture and another. */
+async function quantised(): Promise<Study> {
+  const seeds = 6;
+  const using = await taught();
+  const figures: Record<string, Study["figures"][string]> = {};
+  const outcomes: Study["outcome"][] = [];
+  for (const [name, own] of [
+    ["perceptron", model],
+    ["convolutions", cnn({ channels: [8, 16] })],
+  ] as const) {
+    const base = all
+      .learn(own as never)
+      .with(adam({ lr: 2e-3 }))
+      .train({ batch: 16, steps: 1200 });
+    const whole = await accuracies(base as never, seeds);
+    const of: Record<string, number[]> = {};
+    for (const [share, by] of [
+      [0.6, "quantised"],
+      [0.6, "random"],
+      [0.1, "quantised"],
+      [0.1, "random"],
+    ] as const) {
+      of[`${by} ${share}`] = await accuracies(base.by(coreset({ share, by, using }) as never) as never, seeds);
+      figures[`accuracy, ${name}, ${share * 100} % ${by}`] = band(of[`${by} ${share}`]!);
+    }
+    figures[`accuracy, ${name}, all data`] = band(whole);
+    outcomes.push(outcomeOf(apart(of["quantised 0.6"]!, whole), -0.01));
+  }
+  using.dispose();
+  return {
+    headline:
+      "60 % of the data, taken evenly from the bins of a quantisation, trains to within a point of all, other architectures too",
+    outcome: allOf(...outcomes),
+    figures,
+    seeds,
+  };
+}
+
+/** P354: pruned data with and without a teacher that has seen all of it. */
+async function prunedWithTeacher(): Promise<Study> {
+  const seeds = 5;
+  const teacher = await taught();
+  const figures: Record<string, Study["figures"][string]> = {};
+  const outcomes: Study["outcome"][] = [];
+  const base = all
+    .learn(model)
+    .with(adam({ lr: 2e-3 }))
+    .train({ batch: 16, steps: 800 });
+  for (const share of [0.05, 0.2]) {
+    const found: Record<string, number[]> = {};
+    for (const by of ["random", "herding", "error"] as const)
+      for (const weight of [0, 0.9]) {
+        const study = base.by(coreset({ share, by, using: teacher }), distil({ teacher, weight, temperature: 4 }));
+        found[`${by} ${weight}`] = await accuracies(study as never, seeds);
+        const name = `${share * 100} %, ${by}, ${weight === 0 ? "labels alone" : "with the teacher"}`;
+        figures[`accuracy, ${name}`] = band(found[`${by} ${weight}`]!);
+      }
+    outcomes.push(outcomeOf(apart(found["random 0.9"]!, found["random 0"]!)));
+    for (const by of ["herding", "error"])
+      outcomes.push(outcomeOf(apart(found["random 0.9"]!, found[`${by} 0.9`]!), -0.01));
+  }
+  teacher.dispose();
+  return {
+    headline:
+      "With a teacher that has seen all data, random pruning is as good as choosing, and better than without it",
+    outcome: allOf(...outcomes),
+    figures,
+    seeds,
+  };
+}
+
+/** P458: few questions to a teacher that errs. */
+async function fewQuestions(): Promise<Study> {
+  const seeds = 6;
+  const teacher = await taught([64], 150);
+  const base = all
+    .unlabel(0.95)
+    .repeat(4)
+    .learn(mlp({ hidden: [16] }))
+    .with(adam({ lr: 2e-3 }))
+    .train({ batch: 16, steps: 300 })
+    .evaluate({ every: "end", share: 0 });
+  const found: Record<string, number[]> = {};
+  for (const by of ["robust", "random", "margin", "entropy"] as const)
+    found[by] = await accuracies(
+      base.by(activeDistil({ teacher, questions: 40, by, pool: "one" }) as never) as never,
+      seeds,
+    );
+  teacher.dispose();
+  return {
+    headline:
+      "At as many questions a draw that allows for the teacher's mistakes gives a better student than active learning",
+    outcome: allOf(...["random", "margin", "entropy"].map((by) => outcomeOf(apart(found.robust!, found[by]!)))),
+    figures: Object.fromEntries(Object.entries(found).map(([by, values]) => [`accuracy, ${by}`, band(values)])),
+    seeds,
+  };
+}
+
+/** P329: views of an example in one step and rest, with a memory. */
+async function rested(): Promise<Study> {
+  const seeds = 6;
+  const stream = classes(digits()).split(5).scenario("class");
+  const memory = replay({ capacity: 100 });
+  const study = (strategies: readonly Strategy[], batch: number, epochs: number, ...parts: Batching[]) =>
+    stream
+      .learn(mlp({ hidden: [100] }))
+      .by(...(strategies as never[]))
+      .with(sgd({ lr: 0.05 }), ...parts)
+      .train({ batch, epochs });
+  const found = {
+    "one view of each example": await accuracies(study([memory], 16, 16, views({ pad: 1 })) as never, seeds),
+    "four views, and rest": await accuracies(
+      study([viewBatch({ copies: 4, weight: 0, noise: 0 }), memory], 4, 16, views({ pad: 1 })) as never,
+      seeds,
+    ),
+    "four views that agree, and rest": await accuracies(
+      study([viewBatch({ copies: 4 }), memory], 4, 16, views({ pad: 1 })) as never,
+      seeds,
+    ),
+  };
+  const [plain, , ours] = Object.values(found);
+  return {
+    headline:
+      "Four views of each example in a step that agree, and four times the rest, make a method with a memory more accurate",
+    outcome: outcomeOf(apart(ours!, plain!)),
+    figures: {
+      ...Object.fromEntries(
+        Object.entries(found).map(([name, values]) => [`accuracy on the last task, ${name}`, band(values)]),
+      ),
+    },
+    seeds,
+  };
+}
+
+/** P340: small and large batches, as many updates, ghost batches. */
+async function largeBatches(): Promise<Study> {
+  const seeds = 6;
+  const few = all.limit({ train: 1000 });
+  const normed = (ghost = 0) =>
+    net().flatten().dense(64).batchNorm({ ghost }).relu().dense(64).batchNorm({ ghost }).relu();
+  const [small, large, epochs] = [10, 500, 10];
+  const run = (ghost: number, batch: number, more: { epochs?: number; steps?: number }, ...parts: Batching[]) =>
+    accuracies(
+      few
+        .learn(normed(ghost))
+        .with(sgd({ lr: 0.02, momentum: 0.9 }), ...parts)
+        .train({ batch, ...more }) as never,
+      seeds,
+    );
+  const root = rateByBatch({ rule: "root", reference: small });
+  const found = {
+    "batches of 10": await run(0, small, { epochs }),
+    "batches of 500, as many passes": await run(0, large, { epochs }),
+    "batches of 500, as many passes, rate by the root": await run(0, large, { epochs }, root),
+    "batches of 500, as many passes, rate by the root, ghosts of 10": await run(10, large, { epochs }, root),
+    "batches of 500, as many updates, rate by the root": await run(0, large, { steps: (1000 / small) * epochs }, root),
+    "batches of 500, as many updates, rate by the root, ghosts of 10": await run(
+      10,
+      large,
+      { steps: (1000 / small) * epochs },
+      root,
+    ),
+  };
+  const [ten, passes, , , , updates] = Object.values(found);
+  return {
+    headline:
+      "The gap of large batches vanishes with as many updates, the rate by the root of the batch and ghost batches",
+    outcome: allOf(outcomeOf(apart(ten!, passes!)), outcomeOf(apart(updates!, ten!), -0.01)),
+    figures: Object.fromEntries(Object.entries(found).map(([name, values]) => [`accuracy, ${name}`, band(values)])),
+    seeds,
+  };
+}
+
+/** P404: AdaGradNorm with batches that grow by the norm test. */
+async function grownBatches(): Promise<Study> {
+  const seeds = 6;
+  const base = (batch: number) => all.learn(model).train({ batch, epochs: 15 });
+  const optimizer = adagradNorm({ lr: 0.6 });
+  const figures: Record<string, Study["figures"][string]> = {};
+  const accuracy: Record<string, number[]> = {};
+  const took: Record<string, number[]> = {};
+  for (const [name, study] of Object.entries({
+    "batches of 8": base(8).with(optimizer),
+    "batches of 8 that grow": base(8).with(optimizer, normTest({ eta: 0.5, most: 256 })),
+    "batches of 256": base(256).with(optimizer),
+  })) {
+    const run = await study.run({ seeds, quiet: true, record: false });
+    accuracy[name] = Array.from({ length: seeds }, (_, seed) => run.matrix({ seed }).values.at(-1)!.at(-1)!);
+    took[name] = run.measure(cost.steps).map(({ value }) => value!);
+    figures[`accuracy, ${name}`] = band(accuracy[name]!);
+    figures[`updates, ${name}`] = band(took[name]!);
+  }
+  const [small, grown, large] = Object.values(accuracy);
+  return {
+    headline:
+      "AdaGradNorm with batches that grow by the norm test is as good as small batches in fewer updates, and better than large ones",
+    outcome: allOf(
+      outcomeOf(apart(grown!, small!), -0.01),
+      outcomeOf(apart(grown!, large!)),
+      outcomeOf(apart(took["batches of 8"]!, took["batches of 8 that grow"]!)),
+    ),
+    figures,
+    seeds,
+  };
+}
+
+export const studies: Readonly<Record<string, () => Promise<Study>>> = {
+  P129: waiting,
+  P201: continualQuestions,
+  P299: repeatedSubsets,
+  P302: () =>
+    sampler(
+      cyclicalCurriculum(),
+      "A curriculum that comes again is more accurate than plain passes of as many steps",
+      25,
+    ),
+  P361: () => sampler(hardBatches(), "Training again on the hardest batches is more accurate at as many steps", 20),
+  P329: rested,
+  P340: largeBatches,
+  P354: prunedWithTeacher,
+  P390: quantised,
+  P404: grownBatches,
+  P458: fewQuestions,
+};

@@ -1,0 +1,36 @@
+/** What studies share: values with seeds as figures, and the outcome that a difference has. */
+import { tInterval } from "../../../lib/index.ts";
+import { recordStudy, type Study } from "../../support/reference.ts";
+
+/** A mean with its 95% interval, rounded for the record. */
+export function band(values: readonly number[]): {
+  readonly mean: number;
+  readonly interval: readonly [number, number];
+} {
+  const { mean, low, high } = tInterval(values);
+  const round = (value: number): number => Number(value.toPrecision(4));
+  return { mean: round(mean), interval: [round(low), round(high)] };
+}
+
+/** Differences seed by seed. */
+export function apart(a: readonly number[], b: readonly number[]): number[] {
+  return a.map((value, i) => value - b[i]!);
+}
+
+/** Whether some values are above a bound for certain, below it for certain, or neither. */
+export function outcomeOf(values: readonly number[], bound = 0): Study["outcome"] {
+  const [low, high] = band(values).interval;
+  return low > bound ? "holds" : high < bound ? "does not hold here" : "undecided";
+}
+
+/** Of several conditions the worst outcome. */
+export function allOf(...outcomes: readonly Study["outcome"][]): Study["outcome"] {
+  if (outcomes.includes("does not hold here")) return "does not hold here";
+  return outcomes.includes("undecided") ? "undecided" : "holds";
+}
+
+/** Shows and records a study. */
+export function study(id: string, found: Study): void {
+  console.log(id, JSON.stringify(found, null, 1));
+  recordStudy(id, found);
+}
