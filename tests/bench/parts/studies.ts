@@ -1,6 +1,8 @@
 /** What studies share: values with seeds as figures, and the outcome that a difference has. */
-import { tInterval } from "../../../lib/index.ts";
+import { type Study as Experiment, tInterval } from "../../../lib/index.ts";
 import { recordStudy, type Study } from "../../support/reference.ts";
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** A mean with its 95% interval, rounded for the record. */
 export function band(values: readonly number[]): {
@@ -10,6 +12,12 @@ export function band(values: readonly number[]): {
   const { mean, low, high } = tInterval(values);
   const round = (value: number): number => Number(value.toPrecision(4));
   return { mean: round(mean), interval: [round(low), round(high)] };
+}
+
+/** The average accuracies over all tasks at the end, seed by seed. */
+export async function accuracies(study: Experiment<never>, seeds: number): Promise<number[]> {
+  const run = await (study as unknown as Experiment).run({ seeds, quiet: true, record: false });
+  return Array.from({ length: seeds }, (_, seed) => mean(run.matrix({ seed }).values.at(-1)!));
 }
 
 /** Differences seed by seed. */
