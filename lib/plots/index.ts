@@ -13,6 +13,7 @@ export * from "./loss-curves.ts";
 export * from "./loss-landscape.ts";
 export * from "./machine-timeline.ts";
 export * from "./method-curves.ts";
+export * from "./optimizer-race.ts";
 export * from "./parallel-coordinates.ts";
 export * from "./plasticity-panel.ts";
 export * from "./rank-diagram.ts";
