@@ -1,5 +1,6 @@
 /** What a request handler can see and do. */
 import type { Evaluator } from "./evaluator.ts";
+import type { Tracker } from "./handlers/stale.ts";
 import type { History } from "./history.ts";
 import type { Language } from "./language/client.ts";
 import type { Content, Message } from "./messages.ts";
@@ -18,6 +19,8 @@ export interface Context {
   readonly checking: Set<Promise<void>>;
   /** Open comms: id → target. */
   readonly comms: Map<string, string>;
+  /** Which cells show what the notebook no longer says. */
+  readonly stale: Tracker;
   /** Cells executed so far: the number of the last one. */
   count: number;
   /** The run in progress, or else the last one: what output that comes now belongs to. */

@@ -15,6 +15,7 @@ import { interrupt } from "./handlers/interrupt.ts";
 import { isComplete } from "./handlers/is-complete.ts";
 import { kernelInfo } from "./handlers/kernel-info.ts";
 import { shutdown } from "./handlers/shutdown.ts";
+import { stale, tracker } from "./handlers/stale.ts";
 import { history } from "./history.ts";
 import { languageClient } from "./language/client.ts";
 import { type Bundle, type Channel, type Content, type Message, messageFactory } from "./messages.ts";
@@ -54,6 +55,7 @@ const shellHandlers: Record<string, Handler> = {
   comm_info_request: commInfo,
   connect_request: connect,
   shutdown_request: shutdown,
+  stale_request: stale,
   interrupt_request: interrupt,
 };
 
@@ -116,6 +118,7 @@ export function createKernel(options: KernelOptions): Kernel {
     awaitTypes: options.awaitTypes ?? false,
     checking: new Set(),
     comms: new Map(),
+    stale: tracker(),
     count: 0,
     output: undefined,
     nextRun: () => ++runs,

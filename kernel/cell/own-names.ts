@@ -32,7 +32,7 @@ export function* renamed(node: AnyNode, names: ReadonlySet<string>): Generator<{
   }
 }
 
-function isPropertyName(parent: AnyNode, child: AnyNode): boolean {
+export function isPropertyName(parent: AnyNode, child: AnyNode): boolean {
   switch (parent.type) {
     case "MemberExpression":
       return !parent.computed && parent.property === child;

@@ -3,14 +3,16 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { findJupyter } from "../jupyter.ts";
 import { executeNotebook } from "../notebook/execute.ts";
-import { type CodeCell, notebookJson, readNotebook, writeWhole } from "../notebook/nbformat.ts";
+import { type CodeCell, type Notebook, notebookJson, readNotebook, writeWhole } from "../notebook/nbformat.ts";
 import { notebookPage } from "../notebook/page.ts";
 import { injectParameters, parseParameter } from "../notebook/parameters.ts";
 import { progress } from "../notebook/progress.ts";
+import { faults } from "../stale/saved.ts";
 import { preloadOption, typesOption, UsageError } from "./options.ts";
 
-export const usage = `thalweg run <notebook.ipynb> [--html] [--param name=value]… [--timeout seconds] [--out folder] [--preload module | --no-preload] [--types warn|block|off]
-  Runs every cell, shows progress, stops at the first error (exit code 1). Writes <out>/<name>.ipynb, and with --html <out>/<name>.html.`;
+export const usage = `thalweg run <notebook.ipynb> [--html] [--param name=value]… [--timeout seconds] [--out folder] [--preload module | --no-preload] [--types warn|block|off] [--check]
+  Runs every cell, shows progress, stops at the first error (exit code 1). Writes <out>/<name>.ipynb, and with --html <out>/<name>.html.
+  --check runs nothing: exit code 1 when saved outputs are stale or out of order, with a line for each cell.`;
 
 export async function run(argv: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -24,6 +26,7 @@ export async function run(argv: string[]): Promise<number> {
       preload: { type: "string" },
       "no-preload": { type: "boolean", default: false },
       types: { type: "string" },
+      check: { type: "boolean", default: false },
     },
   });
   const [path] = positionals;
@@ -33,6 +36,7 @@ export async function run(argv: string[]): Promise<number> {
     throw new UsageError(`--timeout: a number of seconds is required, got ${values.timeout}`);
   const parameters = Object.fromEntries(values.param.map(parseParameter));
   const notebook = readNotebook(path);
+  if (values.check) return check(notebook, path);
   injectParameters(notebook, parameters);
 
   const name = basename(path).replace(/\.ipynb$/, "");
@@ -78,6 +82,17 @@ export async function run(argv: string[]): Promise<number> {
     `To go on in the browser, without Jupyter: npx thalweg notebook ${relative(process.cwd(), resolve(path))}`,
   );
   return ok ? 0 : 1;
+}
+
+function check(notebook: Notebook, path: string): number {
+  const found = faults(notebook);
+  for (const { cell, why } of found) console.log(`${path}, code cell ${cell}: ${why}`);
+  console.log(
+    found.length === 0
+      ? `${path}: every output is that of its cell, in order.`
+      : "Run it from the top: npx thalweg run.",
+  );
+  return found.length === 0 ? 0 : 1;
 }
 
 /** The last thing shown that has a text form worth reading in a terminal. */

@@ -75,6 +75,7 @@ export const execute: Handler = async (context, message) => {
     stdin: request.allow_stdin,
   });
   if (done.error) context.language.failed(run, done.error);
+  if (request.store_history) await follow(context, message, request.code, done.error);
   if (warned) {
     context.checking.add(warned);
     void warned.finally(() => context.checking.delete(warned));
@@ -93,6 +94,25 @@ export const execute: Handler = async (context, message) => {
   }
   return { status: "ok", execution_count, payload: [], user_expressions: done.expressions };
 };
+
+/** What the run made of the cells that use its names. */
+async function follow(
+  context: Context,
+  message: Message,
+  code: string,
+  error: ErrorContent | undefined,
+): Promise<void> {
+  if (error?.ename === "ProcessEnded") context.stale.restarted();
+  const { cellId } = message.metadata as { cellId?: unknown };
+  // A cell that was no TypeScript did nothing.
+  if (typeof cellId !== "string" || error?.ename === "SyntaxError" || error?.ename === "ProcessEnded") return;
+  context.stale.ran(cellId, code, context.count);
+  const news = context.stale.news(cellId);
+  if (news === undefined) return;
+  await context.flush();
+  const metadata = { thalweg: { stale: context.stale.stale() } };
+  await context.publish("stream", { name: "stderr", text: `${news}\n` }, message, { metadata });
+}
 
 async function warn(context: Context, parent: Message, found: Diagnostic[]): Promise<void> {
   await context.publish("stream", { name: "stderr", text: `${excerpts(found)}\n` }, parent);

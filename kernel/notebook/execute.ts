@@ -2,6 +2,7 @@
 import type { TypeErrors } from "../context.ts";
 import { createKernel, type Kernel } from "../dispatcher.ts";
 import { type Message, messageFactory } from "../messages.ts";
+import { digest } from "../stale/digest.ts";
 import type { CellOutput, CodeCell, Notebook } from "./nbformat.ts";
 import { outputCollector } from "./outputs.ts";
 import { widgetStates } from "./widgets.ts";
@@ -51,7 +52,10 @@ export async function executeNotebook(notebook: Notebook, options: RunOptions): 
     const cell = asked.get((message.parent_header as { msg_id?: string }).msg_id ?? "");
     if (!cell) return;
     const type = message.header.msg_type;
-    if (type === "execute_input") cell.execution_count = Number(message.content.execution_count);
+    if (type === "execute_input") {
+      cell.execution_count = Number(message.content.execution_count);
+      cell.metadata.thalweg = { ...(cell.metadata.thalweg as object | undefined), ran: digest(cell.source) };
+    }
     const changed = collector.apply(cell.outputs, message);
     if (changed) events.output?.(changed, type === "update_display_data");
   }

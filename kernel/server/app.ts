@@ -25,7 +25,7 @@ export function findApp(folder = home()): string | undefined {
     "package-lock.json",
     "build.mjs",
     ...readdirSync(join(folder, "src"), { recursive: true }).map((name) => join("src", String(name))),
-    ...["buffers.ts", "stills.ts"].map((name) => join("..", "widgets", name)),
+    ...["widgets/buffers.ts", "widgets/stills.ts", "stale/digest.ts"].map((name) => join("..", name)),
   ];
   const newest = Math.max(...sources.map((file) => statSync(join(folder, file)).mtimeMs));
   return statSync(made).mtimeMs >= newest ? join(folder, "dist") : undefined;

@@ -195,6 +195,33 @@ for (const { name, command, major, path } of frontends) {
       await expect.poll(() => cell(3).textContent()).toContain("'undefined'");
     });
 
+    // Needs anywidget beside the frontend: .venv/bin/pip install anywidget
+    it("shows widgets, which move the value of a cell and are moved by it, with bytes and a table in tabs", {
+      timeout: 120_000,
+    }, async () => {
+      await open("empty.ipynb");
+      const code = `const lr = slider(0, 100, { label: 'rate' });
+await tabs({ one: lr, rows: table([{ a: 1, b: 'x' }]) })`;
+      await type(0, code);
+      await run();
+      const input = cell(0).locator(".thalweg-slider input[type=range]");
+      await input.waitFor({ timeout: 30_000 });
+      await input.fill("700");
+      await type(1, "[lr.value, lr.value = 20]");
+      await run();
+      await expect.poll(() => cell(1).textContent()).toContain("[ 70, 20 ]");
+      await expect.poll(() => cell(0).locator("output").textContent()).toBe("20");
+      await cell(0).getByRole("tab", { name: "rows" }).click();
+      await cell(0).locator("td", { hasText: "x" }).waitFor();
+      await shot("widgets");
+      await type(
+        2,
+        "widget({ state: { bytes: new Uint8Array([7, 8]) }, render: ({ model, el }) => { el.textContent = 'second byte ' + model.get('bytes').getUint8(1) } })",
+      );
+      await run();
+      await expect.poll(() => cell(2).textContent(), { timeout: 20_000 }).toContain("second byte 8");
+    });
+
     it.skipIf(!existsSync(start))(
       "runs all of 00-start: live, then interactive plots, one of them hovered",
       { timeout: 300_000 },

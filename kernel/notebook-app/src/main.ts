@@ -8,6 +8,7 @@ import { extensions, mimeExtensions } from "./extensions.ts";
 import { plotlyRenderer } from "./plotly.ts";
 import { settingsPlugin } from "./settings.ts";
 import { serverSettingsPlugin } from "./socket.ts";
+import { stalePlugin } from "./stale.ts";
 import { titlePlugin } from "./title.ts";
 import { translatorPlugin } from "./translator.ts";
 import { widgetsPlugin } from "./widgets/plugin.ts";
@@ -51,6 +52,7 @@ async function start(): Promise<void> {
     statePlugin,
     askedPlugin,
     widgetsPlugin,
+    stalePlugin,
   ] as Plugin[];
   const plugins = [...extensions.flat().filter((plugin) => !left.has(plugin.id)), ...ours];
   const pluginRegistry = new PluginRegistry();

@@ -69,6 +69,12 @@ const replies: Record<string, Schema> = {
   connect_reply: ok({}),
   interrupt_reply: ok({}),
   shutdown_reply: ok({ restart: boolean }),
+  // Ours: which cells are stale.
+  stale_reply: ok({
+    stale: record,
+    run: optional(list(string)),
+    told: optional(list(string)),
+  }),
 };
 
 const published: Record<string, Schema> = {
