@@ -14,6 +14,8 @@ export interface Coded {
 /** A way to code vectors. */
 export interface Codec {
   readonly spec: { readonly name: string; readonly options: Json };
+  /** Whether what comes out is right in the mean: nothing left out need be kept, and the noise of what was kept would only grow. */
+  readonly unbiased: boolean;
   /** A coder for the vectors of one machine, whose parts are the layers'; it may keep state from one vector to the next. */
   coder(layers: readonly Layer[], rng: Rng): (vector: Float32Array) => Coded;
   toJSON(): Json;
@@ -27,7 +29,7 @@ export interface CodecFactory<O extends Options> {
 }
 
 /**
- * Declares a codec: its name, its options with their defaults, and its coder.
+ * Declares a codec: its name, its options with their defaults, its coder, and for which options it is right in the mean (default none).
  *
  * @example
  * ```ts
@@ -40,22 +42,25 @@ export function codec<O extends Options>(
   name: string,
   defaults: O,
   build: (options: Widened<O>) => Codec["coder"],
+  unbiased: (options: Widened<O>) => boolean = () => false,
 ): CodecFactory<O> {
   const make = (options: Partial<Widened<O>> = {}): Codec => {
     const all = checked(name, defaults, options as Partial<O>);
     const spec = { name, options: all as Json };
-    return Object.freeze({ spec, coder: build(all as Widened<O>), toJSON: () => spec });
+    const own = all as Widened<O>;
+    return Object.freeze({ spec, unbiased: unbiased(own), coder: build(own), toJSON: () => spec });
   };
   return Object.assign(make, { codec: name, defaults });
 }
 
 /**
  * A coder that keeps what its codec leaves out and adds it to the next vector (error feedback), so that all that was given has gone out in
- * the end. Plain bytes where there is no codec.
+ * the end. One that is right in the mean keeps nothing. Plain bytes where there is no codec.
  */
 export function withFeedback(of: Codec | null, layers: readonly Layer[], rng: Rng): (vector: Float32Array) => Coded {
   if (of === null) return (vector) => ({ vector, bytes: 4 * vector.length });
   const code = of.coder(layers, rng);
+  if (of.unbiased) return code;
   let left: Float32Array | undefined;
   return (vector) => {
     const whole = left === undefined ? vector.slice() : addTo(left, vector);

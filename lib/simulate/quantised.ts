@@ -30,6 +30,7 @@ export const quantised = codec(
     if (bits > 16) throw new RangeError(`quantised: at most 16 bits are required, got ${bits}`);
     return (layers, rng) => (vector) => byLayer(layers, vector, (part) => levels(part, bits, rng));
   },
+  () => true,
 );
 
 /** A layer's numbers rounded to levels of its norm. */

@@ -9,7 +9,7 @@ import { type Coded, codec, placeBytes } from "./codec.ts";
  * @example
  * ```ts
  * import { random, simulate } from "thalweg";
- * simulate.topK({ share: 0.5 }).coder([], random(0))(Float32Array.of(3, 1, -4, 0)).vector; // [3, 0, -4, 0]
+ * simulate.topK({ share: 0.5 }).coder([], random(0))(Float32Array.of(3, 1, -4, 2)).bytes; // 9
  * ```
  */
 export const topK = codec(

@@ -1,0 +1,171 @@
+/** Clients who keep their examples to themselves, and a server that learns from what they send. */
+import type { Examples, Json } from "../data/dataset.ts";
+import { needShare, withDefaults } from "../data/options.ts";
+import type { Rng } from "../engine/index.ts";
+import { type Clock, type Cut, clock, type Link, type Machine, type Outage } from "./clock.ts";
+import type { ClusterRun, Experiment, Updated } from "./cluster.ts";
+import { type Delay, delayOf, requireDelay } from "./parts/delay.ts";
+import { localTraining, type Trained, type Turn } from "./parts/local.ts";
+import { type Trainer, trainer } from "./parts/trainer.ts";
+import { ledger, type Simulated } from "./simulated.ts";
+
+/** What clients are. */
+export interface ClientsOptions {
+  /** Seconds that a client works for each example it trains on. Default 0.001. */
+  readonly perExample?: number;
+  /** Seconds besides, for each time it is asked. Default 0. */
+  readonly perTurn?: number;
+  /** Random seconds besides. Default none. */
+  readonly delay?: Delay;
+  /** By how much a client is slower than the others, by its number or as a function of it. */
+  readonly slower?: { readonly [client: number]: number } | ((client: number) => number);
+  /** The lines between clients and server. Default: latency of 50 ms, 1 MB in a second. */
+  readonly link?: Link | ((from: number, to: number) => Link);
+  /** The probability that a client who was asked never answers. Default 0. */
+  readonly lost?: number;
+  readonly outages?: readonly Outage[];
+  readonly cuts?: readonly Cut[];
+  /** How many spans of time are kept for the picture. Default 5000. */
+  readonly spans?: number;
+}
+
+/** What a federated program has at hand. */
+export interface Federation {
+  readonly clients: number;
+  readonly server: number;
+  /** Rounds of the stream: new classes come in each. */
+  readonly tasks: number;
+  readonly clock: Clock;
+  readonly trainer: Trainer;
+  readonly rng: Rng;
+  /** The examples of a client in a round of the stream. */
+  examples(task: number, client: number): Examples;
+  /** Seconds that a client takes for so many examples when it is asked for the `k`-th time. */
+  seconds(client: number, examples: number, k: number): number;
+  /** Whether a client never answers when it is asked for the `k`-th time. */
+  loses(client: number, k: number): boolean;
+  /** Trains from some weights on a client's own examples. */
+  local(turn: Turn): Trained;
+  /** Says what the server's weights came to. */
+  updated(me: Machine, update: Updated, task: number): void;
+}
+
+/** What clients and server do to learn together. */
+export interface FederatedProgram {
+  readonly spec: { readonly name: string; readonly options: Json };
+  /** Starts its processes; `end` gives the server's weights when all have ended. */
+  start(site: Federation): { end(): Float32Array; dispose?(): void };
+}
+
+/** A function that makes a federated program from options. */
+export interface FederatedFactory<O extends object> {
+  (options?: Partial<O>): FederatedProgram;
+  readonly program: string;
+  readonly defaults: O;
+}
+
+/** Declares a federated program: its name, its options with their defaults, and what clients and server do. */
+export function federated<O extends object>(
+  name: string,
+  defaults: O,
+  build: (options: O) => FederatedProgram["start"],
+): FederatedFactory<O> {
+  const make = (options: Partial<O> = {}): FederatedProgram => {
+    const all = withDefaults<O>(name, options, defaults);
+    return Object.freeze({ spec: { name, options: JSON.parse(JSON.stringify(all)) as Json }, start: build(all) });
+  };
+  return Object.assign(make, { program: name, defaults });
+}
+
+/** Clients that learn studies with a server. */
+export interface Crowd {
+  /**
+   * Learns a study over a stream of clients by a program. The study's batch, passes and optimizer are those of a client's turn.
+   *
+   * @throws TypeError where no client is named in the stream's experiences, or the study has strategies, parts of a plan or a head that
+   * grows; RangeError where a loss is not finite; Interrupted.
+   */
+  train(study: Experiment, program: FederatedProgram, options?: ClusterRun): Promise<Simulated>;
+}
+
+const defaultLink: Link = { latency: 0.05, bandwidth: 1e6 };
+
+/**
+ * Clients who learn together without showing their examples, under a simulated clock: time, bytes, stragglers, clients who are lost, and what
+ * the network comes to. The stream says who has what: `clients(data, { clients: 100 })`, with new classes in each round where it is told so.
+ *
+ * One learner in memory serves all clients, one after the other: a thousand of them need no more than one.
+ *
+ * @throws RangeError for numbers that are no times or shares.
+ *
+ * @example
+ * ```ts
+ * import { clients, digits, mlp, simulate } from "thalweg";
+ * const study = clients(digits(), { clients: 10 }).learn(mlp({ hidden: [8] }));
+ * const run = await simulate.clients({ lost: 0.1 }).train(study, simulate.fedAvg({ rounds: 2, share: 0.5 }));
+ * run.updates; // 2
+ * ```
+ */
+export function clients({
+  perExample = 0.001,
+  perTurn = 0,
+  delay,
+  slower = {},
+  link = defaultLink,
+  lost = 0,
+  ...events
+}: ClientsOptions = {}): Crowd {
+  needShare("clients", "lost", lost);
+  requireDelay("clients", delay);
+  for (const [what, value] of Object.entries({ perExample, perTurn }))
+    if (!(value >= 0 && Number.isFinite(value)))
+      throw new RangeError(`clients: a finite number from 0 on is required for ${what}, got ${value}`);
+  const factor = typeof slower === "function" ? slower : (client: number) => slower[client] ?? 1;
+  return Object.freeze<Crowd>({
+    async train(study, program, { seed = 0, signal, evaluateEvery = 0 } = {}) {
+      const learner = trainer(program.spec.name, study.spec, seed);
+      const { stream } = learner.spec;
+      const count = clientsOf(program.spec.name, stream);
+      const machines = [...Array.from({ length: count }, (_, k) => `client ${k}`), "server"];
+      const time = clock({ machines, link, ...events });
+      const drawn = learner.root.at("clients");
+      const kept = ledger(program.spec, learner, time);
+      const local = localTraining(learner);
+      const running = program.start({
+        clients: count,
+        server: count,
+        tasks: stream.tasks,
+        clock: time,
+        trainer: learner,
+        rng: drawn.at("program"),
+        examples: (task, client) => stream.experience(task * count + client).train,
+        seconds: (client, examples, k) =>
+          (perTurn + perExample * examples + delayOf(delay, drawn.at("delay", client, k))) * factor(client),
+        loses: (client, k) => lost > 0 && drawn.at("lost", client, k).uniform() < lost,
+        local: local.turn,
+        updated(me, update, task) {
+          const due = evaluateEvery > 0 && update.update % evaluateEvery === 0;
+          kept.updated(me, update, due ? Array.from({ length: task + 1 }, (_, t) => t) : null);
+        },
+      });
+      try {
+        await time.run({ signal });
+        return kept.ended(running.end());
+      } finally {
+        running.dispose?.();
+        local.dispose();
+      }
+    },
+  });
+}
+
+/** How many clients a stream has; throws unless its experiences go through all of them in every round. */
+function clientsOf(where: string, stream: Trainer["spec"]["stream"]): number {
+  const count = stream.length / stream.tasks;
+  const named = [0, stream.length - 1].every((index) => stream.experience(index).client === index % count);
+  if (!Number.isInteger(count) || !named)
+    throw new TypeError(
+      `${where}: a stream whose experiences name their client, all clients in each round, is required; take clients(data, { clients: 10 })`,
+    );
+  return count;
+}

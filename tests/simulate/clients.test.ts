@@ -1,0 +1,115 @@
+import { adam, blobs, classes, clients, digits, mlp, sgd, simulate, tf } from "thalweg";
+import { describe, expect, test } from "vitest";
+import { vectorOf } from "../../lib/simulate/parts/vectors.ts";
+
+const apart = (a: Float32Array, b: Float32Array): number =>
+  a.reduce((most, x, i) => Math.max(most, Math.abs(x - b[i]!)), 0);
+
+const crowd = simulate.clients({ delay: { kind: "exponential", mean: 0.1 } });
+const stream = clients(digits(), { clients: 5, concentration: 1 });
+const study = stream
+  .learn(mlp({ hidden: [16] }))
+  .with(sgd({ lr: 0.1 }))
+  .train({ batch: 32 });
+
+describe("federated programs", () => {
+  test("with all clients and one step of SGD on all their examples each, federated averaging is a step on the whole batch", async () => {
+    const whole = { batch: 10_000, epochs: 1 };
+    const run = await crowd.train(study.train(whole), simulate.fedAvg({ rounds: 3 }), { seed: 2 });
+    const plain = await classes(digits())
+      .learn(mlp({ hidden: [16] }))
+      .with(sgd({ lr: 0.1 }))
+      .train({ batch: 10_000, epochs: 3 })
+      .evaluate({ atStart: false, share: 0 })
+      .run({ quiet: true, record: false, seeds: [2] });
+    const network = await plain.network({ seed: 2 });
+    expect(apart(run.vector, vectorOf([network.weights, network.statistics]))).toBeLessThan(2e-6);
+    network.dispose();
+    // and the same again with SGD of the server at a rate of 1, with SCAFFOLD, whose corrections are for later steps, and in FedFix's intervals
+    const opt = await crowd.train(
+      study.train(whole),
+      simulate.fedOpt({ rounds: 3, server: sgd({ lr: 1, momentum: 0 }) }),
+      { seed: 2 },
+    );
+    expect(apart(opt.vector, run.vector)).toBeLessThan(2e-6);
+    const fix = simulate.fedAsync({ every: "interval", interval: 60, updates: 3 });
+    expect(apart((await crowd.train(study.train(whole), fix, { seed: 2 })).vector, run.vector)).toBeLessThan(2e-6);
+  });
+
+  test("SCAFFOLD: with one step each the control variates cancel in the mean; the second round's direction is g + c − cᵢ", async () => {
+    const even = clients(blobs({ classes: 2, dimensions: 3 }), { clients: 2, concentration: 1e6 });
+    const one = even
+      .learn(mlp({ hidden: [] }))
+      .with(sgd({ lr: 0.1 }))
+      .train({ batch: 10_000 });
+    const [scaffold, averaged] = [
+      await crowd.train(one, simulate.scaffold({ rounds: 4 })),
+      await crowd.train(one, simulate.fedAvg({ rounds: 4 })),
+    ];
+    // clients of equally many examples: the plain mean is the weighted one, and Σ (c − cᵢ) = 0
+    expect(apart(scaffold.vector, averaged.vector)).toBeLessThan(5e-3);
+    await expect(crowd.train(study.with(adam({ lr: 0.1 })), simulate.scaffold())).rejects.toThrow("plain sgd");
+  });
+
+  test("FedProx keeps clients nearer to the server, SCAFFOLD and averaging learn, fewer clients send fewer bytes", async () => {
+    const uneven = clients(digits(), { clients: 5, concentration: 0.1 })
+      .learn(mlp({ hidden: [16] }))
+      .with(sgd({ lr: 0.1 }))
+      .train({ batch: 32, epochs: 2 });
+    const start = await crowd.train(uneven, simulate.fedAvg({ rounds: 1, proximal: 0 }));
+    const pulled = await crowd.train(uneven, simulate.fedAvg({ rounds: 1, proximal: 1 }));
+    const before = await crowd.train(uneven.with(sgd({ lr: 1e-12 })), simulate.fedAvg({ rounds: 1 }));
+    const way = (run: { vector: Float32Array }) => Math.hypot(...run.vector.map((x, i) => x - before.vector[i]!));
+    expect(way(pulled)).toBeLessThan(0.9 * way(start));
+    const long = await crowd.train(uneven, simulate.fedAvg({ rounds: 8 }));
+    expect(long.accuracy).toBeGreaterThan(0.6);
+    expect((await crowd.train(uneven, simulate.scaffold({ rounds: 8 }))).accuracy).toBeGreaterThan(0.6);
+    const few = await crowd.train(uneven, simulate.fedAvg({ rounds: 8, share: 0.4 }));
+    expect(few.bytes).toBe(long.bytes * 0.4);
+  });
+
+  test("a deadline leaves stragglers out, and who is lost is not waited for", async () => {
+    const slow = simulate.clients({ slower: { 0: 100 }, lost: 0.3 });
+    const [waits, goes] = [
+      await slow.train(study, simulate.fedAvg({ rounds: 3 })),
+      await slow.train(study, simulate.fedAvg({ rounds: 3, deadline: 2 })),
+    ] as const;
+    expect(goes.seconds).toBeLessThan(7);
+    expect(waits.seconds).toBeGreaterThan(goes.seconds);
+    expect(goes.accuracy).toBeGreaterThan(0.2);
+  });
+
+  test("P232 FedFix: asynchronous programs do not wait for the slow; intervals are as long as they are said to be", async () => {
+    const slow = simulate.clients({ slower: { 0: 20 } });
+    const [answer, buffer, fix] = [
+      await slow.train(study, simulate.fedAsync({ updates: 20 })),
+      await slow.train(study, simulate.fedAsync({ every: "buffer", buffer: 3, updates: 8 })),
+      await slow.train(
+        study,
+        simulate.fedAsync({ every: "interval", interval: 1.5, updates: 8, weights: "frequency" }),
+      ),
+    ] as const;
+    expect(fix.seconds).toBeCloseTo(12, 6);
+    for (const run of [answer, buffer, fix]) expect(run.accuracy).toBeGreaterThan(0.4);
+    const stale = (answer.frame().objects() as { staleness: number }[]).map(({ staleness }) => staleness);
+    expect(Math.max(...stale)).toBeGreaterThan(3);
+  });
+
+  test("a stream with rounds of new classes is learnt round by round, a thousand clients need one learner, nothing leaks", async () => {
+    const growing = clients(digits(), { clients: 4, classesPerRound: 5 })
+      .learn(mlp({ hidden: [16] }))
+      .with(sgd({ lr: 0.1 }));
+    const run = await crowd.train(growing, simulate.fedAvg({ rounds: 2 }), { evaluateEvery: 1 });
+    expect((run.curve().objects() as { update: number }[]).map(({ update }) => update)).toEqual([1, 2, 3, 4, 4]);
+    const many = clients(blobs({ classes: 4, perClass: 375 }), { clients: 1000, concentration: 100 }).learn(
+      mlp({ hidden: [4] }),
+    );
+    const before = tf.memory().numTensors;
+    const big = await crowd.train(many, simulate.fedAvg({ rounds: 2, share: 0.3 }));
+    expect(big.totals().numRows()).toBe(1001);
+    expect(tf.memory().numTensors).toBe(before);
+    await expect(crowd.train(classes(digits()).split(5).learn(mlp()), simulate.fedAvg())).rejects.toThrow(
+      "name their client",
+    );
+  });
+});
