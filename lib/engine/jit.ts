@@ -8,6 +8,7 @@ import { detached, stacked } from "./runtime/detached.ts";
 import { loopPlan } from "./runtime/loop.ts";
 import { type Plan, plan } from "./runtime/plan.ts";
 import { type Found, matches, type Pattern, patternOf, rebuild } from "./runtime/signature.ts";
+import { flopsDone } from "./runtime/tally.ts";
 import { Trace } from "./runtime/trace.ts";
 import { operationIn, userLine, warnOnce } from "./runtime/where.ts";
 import { disposeTree, leaves, mapTree, type Tree } from "./tree.ts";
@@ -29,8 +30,32 @@ export interface StepsOptions extends Omit<JitOptions, "donate"> {
 /** How many signatures of one function stay compiled. */
 const planLimit = 32;
 
+/** What a call gave, and the floating-point operations that it took. */
+export interface Spent<R> {
+  readonly value: R;
+  readonly flops: number;
+}
+
+/** A compiled function. */
+export interface Compiled<A extends readonly unknown[], R> {
+  (...args: A): R;
+  /**
+   * Many calls as one program, with an axis over the calls that no operation of the function sees (vmap): what each of them gives, in order.
+   * Calls of different signatures are done apart. Results agree with those of single calls to rounding.
+   *
+   * @example
+   * ```ts
+   * import { jit, tf } from "thalweg";
+   * const product = jit((a: tf.Tensor, b: tf.Tensor) => tf.matMul(a, b));
+   * const calls = [1, 2].map((x) => [tf.fill([2, 3], x), tf.ones([3, 1])] as [tf.Tensor, tf.Tensor]);
+   * product.together(calls).map(({ value }) => [...value.dataSync()]); // [[3, 3], [6, 6]]
+   * ```
+   */
+  together(calls: readonly A[]): Spent<R>[];
+}
+
 /** What is known about calls of one signature. A missing plan: the function cannot be compiled for them. */
-interface Compiled {
+interface Known {
   readonly pattern: Pattern;
   readonly plan: Plan | null;
   readonly result: Pattern;
@@ -55,32 +80,29 @@ const isPlain = (): boolean =>
  * [...double(tf.tensor1d([1, 2])).dataSync()]; // [2, 4]
  * ```
  */
-export function jit<A extends readonly unknown[], R>(
-  fn: (...args: A) => R,
-  options: JitOptions = {},
-): (...args: A) => R {
+export function jit<A extends readonly unknown[], R>(fn: (...args: A) => R, options: JitOptions = {}): Compiled<A, R> {
   const name = options.name ?? (fn.name || "function");
   const donate = options.donate ?? [];
-  const compiled = new Recent();
-  return (...args) => {
+  const compiled = new Recent((pattern, found) => {
+    let result: Pattern = { kind: "value", value: undefined };
+    const traced = attempt(name, () => {
+      const trace = new Trace();
+      const wanted = record(name, trace, pattern, found, (own) => {
+        const out = fn(...(own as unknown as A));
+        result = patternOf(out);
+        return out;
+      });
+      return plan(name, trace, wanted);
+    });
+    return { pattern, plan: traced, result };
+  });
+  const call = (...args: A): R => {
     if (isPlain()) {
       const out = detached(() => fn(...args));
       if (!backend.tracing) for (const at of donate) disposeTree(args[at]);
       return out;
     }
-    const { found, known } = compiled.find(args, (pattern, found) => {
-      let result: Pattern = { kind: "value", value: undefined };
-      const traced = attempt(name, () => {
-        const trace = new Trace();
-        const wanted = record(name, trace, pattern, found, (own) => {
-          const out = fn(...(own as unknown as A));
-          result = patternOf(out);
-          return out;
-        });
-        return plan(name, trace, wanted);
-      });
-      return { pattern, plan: traced, result };
-    });
+    const { found, known } = compiled.find(args);
     let out: R;
     if (known.plan) {
       const tensors = known.plan.call(found.tensors, found.noise);
@@ -90,6 +112,52 @@ export function jit<A extends readonly unknown[], R>(
       backend.flush();
     }
     for (const at of donate) disposeTree(args[at]);
+    return out;
+  };
+  const finish = (args: A): void => {
+    for (const at of donate) disposeTree(args[at]);
+  };
+  return Object.assign(call, { together: manyCalls(call, (args) => compiled.find(args), finish) });
+}
+
+/** A call with what is known of its signature. */
+interface Asked {
+  readonly found: Found;
+  readonly known: Known;
+}
+
+/** `together` of a compiled function, whose calls `find` looks up; `finish` frees what a call consumes. */
+function manyCalls<A extends readonly unknown[], R>(
+  call: (...args: A) => R,
+  find: (args: A) => Asked,
+  finish: (args: A) => void,
+): Compiled<A, R>["together"] {
+  return (calls) => {
+    const alone = (args: A): Spent<R> => {
+      const before = flopsDone();
+      const value = call(...args);
+      return { value, flops: flopsDone() - before };
+    };
+    if (isPlain() || calls.length === 1) return calls.map(alone);
+    const groups = new Map<Known, { readonly at: number; readonly found: Found }[]>();
+    calls.forEach((args, at) => {
+      const { found, known } = find(args);
+      groups.set(known, [...(groups.get(known) ?? []), { at, found }]);
+    });
+    const out = new Array<Spent<R>>(calls.length);
+    for (const [{ plan, result }, members] of groups) {
+      if (members.length === 1 || plan?.together === undefined) {
+        for (const { at } of members) out[at] = alone(calls[at]!);
+        continue;
+      }
+      const before = flopsDone();
+      const results = plan.together(members.map(({ found }) => found));
+      const flops = (flopsDone() - before) / members.length;
+      members.forEach(({ at }, i) => {
+        out[at] = { value: rebuild(result, results[i]!.values(), [].values()) as R, flops };
+        finish(calls[at]!);
+      });
+    }
     return out;
   };
 }
@@ -104,12 +172,12 @@ export function jit<A extends readonly unknown[], R>(
 export function steps<S, X, Y, C extends readonly unknown[]>(
   fn: (state: S, x: X, rng: Rng | null, ...constants: C) => readonly [S, Y],
   options: StepsOptions = {},
-): (state: S, xs: X, rngs: readonly Rng[] | null, ...constants: C) => [S, Y] {
+): Compiled<[state: S, xs: X, rngs: readonly Rng[] | null, ...constants: C], [S, Y]> {
   const name = options.name ?? (fn.name || "steps");
-  const compiled = new Recent();
   const one = jit<[S, X, Rng | null, ...C], readonly [S, Y]>(fn as never, { name });
   const { keep = false } = options;
-  return (state, xs, rngs, ...constants) => {
+  type Args = [state: S, xs: X, rngs: readonly Rng[] | null, ...constants: C];
+  const counted = (xs: X, rngs: readonly Rng[] | null): number => {
     const counts = leaves(xs as Tree).map(({ shape }) => shape[0] ?? 0);
     const count = counts[0] ?? 0;
     const other = counts.find((one) => one !== count);
@@ -118,40 +186,55 @@ export function steps<S, X, Y, C extends readonly unknown[]>(
     if (count === 0) throw new RangeError("steps: at least one step is required, got inputs with a leading axis of 0");
     if (rngs && rngs.length !== count)
       throw new RangeError(`steps: one noise source for each of ${count} steps is required, got ${rngs.length}`);
-    if (isPlain()) return oneByOne(one, count, state, xs, rngs, constants, keep);
-    const args = [state, xs, rngs ? rngs[0] : null, ...constants];
-    const { found, known } = compiled.find(args, (pattern, found) => {
-      let result: Pattern = { kind: "value", value: undefined };
-      const stateCount = leaves(state as Tree).length;
-      const inputCount = leaves(xs as Tree).length;
-      const traced = attempt(name, () => {
-        const trace = new Trace();
-        const sizes = found.tensors.map(({ shape }, i) =>
-          i >= stateCount && i < stateCount + inputCount ? shape.slice(1) : shape,
-        );
-        const wanted = record(
-          name,
-          trace,
-          pattern,
-          found,
-          (own) => {
-            const given = own as unknown as [S, X, Rng | null, ...C];
-            const [next, y] = fn(...given);
-            const out = [inOrder(given[0], next), y];
-            result = patternOf(out);
-            return out;
-          },
-          sizes,
-        );
-        return loopPlan(name, trace, wanted, { stateCount, inputCount, sizes });
-      });
-      return { pattern, plan: traced, result };
+    return count;
+  };
+  type OneStep = [S, X, Rng | null, ...C];
+  const compiled = new Recent((pattern, found, args) => {
+    let result: Pattern = { kind: "value", value: undefined };
+    const [stateCount, inputCount] = (args as OneStep).slice(0, 2).map((tree) => leaves(tree as Tree).length) as [
+      number,
+      number,
+    ];
+    const traced = attempt(name, () => {
+      const trace = new Trace();
+      const sizes = found.tensors.map(({ shape }, i) =>
+        i >= stateCount && i < stateCount + inputCount ? shape.slice(1) : shape,
+      );
+      const wanted = record(
+        name,
+        trace,
+        pattern,
+        found,
+        (own) => {
+          const given = own as unknown as OneStep;
+          const [next, y] = fn(...given);
+          const out = [inOrder(given[0], next), y];
+          result = patternOf(out);
+          return out;
+        },
+        sizes,
+      );
+      return loopPlan(name, trace, wanted, { stateCount, inputCount, sizes });
     });
+    return { pattern, plan: traced, result };
+  });
+  const find = ([state, xs, rngs, ...constants]: Args): Asked => {
+    const { found, known } = compiled.find([state, xs, rngs ? rngs[0]! : null, ...constants] satisfies OneStep);
+    return { known, found: { tensors: found.tensors, noise: rngs ? [...rngs] : [] } };
+  };
+  const call = (...args: Args): [S, Y] => {
+    const [state, xs, rngs, ...constants] = args;
+    const count = counted(xs, rngs);
+    if (isPlain()) return oneByOne(one, count, state, xs, rngs, constants, keep);
+    const { found, known } = find(args);
     if (!known.plan) return oneByOne(one, count, state, xs, rngs, constants, keep);
-    const tensors = known.plan.call(found.tensors, rngs ?? []);
+    const tensors = known.plan.call(found.tensors, found.noise);
     if (!keep) disposeTree(state);
     return rebuild(known.result, tensors.values(), [].values()) as [S, Y];
   };
+  return Object.assign(call, {
+    together: manyCalls<Args, [S, Y]>(call, find, ([state]) => void (keep || disposeTree(state))),
+  });
 }
 
 /** The next state with its keys in the order of the state before: loops carry them by place. */
@@ -246,13 +329,15 @@ function attempt(name: string, make: () => Plan): Plan | null {
 
 /** The compiled signatures of one function, the last used first. */
 class Recent {
-  readonly #entries: Compiled[] = [];
+  readonly #entries: Known[] = [];
+  readonly #make: (pattern: Pattern, found: Found, args: readonly unknown[]) => Known;
   #generation = target.generation;
 
-  find(
-    args: unknown,
-    make: (pattern: Pattern, found: Found) => Compiled,
-  ): { readonly found: Found; readonly known: Compiled } {
+  constructor(make: (pattern: Pattern, found: Found, args: readonly unknown[]) => Known) {
+    this.#make = make;
+  }
+
+  find(args: readonly unknown[]): Asked {
     if (this.#generation !== target.generation) {
       for (const { plan } of this.#entries.splice(0)) plan?.dispose();
       this.#generation = target.generation;
@@ -268,7 +353,7 @@ class Recent {
     const pattern = patternOf(args);
     const found: Found = { tensors: [], noise: [] };
     matches(pattern, args, found);
-    const known = make(pattern, found);
+    const known = this.#make(pattern, found, args);
     this.#entries.unshift(known);
     if (this.#entries.length > planLimit) this.#entries.pop()!.plan?.dispose();
     return { found, known };

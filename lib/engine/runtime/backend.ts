@@ -304,6 +304,13 @@ export class Backend extends tf.KernelBackend {
     return block;
   }
 
+  /** The numbers of a tensor are from here on in another block, which has the same. */
+  relocate(entry: Entry, block: Block): void {
+    this.#release(entry);
+    entry.block = block;
+    if (entry.graph === this.#lazy) entry.graph = null;
+  }
+
   /** Computes a traced value that depends on constants alone. */
   #fold(entry: Entry): Block {
     const value = full(this.graph, entry.arr!);

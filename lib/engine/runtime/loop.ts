@@ -1,14 +1,26 @@
 /** Many steps in one run: the traced step is the body of an ONNX Loop. */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Arr } from "../graph/arr.ts";
-import { type Node, sameShape, sizeOf, type Value } from "../graph/graph.ts";
+import { type Node, sameShape, type Value } from "../graph/graph.ts";
 import { initializerSpec, nameOf, nodeSpec, reach, valueSpec } from "../graph/lower.ts";
+import { vmap } from "../graph/vmap.ts";
 import type { GraphSpec, NodeSpec, ValueSpec } from "../onnx/writer.ts";
 import { TraceError } from "./backend.ts";
-import { NoiseFeed } from "./noise.ts";
-import { adoptTensor, feed, type Input, type Plan, prepare, share } from "./plan.ts";
-import { compile, workOf } from "./program.ts";
-import { Block } from "./storage.ts";
+import {
+  adoptTensor,
+  differing,
+  feed,
+  given,
+  type Input,
+  type Plan,
+  picked,
+  prepare,
+  share,
+  stackLimit,
+} from "./plan.ts";
+import { compile, later, type Program, RecentPrograms, workOf } from "./program.ts";
+import { type Call, interleaved, noiseOf, stackOf } from "./stack.ts";
+import { Block, releaseBlock } from "./storage.ts";
 import { flopsOf, tally } from "./tally.ts";
 import type { Trace } from "./trace.ts";
 
@@ -63,59 +75,100 @@ export function loopPlan(name: string, trace: Trace, wanted: readonly Arr[], loo
       carried.push({ index: i, input, next: value, filter: result.layout !== null });
     } else scanned.push({ result: i, value });
   });
-  const spec = loopSpec(name, { inputs, nodes, leaves, carried, scanned, isState, isStep });
-  const program = compile(spec, workOf(nodes));
+  const parts: Parts = { inputs, nodes, leaves, carried, scanned, isState, isStep };
+  const spec = loopSpec(name, parts);
+  const program = later(() => compile(spec, workOf(nodes)));
+  const stacks = new RecentPrograms<Parts & { readonly program: Program }>(stackLimit);
   const flops = flopsOf(nodes);
-  const noiseFeed = new NoiseFeed(trace.draws);
+
+  /** What the loop is given, in order; `fed` gives the block of an input or of a carried tensor. */
+  function run(program: Program, of: Parts, count: number, calls: number | null, fed: (of: Input | number) => Block) {
+    const blocks: Block[] = [new Block(BigInt64Array.of(BigInt(count)), "int64", "engine")];
+    const shapes: (readonly number[])[] = [[]];
+    const put = (block: Block, shape: readonly number[]): void => {
+      blocks.push(block);
+      shapes.push(shape);
+    };
+    for (const { index, next } of of.carried) put(fed(index), next.shape);
+    for (const input of of.inputs) {
+      if (isState(input) && of.carried.some((one) => one.input === input)) continue;
+      put(fed(input), isStep(input) ? [count, ...input.value.shape] : input.value.shape);
+    }
+    const every = (shape: readonly number[]): readonly number[] =>
+      calls === null ? [count, ...shape] : [calls, count, ...shape.slice(1)];
+    return program.run(blocks, shapes, [
+      ...of.carried.map(({ next }) => next),
+      ...of.scanned.map(({ value }) => ({ type: value.type, shape: every(value.shape) })),
+    ]);
+  }
+  const filterAt = (index: number): boolean => carried.find((one) => one.index === index)!.filter;
+
+  function handedBack(computed: readonly Block[], tensors: readonly tf.Tensor[], count: number): tf.Tensor[] {
+    return results.map((result, i) => {
+      if (result.kind === "argument") return share(tensors[result.index]!);
+      const isCarried = i < stateCount;
+      const at = isCarried
+        ? carried.findIndex(({ index }) => index === i)
+        : carried.length + scanned.findIndex((one) => one.result === i);
+      const shape = isCarried ? result.shape : [count, ...result.shape];
+      return adoptTensor(computed[at]!, shape, result.dtype, isCarried ? result.layout : null);
+    });
+  }
+
   return {
     spec,
-    dispose: () => program.dispose(),
+    dispose() {
+      program.dispose();
+      stacks.dispose();
+    },
     call(tensors, noise) {
       const count = tensors[stateCount]!.shape[0]!;
-      const noiseBlocks = trace.draws.map(
-        ({ shape }) => new Block(new Float32Array(count * sizeOf(shape)), "float32", "engine"),
+      const blocks = noiseOf(trace, [{ tensors, noise }], count);
+      const computed = run(program.made, parts, count, null, (of) =>
+        typeof of === "number" ? feed(tensors[of]!, filterAt(of)) : given(of, tensors, blocks),
       );
-      for (let k = 0; k < count && noiseBlocks.length > 0; k++) {
-        noiseFeed.fill([noise[k]!], (i) => {
-          const size = sizeOf(trace.draws[i]!.shape);
-          return (noiseBlocks[i]!.data as Float32Array).subarray(k * size, (k + 1) * size);
-        });
-      }
-      const blocks: Block[] = [new Block(BigInt64Array.of(BigInt(count)), "int64", "engine")];
-      const shapes: (readonly number[])[] = [[]];
-      const put = (block: Block, shape: readonly number[]): void => {
-        blocks.push(block);
-        shapes.push(shape);
-      };
-      for (const { index, filter, next } of carried) put(feed(tensors[index]!, filter), next.shape);
-      for (const input of inputs) {
-        const { source, value, filter } = input;
-        if (isState(input) && carried.some((one) => one.input === input)) continue;
-        const shape = isStep(input) ? [count, ...value.shape] : value.shape;
-        if (source.kind === "argument") put(feed(tensors[source.index]!, filter), shape);
-        else if (source.kind === "noise") put(noiseBlocks[source.index]!, shape);
-        else if (source.kind === "capture") put(source.block, shape);
-        else put(feed(source.variable, filter), shape);
-      }
-      const computed = program.run(blocks, shapes, [
-        ...carried.map(({ next }) => next),
-        ...scanned.map(({ value }) => ({ type: value.type, shape: [count, ...value.shape] })),
-      ]);
+      blocks.forEach(releaseBlock);
       tally(count * flops);
-      const made: tf.Tensor[] = [];
-      results.forEach((result, i) => {
-        if (result.kind === "argument") {
-          made.push(share(tensors[result.index]!));
-          return;
-        }
-        const isCarried = i < stateCount;
-        const at = isCarried
-          ? carried.findIndex(({ index }) => index === i)
-          : carried.length + scanned.findIndex((one) => one.result === i);
-        const shape = isCarried ? result.shape : [count, ...result.shape];
-        made.push(adoptTensor(computed[at]!, shape, result.dtype, isCarried ? result.layout : null));
+      return handedBack(computed, tensors, count);
+    },
+    together(calls) {
+      const [{ tensors }] = calls as [Call];
+      const count = tensors[stateCount]!.shape[0]!;
+      const differs = inputs.map((input) => isState(input) || differing(input.source, calls));
+      const of = stacks.get(`${calls.length} ${differs}`, () => {
+        const over = vmap(outputs, new Set(picked(inputs, differs)), calls.length);
+        const at = (value: Value): Value => over.outputs[outputs.indexOf(value)]!;
+        const own = new Map(inputs.map((input) => [input, { ...input, value: over.leaves.get(input.value)! }]));
+        const stacked: Parts = {
+          ...reach(over.outputs),
+          inputs: [...own.values()],
+          carried: carried.map((one) => ({ ...one, input: one.input && own.get(one.input)!, next: at(one.next) })),
+          scanned: scanned.map((one) => ({ ...one, value: at(one.value) })),
+          isState,
+          isStep,
+        };
+        return { ...stacked, program: compile(loopSpec(name, stacked, calls.length), workOf(stacked.nodes)) };
       });
-      return made;
+      const spare = noiseOf(trace, calls, count);
+      const computed = run(of.program, of, count, calls.length, (input) => {
+        if (typeof input === "number") return stackOf(calls, input, filterAt(input));
+        const { source, filter } = input;
+        if (source.kind !== "argument" || !differs[of.inputs.indexOf(input)]) return given(input, tensors, spare);
+        if (!isStep(input)) return stackOf(calls, source.index, filter);
+        const block = interleaved(calls, source.index, filter);
+        spare.push(block);
+        return block;
+      });
+      spare.forEach(releaseBlock);
+      tally(calls.length * count * flops);
+      const shares = computed.map((block) => block.parts(calls.length));
+      return calls.map((call, i) =>
+        handedBack(
+          shares.map((one) => one[i]!),
+          call.tensors,
+          count,
+        ),
+      );
     },
   };
 }
@@ -124,14 +177,21 @@ interface Parts {
   readonly inputs: readonly Input[];
   readonly nodes: readonly Node[];
   readonly leaves: readonly Value[];
-  readonly carried: readonly { input: Input | null; next: Value }[];
-  readonly scanned: readonly { value: Value }[];
+  readonly carried: readonly { index: number; input: Input | null; next: Value; filter: boolean }[];
+  readonly scanned: readonly { result: number; value: Value }[];
   isState(input: Input): boolean;
   isStep(input: Input): boolean;
 }
 
-/** The graph around the loop and the graph within. What no step changes is computed once, outside. */
-function loopSpec(name: string, { inputs, nodes, leaves, carried, scanned, isState, isStep }: Parts): GraphSpec {
+/**
+ * The graph around the loop and the graph within. What no step changes is computed once, outside. Over several calls, what the steps give is
+ * put in the order of the calls.
+ */
+function loopSpec(
+  name: string,
+  { inputs, nodes, leaves, carried, scanned, isState, isStep }: Parts,
+  calls: number | null = null,
+): GraphSpec {
   const carriedInputs = new Set(carried.map(({ input }) => input));
   const changing = new Set<Value>();
   for (const input of inputs) {
@@ -189,8 +249,13 @@ function loopSpec(name: string, { inputs, nodes, leaves, carried, scanned, isSta
   });
   scanned.forEach(({ value }, i) => {
     result(value, `each${i}`);
-    loopOutputs.push(`all${i}`);
-    outerOutputs.push({ name: `all${i}`, type: value.type, shape: ["K", ...value.shape] });
+    loopOutputs.push(calls === null ? `all${i}` : `steps${i}`);
+    const shape = calls === null ? ["K", ...value.shape] : [calls, "K", ...value.shape.slice(1)];
+    outerOutputs.push({ name: `all${i}`, type: value.type, shape });
+  });
+  const turned = scanned.map(({ value: { shape } }, i): NodeSpec => {
+    const perm = [1, 0, ...shape.slice(1).map((_, axis) => axis + 2)];
+    return { op: "Transpose", name: `turn${i}`, inputs: [`steps${i}`], outputs: [`all${i}`], attributes: { perm } };
   });
   const graph: GraphSpec = {
     name: `${name} step`,
@@ -205,6 +270,7 @@ function loopSpec(name: string, { inputs, nodes, leaves, carried, scanned, isSta
     nodes: [
       ...specs,
       { op: "Loop", name: "steps", inputs: loopInputs, outputs: loopOutputs, attributes: { body: { graph } } },
+      ...(calls === null ? [] : turned),
     ],
     inputs: outerInputs,
     outputs: outerOutputs,

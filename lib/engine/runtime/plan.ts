@@ -5,12 +5,14 @@ import { sameShape, sizeOf, type Value } from "../graph/graph.ts";
 import { lower, reach } from "../graph/lower.ts";
 import { filterLeaves, rewrite } from "../graph/rewrite.ts";
 import { target } from "../graph/target.ts";
+import { vmap } from "../graph/vmap.ts";
 import type { GraphSpec } from "../onnx/writer.ts";
 import type { Rng } from "../random.ts";
 import { backend } from "./backend.ts";
 import { NoiseFeed } from "./noise.ts";
-import { compile, type Program, workOf } from "./program.ts";
-import { Block, type Entry } from "./storage.ts";
+import { compile, later, type Program, RecentPrograms, workOf } from "./program.ts";
+import { type Call, isShared, noiseOf, stackOf } from "./stack.ts";
+import { Block, type Entry, releaseBlock } from "./storage.ts";
 import { flopsOf, tally } from "./tally.ts";
 import type { Source, Trace } from "./trace.ts";
 
@@ -89,6 +91,8 @@ export function prepare(trace: Trace, wanted: readonly Arr[], stateCount = 0): P
 /** A compiled function. */
 export interface Plan {
   call(tensors: readonly tf.Tensor[], noise: readonly Rng[]): tf.Tensor[];
+  /** Runs many calls as one program: what each of them gives. Absent where variables are assigned. */
+  together?(calls: readonly Call[]): tf.Tensor[][];
   dispose(): void;
   /** The ONNX graph, for export and for the curious. */
   readonly spec: GraphSpec;
@@ -115,20 +119,16 @@ export function share(tensor: tf.Tensor): tf.Tensor {
   return tf.engine().makeTensorFromDataId(tensor.dataId, tensor.shape, tensor.dtype, backend);
 }
 
-/** Compiles a trace whose results are `wanted`. */
+/** Compiles a trace whose results are `wanted`, when it is called. */
 export function plan(name: string, trace: Trace, wanted: readonly Arr[]): Plan {
   const assigned = trace.assigned;
-  const { inputs, outputs: seen, results } = prepare(trace, [...wanted, ...assigned.map(({ result }) => result)]);
-  // On the processor a result is numbers in order: what only shapes them anew would copy them.
-  const isOrder = ({ node }: Value): boolean => target.provider === "cpu" && node?.op === "Reshape";
-  const outputs = seen.map((value) => (isOrder(value) ? value.node!.inputs[0]! : value));
-  const spec = lower(
-    name,
-    inputs.map(({ value }) => value),
-    outputs,
-  );
+  const prepared = prepare(trace, [...wanted, ...assigned.map(({ result }) => result)]);
+  const { inputs, results } = prepared;
+  const outputs = inOrder(prepared.outputs);
+  const spec = specOf(name, inputs, outputs);
   const { nodes } = reach(outputs);
-  const program: Program = compile(spec, workOf(nodes));
+  const program = later(() => compile(spec, workOf(nodes)));
+  const stacks = new RecentPrograms<{ program: Program; outputs: Value[]; inputs: Input[] }>(stackLimit);
   const flops = flopsOf(nodes);
   const shapes = inputs.map(({ value }) => value.shape);
   const noiseBlocks = trace.draws.map(({ shape }) => new Block(new Float32Array(sizeOf(shape)), "float32", "engine"));
@@ -136,27 +136,16 @@ export function plan(name: string, trace: Trace, wanted: readonly Arr[]): Plan {
   const blocks: Block[] = new Array(inputs.length);
   return {
     spec,
-    dispose: () => program.dispose(),
+    dispose() {
+      program.dispose();
+      stacks.dispose();
+    },
     call(tensors, noise) {
       if (trace.draws.length > 0) noiseFeed.fill(noise, (i) => noiseBlocks[i]!.data as Float32Array);
-      for (let i = 0; i < inputs.length; i++) {
-        const { source, filter } = inputs[i]!;
-        blocks[i] =
-          source.kind === "argument"
-            ? feed(tensors[source.index]!, filter)
-            : source.kind === "noise"
-              ? noiseBlocks[source.index]!
-              : source.kind === "capture"
-                ? source.block
-                : feed(source.variable, filter);
-      }
-      const computed = program.run(blocks, shapes, outputs);
+      for (let i = 0; i < inputs.length; i++) blocks[i] = given(inputs[i]!, tensors, noiseBlocks);
+      const computed = program.made.run(blocks, shapes, outputs);
       tally(flops);
-      const made = results.map((result) =>
-        result.kind === "argument"
-          ? share(tensors[result.index]!)
-          : adoptTensor(computed[result.at]!, result.shape, result.dtype, result.layout),
-      );
+      const made = handedBack(results, computed, tensors);
       for (const { variable } of assigned) {
         const next = made[wanted.length + assigned.findIndex((one) => one.variable === variable)]!;
         variable.assign(next);
@@ -164,5 +153,84 @@ export function plan(name: string, trace: Trace, wanted: readonly Arr[]): Plan {
       }
       return made.slice(0, wanted.length);
     },
+    ...(assigned.length === 0 && {
+      together(calls) {
+        const noise = noiseOf(trace, calls, null);
+        const differs = inputs.map(({ source }) => differing(source, calls));
+        const {
+          program,
+          outputs,
+          inputs: all,
+        } = stacks.get(`${calls.length} ${differs}`, () => {
+          const { leaves, ...over } = vmap(prepared.outputs, new Set(picked(inputs, differs)), calls.length);
+          const outputs = inOrder(over.outputs);
+          const own = inputs.map((input) => ({ ...input, value: leaves.get(input.value)! }));
+          const made = compile(specOf(name, own, outputs), workOf(reach(outputs).nodes));
+          return { program: made, outputs, inputs: own };
+        });
+        const [{ tensors }] = calls as [Call];
+        const blocks = all.map((input, i) =>
+          differs[i] && input.source.kind === "argument"
+            ? stackOf(calls, input.source.index, input.filter)
+            : given(input, tensors, noise),
+        );
+        const computed = program.run(
+          blocks,
+          all.map(({ value }) => value.shape),
+          outputs,
+        );
+        noise.forEach(releaseBlock);
+        tally(calls.length * flops);
+        const parts = computed.map((block) => block.parts(calls.length));
+        return calls.map(({ tensors }, call) =>
+          handedBack(
+            results,
+            parts.map((one) => one[call]!),
+            tensors,
+          ),
+        );
+      },
+    }),
   };
 }
+
+/** How many numbers of calls at once a function stays compiled for. */
+export const stackLimit = 4;
+
+/** On the processor a result is numbers in order: what only shapes them anew would copy them. */
+const inOrder = (values: readonly Value[]): Value[] =>
+  values.map((value) => (target.provider === "cpu" && value.node?.op === "Reshape" ? value.node.inputs[0]! : value));
+
+const specOf = (name: string, inputs: readonly Input[], outputs: readonly Value[]): GraphSpec =>
+  lower(
+    name,
+    inputs.map(({ value }) => value),
+    outputs,
+  );
+
+/** The block of an input within one call. */
+export function given({ source, filter }: Input, tensors: readonly tf.Tensor[], noise: readonly Block[]): Block {
+  if (source.kind === "argument") return feed(tensors[source.index]!, filter);
+  if (source.kind === "noise") return noise[source.index]!;
+  return source.kind === "capture" ? source.block : feed(source.variable, filter);
+}
+
+function handedBack(
+  results: readonly Result[],
+  computed: readonly Block[],
+  tensors: readonly tf.Tensor[],
+): tf.Tensor[] {
+  return results.map((result) =>
+    result.kind === "argument"
+      ? share(tensors[result.index]!)
+      : adoptTensor(computed[result.at]!, result.shape, result.dtype, result.layout),
+  );
+}
+
+/** Whether an input has other numbers in each call. */
+export function differing(source: Source, calls: readonly Call[]): boolean {
+  return source.kind === "noise" || (source.kind === "argument" && !isShared(calls, source.index));
+}
+
+export const picked = (inputs: readonly Input[], differs: readonly boolean[]): Value[] =>
+  inputs.flatMap(({ value }, i) => (differs[i] ? [value] : []));

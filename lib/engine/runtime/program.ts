@@ -64,6 +64,49 @@ export function compile(spec: GraphSpec, work: number): Program {
   };
 }
 
+/** A program that is compiled when it is first needed. */
+export function later(make: () => Program): { readonly made: Program; dispose(): void } {
+  let program: Program | undefined;
+  return {
+    get made() {
+      return (program ??= make());
+    },
+    dispose() {
+      program?.dispose();
+      program = undefined;
+    },
+  };
+}
+
+/** A program with what is known of it. */
+interface Made {
+  readonly program: Program;
+}
+
+/** The programs used last under their names; the others are freed. */
+export class RecentPrograms<T extends Made> {
+  readonly #made = new Map<string, T>();
+  readonly #limit: number;
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+  get(name: string, make: () => T): T {
+    const found = this.#made.get(name) ?? make();
+    this.#made.delete(name);
+    this.#made.set(name, found);
+    if (this.#made.size > this.#limit) {
+      const [oldest, { program }] = this.#made.entries().next().value!;
+      this.#made.delete(oldest);
+      program.dispose();
+    }
+    return found;
+  }
+  dispose(): void {
+    for (const { program } of this.#made.values()) program.dispose();
+    this.#made.clear();
+  }
+}
+
 /** About how many multiplications a list of nodes does. */
 export function workOf(nodes: readonly Node[]): number {
   let work = 0;

@@ -5,6 +5,13 @@ import { arrayFor, type Graph, sameShape, sizeOf } from "../graph/graph.ts";
 import type { ElementType, HostArray } from "../onnx/writer.ts";
 import { type OrtTensor, ortTensor, readBack } from "./session.ts";
 
+/** One of the equal parts of a block. */
+interface Place {
+  readonly whole: Block;
+  readonly at: number;
+  readonly size: number;
+}
+
 /** Numbers as ONNX Runtime knows them: a typed array, or memory of the device that is read back when asked for. */
 export class Block {
   readonly type: ElementType;
@@ -15,12 +22,20 @@ export class Block {
   readonly foreign: boolean;
   #data: HostArray | null;
   #tensor: OrtTensor | null = null;
+  /** Where it lies, when it is one of the equal parts of another block. */
+  readonly #place: Place | null;
+  /** Its own parts that are in use. */
+  #inUse = 0;
 
-  constructor(data: HostArray | OrtTensor, type: ElementType, from: "engine" | "user") {
+  constructor(data: HostArray | OrtTensor | Place, type: ElementType, from: "engine" | "user") {
     this.type = type;
     this.recyclable = from === "engine";
     this.foreign = from === "user";
-    if (ArrayBuffer.isView(data)) {
+    this.#place = "whole" in data ? data : null;
+    if ("whole" in data) {
+      this.#data = null;
+      this.size = data.size;
+    } else if (ArrayBuffer.isView(data)) {
       this.#data = data;
       this.size = data.length;
     } else {
@@ -35,12 +50,41 @@ export class Block {
     return new Block(result.location === "gpu-buffer" ? result : result.data, result.type, "engine");
   }
 
+  /** Its numbers as so many equal parts, one after the other: blocks that share its memory. */
+  parts(count: number): Block[] {
+    this.#inUse = count;
+    const size = this.size / count;
+    return Array.from({ length: count }, (_, at) => new Block({ whole: this, at, size }, this.type, "engine"));
+  }
+
+  /** The block that these are all the parts of, in order; null where they are not. */
+  static wholeOf(parts: readonly Block[]): Block | null {
+    const { whole } = parts[0]!.#place ?? { whole: null };
+    const isAll = whole !== null && whole.size === parts.length * parts[0]!.size;
+    return isAll && parts.every((part, at) => part.#place?.whole === whole && part.#place.at === at) ? whole : null;
+  }
+
+  get isPart(): boolean {
+    return this.#place !== null;
+  }
+
+  /** A part goes: gives the block around it when no other part is in use any more. */
+  leave(): Block | null {
+    const { whole } = this.#place!;
+    if (!this.recyclable) whole.recyclable = false;
+    return --whole.#inUse === 0 ? whole : null;
+  }
+
   /** Whether the numbers are on the device only. */
   get isResident(): boolean {
-    return this.#data === null;
+    return this.#data === null && (this.#place?.whole.isResident ?? true);
   }
 
   get data(): HostArray {
+    if (this.#data === null && this.#place !== null) {
+      const { whole, at } = this.#place;
+      this.#data = whole.data.subarray(at * this.size, (at + 1) * this.size);
+    }
     if (this.#data === null) {
       this.#data = readBack(this.#tensor!);
       this.#tensor!.dispose?.();
@@ -57,7 +101,7 @@ export class Block {
 
   /** Frees memory of the device. */
   free(): void {
-    if (this.isResident) this.#tensor!.dispose?.();
+    if (this.isResident) this.#tensor?.dispose?.();
   }
 }
 
@@ -77,6 +121,11 @@ export function takeBlock(type: ElementType, size: number): Block {
 
 /** Gives a block back when no tensor uses it any more. */
 export function releaseBlock(block: Block): void {
+  if (block.isPart) {
+    const whole = block.leave();
+    if (whole !== null) releaseBlock(whole);
+    return;
+  }
   if (!block.recyclable) return;
   if (block.isResident) {
     block.free();
