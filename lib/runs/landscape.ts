@@ -6,6 +6,7 @@ import { type Interpolation, lossLandscape } from "../plots/loss-landscape.ts";
 import { columns } from "../train/columns.ts";
 import { evaluator } from "../train/evaluate.ts";
 import { frozenOf } from "../train/held.ts";
+import { alone } from "../train/parts/asking.ts";
 import { samples, scored } from "../train/score.ts";
 import type { RunSpec } from "../train/spec.ts";
 import type { Saved } from "../train/state.ts";
@@ -56,7 +57,7 @@ export function interpolated(
         const name = `task ${task}`;
         losses[name] ??= [];
         losses[name]![ends.findIndex((end) => end.seed === seed)] ??= [];
-        const { loss } = scored(judge, frozen, stream, open, second.cursor, task, test(task));
+        const { loss } = alone(scored(judge, frozen, stream, open, second.cursor, task, test(task)));
         losses[name]!.at(-1)!.push(loss);
       }
       disposeTree([learner.weights, learner.statistics] as unknown as Tree);

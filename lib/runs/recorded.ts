@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { TrainEvent } from "../train/events.ts";
 import { type Fitting, fit, Interrupted } from "../train/fit.ts";
+import type { Meeting } from "../train/meeting.ts";
 import type { RunSpec } from "../train/spec.ts";
 import type { Place } from "../train/state.ts";
 import { writeAtomically } from "./parts/files.ts";
@@ -50,6 +51,7 @@ export async function* recorded(
   seed: number,
   recording: Recording,
   signal?: AbortSignal,
+  meeting?: Meeting,
 ): AsyncGenerator<TrainEvent> {
   const { folder, again = false } = recording;
   const path = join(folder, "events.jsonl");
@@ -86,6 +88,7 @@ export async function* recorded(
       seed,
       ...(state === undefined ? {} : { from: state }),
       ...(signal === undefined ? {} : { signal }),
+      ...(meeting === undefined ? {} : { meeting }),
       ...(recording.until === undefined ? {} : { until: recording.until, ends: true }),
     });
     const save = saver(writer, fitting, recording);

@@ -2,6 +2,7 @@
 import { type Recording, recorded } from "../runs/recorded.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { fit, Interrupted } from "../train/fit.ts";
+import type { Meeting } from "../train/meeting.ts";
 import type { RunSpec } from "../train/spec.ts";
 import type { Place } from "../train/state.ts";
 
@@ -34,15 +35,38 @@ export async function inTurn(cells: readonly Cell[], watch: Watch, signal?: Abor
   }
 }
 
+/** Does works at once. When one fails the others stop, and keep what they have; its error is thrown, or that of a stop from outside. */
+export async function atOnce(
+  works: readonly ((signal: AbortSignal) => Promise<void>)[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const stop = new AbortController();
+  const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  const guarded = async (work: (signal: AbortSignal) => Promise<void>): Promise<void> => {
+    try {
+      await work(both);
+    } catch (error) {
+      stop.abort();
+      throw error;
+    }
+  };
+  const all = await Promise.allSettled(works.map(guarded));
+  const failed = all.flatMap((one) => (one.status === "rejected" ? [one.reason as Error] : []));
+  const first = failed.find((error) => !(error instanceof Interrupted)) ?? failed[0];
+  if (first !== undefined) throw first;
+}
+
 /** The events of one cell as they happen, or from its record. When it is stopped without a record, the error has its state as `state`. */
 export async function* eventsOf(
   { spec, seed, recording, until, ended }: Cell,
   signal?: AbortSignal,
+  meeting?: Meeting,
 ): AsyncGenerator<TrainEvent> {
-  if (recording !== undefined) return yield* recorded(spec, seed, recording, signal);
+  if (recording !== undefined) return yield* recorded(spec, seed, recording, signal, meeting);
   const fitting = fit(spec, {
     seed,
     ...(signal === undefined ? {} : { signal }),
+    ...(meeting === undefined ? {} : { meeting }),
     ...(until === undefined ? {} : { until, ends: true }),
   });
   try {

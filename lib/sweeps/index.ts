@@ -12,3 +12,4 @@ export * from "./references.ts";
 export * from "./search.ts";
 export * from "./slurm.ts";
 export * from "./sweep.ts";
+export * from "./together.ts";

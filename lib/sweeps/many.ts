@@ -12,6 +12,7 @@ import type { TrainEvent } from "../train/events.ts";
 import { type RunSpec, specHash, specJson } from "../train/spec.ts";
 import { type Cell, type Executor, inTurn, type Watch } from "./cells.ts";
 import { processes } from "./processes.ts";
+import { requireTogether, together } from "./together.ts";
 
 /** Settings of a run with several seeds. */
 export interface ManyOptions {
@@ -35,6 +36,12 @@ export interface ManyOptions {
   readonly checkpointSeconds?: number;
   /** How many runs are trained at once, each in a process of its own; 0 (the default) trains in this one, one after the other. */
   readonly workers?: number;
+  /**
+   * Trains all seeds at once in this process, as one program with an axis over the seeds (weights, optimizer, batches, noise). Each has its
+   * own record and log, equal to those of separate runs to rounding. Pays on a GPU, and on the processor for networks so small that
+   * calling an operation costs more than computing it. Default false.
+   */
+  readonly together?: boolean;
   /** Where the runs are trained when not on this machine's own: `slurm({ … })`. */
   readonly executor?: Executor;
   /** Which events are kept in the logs; default all. For runs of a million steps, of which a few numbers are asked for. */
@@ -79,7 +86,12 @@ export async function runMany(spec: RunSpec, options: ManyOptions = {}): Promise
       progress.event(event, index);
     },
   };
-  const away = executor ?? (workers > 0 ? processes(workers) : undefined);
+  if (options.together === true) {
+    if (executor !== undefined || workers > 0)
+      throw new TypeError("run: seeds together or in processes of their own are required, got both; leave one out");
+    requireTogether(spec);
+  }
+  const away = executor ?? (options.together === true ? together : workers > 0 ? processes(workers) : undefined);
   try {
     await (away ?? inTurn)(cells, watch, signal);
   } catch (error) {

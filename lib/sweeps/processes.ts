@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { encode } from "../engine/index.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { Interrupted } from "../train/fit.ts";
-import { type Cell, type Executor, inTurn, type Watch } from "./cells.ts";
+import { atOnce, type Cell, type Executor, inTurn, type Watch } from "./cells.ts";
 import { type Parcel, parcel } from "./parts/parcel.ts";
 
 /** What a worker is told, and what it tells. */
@@ -38,36 +38,19 @@ export function processes(count: number): Executor {
         return await inTurn(cells, watch, signal);
       }
       let next = 0;
-      const stop = new AbortController();
-      const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-      const work = async (): Promise<void> => {
+      const work = async (both: AbortSignal): Promise<void> => {
         while (next < parcels.length && !both.aborted) {
           const index = next++;
           watch.begin(index);
           await trained(parcels[index]!, index, watch, both);
         }
       };
-      const all = await Promise.allSettled(
-        Array.from({ length: Math.min(count, parcels.length) }, () => guarded(work, stop)),
-      );
-      const failed = all.flatMap((one) => (one.status === "rejected" ? [one.reason as Error] : []));
-      const first = failed.find((error) => !(error instanceof Interrupted)) ?? failed[0];
-      if (first !== undefined) throw first;
+      await atOnce(new Array(Math.min(count, parcels.length)).fill(work), signal);
       if (signal?.aborted === true) throw new Interrupted("run: stopped before all seeds were trained");
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
   };
-}
-
-/** When one fails the others stop, and keep what they have. */
-async function guarded(work: () => Promise<void>, stop: AbortController): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    stop.abort();
-    throw error;
-  }
 }
 
 /** The cells as files that another process reads; a sentence when one of them cannot be sent. */

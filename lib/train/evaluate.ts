@@ -4,6 +4,7 @@ import { disposeTree, jit, type Tree, tf } from "../engine/index.ts";
 import type { Params } from "../models/model.ts";
 import { crossEntropies, masked, type Network, type Weights } from "../models/network.ts";
 import type { HostTensor, Passed, PassOptions, State, Strategy } from "../strategies/strategy.ts";
+import { type Asking, ask } from "./parts/asking.ts";
 import { passed } from "./pass.ts";
 
 /** The outcome of an evaluation. */
@@ -39,7 +40,7 @@ export interface Evaluator {
     agnostic: HostTensor | null,
     ruled: "aware" | "agnostic",
     task: number | null,
-  ): Score;
+  ): Asking<Score>;
   /** A pass in evaluation mode, with the running statistics that were written; not compiled. */
   pass(
     frozen: Frozen,
@@ -50,7 +51,7 @@ export interface Evaluator {
   /** The logits of a batch, as the strategies predict; not compiled, so that it can be part of another program. */
   predict(frozen: Frozen, x: tf.Tensor, task: number | null): tf.Tensor;
   /** The logits of a table, row after row, as the strategies predict. */
-  predictions(frozen: Frozen, examples: Examples, task: number | null): Float32Array;
+  predictions(frozen: Frozen, examples: Examples, task: number | null): Asking<Float32Array>;
   /** Features and logits of a table, row after row, as the network gives them: no strategy predicts. */
   outputs(frozen: Frozen, examples: Examples, task: number | null): { features: Float32Array; logits: Float32Array };
 }
@@ -120,14 +121,14 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
     task === null || passing === undefined ? null : tf.fill([n], task, "int32");
 
   const judge: Evaluator = {
-    score(frozen, examples, aware, agnostic, ruled, task) {
+    *score(frozen, examples, aware, agnostic, ruled, task) {
       if (examples.length === 0)
         throw new RangeError("evaluate: at least one test example is required, got an empty table");
       const masks = [toTensor(aware), agnostic === null ? null : toTensor(agnostic)] as const;
       let [right, free, loss] = [0, 0, 0];
       for (const { x, y, labels } of chunks(examples, filled.score)) {
         const told = rowsOf(task, x.shape[0]!);
-        const out = scores(frozen, x, y, masks[0], masks[1], ruled, told);
+        const out = yield* ask(scores, frozen, x, y, masks[0], masks[1], ruled, told);
         const [known, open, losses] = [out.aware.dataSync(), out.agnostic.dataSync(), out.loss.dataSync()];
         for (let i = 0; i < labels.length; i++) {
           if (known[i] === labels[i]) right++;
@@ -142,12 +143,12 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
     },
     pass: (frozen, task, x, options) => through(frozen, rowsOf(task, x.shape[0]!))(x, options),
     predict: (frozen, x, task) => predicted(frozen, x, rowsOf(task, x.shape[0]!)),
-    predictions(frozen, examples, task) {
+    *predictions(frozen, examples, task) {
       if (predicting === undefined) return judge.outputs(frozen, examples, task).logits;
       const all: Float32Array[] = [];
       for (const { x, y, labels } of chunks(examples, filled.score)) {
         const told = rowsOf(task, x.shape[0]!);
-        const out = predictions(frozen, x, told);
+        const out = yield* ask(predictions, frozen, x, told);
         all.push((out.dataSync() as Float32Array).slice(0, (out.size / x.shape[0]!) * labels.length));
         disposeTree([out, x, y, told]);
       }

@@ -2,6 +2,7 @@
 import { random } from "../engine/index.ts";
 import { deviceName } from "./device.ts";
 import type { TrainEvent } from "./events.ts";
+import type { Meeting } from "./meeting.ts";
 import { open, type Session } from "./session.ts";
 import type { RunSpec } from "./spec.ts";
 import type { Place } from "./state.ts";
@@ -18,6 +19,8 @@ export interface FitOptions {
   readonly until?: Place;
   /** Whether a run that stops at `until` is over there: it gives its `finished` event. Default false. */
   readonly ends?: boolean;
+  /** Where the run meets others, so that their programs run as one. Default: it goes alone. */
+  readonly meeting?: Meeting;
 }
 
 /** A run under way: its events, and its whole state at any moment. */
@@ -44,15 +47,23 @@ const turn = 30;
  * Throws before any training when the parts of the experiment do not fit; `Interrupted` when it is stopped; an error that names step and
  * term when the loss is not finite.
  */
-export function fit(spec: RunSpec, { seed = 0, signal, from, until, ends = false }: FitOptions = {}): Fitting {
+export function fit(spec: RunSpec, { seed = 0, signal, from, until, ends = false, meeting }: FitOptions = {}): Fitting {
   random(seed); // a clear error for a seed that is none
-  const session = open(spec, seed, deviceName(), from);
+  const session = open(spec, seed, deviceName(), from, meeting?.programs(spec));
   let disposed = false;
   const dispose = (): void => {
     if (!disposed) session.dispose();
     disposed = true;
   };
   async function* events(): AsyncGenerator<TrainEvent> {
+    meeting?.join();
+    try {
+      yield* taken();
+    } finally {
+      meeting?.leave();
+    }
+  }
+  async function* taken(): AsyncGenerator<TrainEvent> {
     const started = performance.now();
     let rested = started;
     for (;;) {
@@ -62,12 +73,21 @@ export function fit(spec: RunSpec, { seed = 0, signal, from, until, ends = false
         rested = performance.now();
       }
       requireRunning(signal, session);
-      if (!session.advance(until)) break;
+      const goesOn = meeting === undefined ? session.advance(until) : await together(session, until, meeting);
+      if (!goesOn) break;
     }
     if (session.cursor.phase !== "done" && !ends) return;
     yield { type: "finished", step: session.cursor.step, seconds: (performance.now() - started) / 1000 };
   }
   return { [Symbol.asyncIterator]: events, save: () => session.save(), session, dispose };
+}
+
+/** One unit of work whose programs run with those of other runs. */
+async function together(session: Session, until: Place | undefined, meeting: Meeting): Promise<boolean> {
+  const work = session.work(until);
+  let next = work.next();
+  while (!next.done) next = work.next(await meeting.ask(next.value, session.cursor));
+  return next.value;
 }
 
 /** Throws `Interrupted` when the run's signal, or the notebook around it, asks to stop. */

@@ -10,6 +10,7 @@ export * from "./fit.ts";
 export * from "./from-json.ts";
 export * from "./held.ts";
 export * from "./lints.ts";
+export * from "./meeting.ts";
 export * from "./objective.ts";
 export * from "./pass.ts";
 export * from "./plan.ts";

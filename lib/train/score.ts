@@ -7,6 +7,7 @@ import type { Columns } from "./columns.ts";
 import type { Evaluator, Frozen, Score } from "./evaluate.ts";
 import type { Evaluated, PartScore } from "./events.ts";
 import { classScore, targetScore } from "./objective.ts";
+import type { Asking } from "./parts/asking.ts";
 import { rowsWhere } from "./parts/forgetting.ts";
 import type { Cursor } from "./state.ts";
 
@@ -14,7 +15,7 @@ import type { Cursor } from "./state.ts";
 export type Test = ReturnType<Stream["test"]>;
 
 /** Evaluates a task at a point of a run; `time` is its test time where a strategy learns then. */
-export function scored(
+export function* scored(
   judge: Evaluator,
   frozen: Frozen,
   stream: Stream,
@@ -23,18 +24,18 @@ export function scored(
   task: number,
   { examples, classes }: Test,
   time?: { readonly test: TestTime; readonly rng: Rng },
-): Evaluated {
+): Asking<Evaluated> {
   const ruled = stream.head === "multi" ? "aware" : "agnostic";
   const told = stream.facts.includes("task") ? task : null;
   const { target } = stream;
   const [aware, agnostic] = [columns.aware(classes), columns.agnostic()];
   const given = time?.test.predict(frozen, examples, told, ruled === "aware" ? aware : agnostic, time.rng);
-  const score = (at: Uint32Array | null): Score => {
+  const score = function* (at: Uint32Array | null): Asking<Score> {
     const of = at === null ? examples : select(examples, at);
-    if (given === undefined && target === "class") return judge.score(frozen, of, aware, agnostic, ruled, told);
+    if (given === undefined && target === "class") return yield* judge.score(frozen, of, aware, agnostic, ruled, told);
     const logits =
       given === undefined
-        ? judge.predictions(frozen, of, told)
+        ? yield* judge.predictions(frozen, of, told)
         : logitsAt(given.logits, at ?? [...examples.labels.keys()], examples.length);
     return target === "class"
       ? classScore(logits, of.labels, aware.data, agnostic?.data ?? null, ruled)
@@ -43,13 +44,15 @@ export function scored(
   const own = (of: Score): number => (ruled === "aware" ? of.taskAware : of.taskAgnostic);
   const gone = rowsWhere(examples, (label) => columns.forgotten.has(label));
   const left = gone.length === 0 ? null : rowsWhere(examples, (label) => !columns.forgotten.has(label));
-  const forgotten = gone.length === 0 ? null : score(gone);
-  const retained = gone.length > 0 && left?.length === 0 ? null : score(left);
+  const forgotten = gone.length === 0 ? null : yield* score(gone);
+  const retained = gone.length > 0 && left?.length === 0 ? null : yield* score(left);
   const all = pooled([forgotten, retained].filter((part) => part !== null));
   if (Number.isNaN(all.loss))
     throw new RangeError(
       `evaluate: a finite loss is required, got NaN on task ${task} after step ${cursor.step}; lower the learning rate, or look for NaN among the test examples`,
     );
+  const online: Score[] = [];
+  for (const at of given?.batches ?? []) online.push(yield* score(at));
   const part = (of: Score): PartScore => ({ examples: of.examples, accuracy: own(of) });
   return {
     type: "evaluated",
@@ -61,7 +64,7 @@ export function scored(
     ...all,
     ...(forgotten && { forgotten: part(forgotten) }),
     ...(forgotten && retained && { retained: part(retained) }),
-    ...(given && { online: given.batches.map((at) => part(score(at))) }),
+    ...(given && { online: online.map(part) }),
   };
 }
 

@@ -3,14 +3,15 @@
 import type { Examples } from "../data/dataset.ts";
 import { disposeTree, encode, flopsDone, random, scoped, type Tree } from "../engine/index.ts";
 import { countParameters, type Params } from "../models/model.ts";
-import { type Network, network } from "../models/network.ts";
+import type { Network, Weights } from "../models/network.ts";
 import { flopsPerExample } from "../models/parts/flops.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
 import type { Batch, Context, State, Strategy } from "../strategies/strategy.ts";
 import type { Experience } from "../streams/stream.ts";
 import { testTime } from "./adapt.ts";
 import { columns as allColumns, highest, needed } from "./columns.ts";
 import { tasksDue } from "./due.ts";
-import { type Evaluator, evaluator, type Frozen } from "./evaluate.ts";
+import type { Frozen } from "./evaluate.ts";
 import type { Evaluated, TrainEvent } from "./events.ts";
 import {
   freshLearner,
@@ -21,21 +22,24 @@ import {
   type States,
   stateOf as stateFrom,
 } from "./held.ts";
+import { type Asking, alone, metered } from "./parts/asking.ts";
 import { again, meter, requireAsked, requireRoom, requireWithinMemory, spentBy, withinSteps } from "./parts/budget.ts";
 import { forgetful, requestOf, served } from "./parts/forgetting.ts";
 import { type Done, layOut, outcomesOf, updateEvents } from "./parts/laying.ts";
 import { costs } from "./parts/ledger.ts";
 import { type Current, looks, stretch } from "./parts/looks.ts";
 import { probeDue, probed } from "./parts/probing.ts";
+import { programsOf } from "./parts/programs.ts";
 import { type Program, ran } from "./parts/running.ts";
-import { fitted, limited, requireShown, tellsTask, withShown } from "./parts/trained.ts";
+import { startOf } from "./parts/starting.ts";
+import { askingShown, tellsTask, withShown } from "./parts/trained.ts";
 import { type Plan, plan } from "./plan.ts";
 import { planner } from "./planner.ts";
 import { scored } from "./score.ts";
 import { type RunSpec, settled, specHash } from "./spec.ts";
 import { type Group, stacked } from "./stacked.ts";
 import { type Cursor, outset, type Place, reached, readState, type Saved } from "./state.ts";
-import { type Learner, trainStep } from "./step.ts";
+import type { Learner } from "./step.ts";
 import { widenedState } from "./widen.ts";
 
 /** Steps taken in one program run, where no strategy needs the host between steps. */
@@ -48,6 +52,8 @@ export interface Session {
   readonly queue: TrainEvent[];
   /** Does the next unit of work and puts its events into the queue; false when the run is over, or has come to where it is to stop. */
   advance(stop?: Place): boolean;
+  /** The same for whoever calls the programs that it asks for. */
+  work(stop?: Place): Asking<boolean>;
   /** The whole state, untaken events included, as bytes. Throws when a unit of work failed halfway. */
   save(): Uint8Array;
   /** The trained network as it is now; the tensors belong to the session. */
@@ -58,12 +64,11 @@ export interface Session {
 }
 
 /** Opens a run: a new one, or one that goes on from saved bytes. Throws before any training when the parts do not fit. */
-export function open(given: RunSpec, seed: number, device: string, from?: Uint8Array): Session {
+export function open(given: RunSpec, seed: number, device: string, from?: Uint8Array, programs = programsOf): Session {
   const spec = settled(given, seed);
   const { stream, strategies, schedule, training, evaluation } = spec;
   const root = random(seed);
-  const net = limited(network(spec.model, stream.shape), strategies);
-  const optimizer = requireShown(fitted(spec.optimizer, net), strategies);
+  const { network: net, optimizer, step, judge } = programs(spec);
 
   const saved = from === undefined ? undefined : readState(from, given, seed);
   let cursor: Cursor = saved?.cursor ?? outset;
@@ -81,9 +86,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   let states: States = saved?.states ?? {};
   let learner: Learner =
     saved === undefined ? freshLearner(net, optimizer, root.at("init"), columns.count) : withOptimizer(saved.learner);
-  const step = trainStep(net, optimizer, strategies);
   const program: Program = { step, network: net, strategies, target: stream.target, noise: root.at("noise") };
-  const judge: Evaluator = evaluator(net, strategies);
   const test = testTime(net, strategies, judge, saved?.adapted ?? null);
   const plans = planner(spec, net, root, saved?.plan);
   let now: Current | undefined;
@@ -93,8 +96,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   }
 
   const frozen = (weights = learner.weights): Frozen => frozenOf(strategies, states, learner, weights);
-  const shown = <R>(use: (frozen: Frozen) => R): R =>
-    withShown(optimizer, learner.weights, learner.optimizer, (weights) => use(frozen(weights)));
+  const shown = (): [Optimizer, Weights, Tree] => [optimizer, learner.weights, learner.optimizer];
 
   const told = (task: number): number | null => (stream.facts.includes("task") ? task : null);
 
@@ -162,16 +164,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   function begin(): void {
     requireRoom(stream, strategies);
     enrol(strategies);
-    queue.push({
-      type: "started",
-      seed,
-      step: 0,
-      experiences: Number.isFinite(stream.length) ? stream.length : null,
-      tasks: Number.isFinite(stream.tasks) ? stream.tasks : null,
-      head: stream.head,
-      parameters: countParameters(learner.weights as Params),
-      device,
-    });
+    queue.push(startOf(stream, seed, countParameters(learner.weights as Params), device));
     cursor = evaluation.atStart
       ? { ...cursor, phase: "evaluate", ...evaluations("start") }
       : { ...cursor, phase: "before" };
@@ -246,7 +239,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     queue.push({ type: "forgot", step: cursor.step, experience: cursor.experience, classes });
   }
 
-  function train(stop?: Place): void {
+  function* train(stop?: Place): Asking<void> {
     const current = enter();
     const started = performance.now();
     const learning = strategies.find((s) => s.hooks.learn !== undefined);
@@ -254,7 +247,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       const table = { ...current.experience, train: current.plan.examples };
       hold(learning, learning.hooks.learn!(stateOf(learning), table, context(learning)));
     } else if (current.plan !== null && !current.plan.done(cursor.local) && current.meter.open(cursor.flops, [])) {
-      descend(current, current.plan, stop);
+      yield* descend(current, current.plan, stop);
       current.seconds += (performance.now() - started) / 1000;
       return;
     }
@@ -272,7 +265,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       given,
     );
 
-  function descend({ looks: planned, meter: within }: Current, steps: Plan, stop?: Place): void {
+  function* descend({ looks: planned, meter: within }: Current, steps: Plan, stop?: Place): Asking<void> {
     const first = cursor;
     const count = stretch(planned, evaluation, first, together, stop);
     const { passes, gathers, whole } = layOut(steps, { count, chunk, rate: optimizer.rate }, first, within, prepared);
@@ -281,7 +274,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     if (gathers) learner = gathering(learner);
     const done: Done[] = [];
     const alone = together === 1 ? Number.POSITIVE_INFINITY : whole;
-    for (const group of stacked(passes, columns.mask, stream.shape, alone, tasks, gathers)) done.push(...run(group));
+    for (const group of stacked(passes, columns.mask, stream.shape, alone, tasks, gathers))
+      done.push(...(yield* run(group)));
     if (gathers) learner = gatheredNoMore(learner);
     const events = updateEvents(done);
     queue.push(...events);
@@ -293,8 +287,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     }
   }
 
-  function run(group: Group): Done[] {
-    const { done, seen, ...next } = ran(program, learner, states, group);
+  function* run(group: Group): Asking<Done[]> {
+    const { done, seen, ...next } = yield* ran(program, learner, states, group);
     ({ learner } = next);
     const [{ batch }] = group.passes as [Group["passes"][number]];
     for (const s of strategies)
@@ -337,17 +331,18 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     };
   }
 
-  function evaluate(): void {
+  function* evaluate(): Asking<void> {
     const [task, ...left] = cursor.pending;
     if (task !== undefined) {
       const given = cursor.at === "step" ? enter().looks.test(task) : stream.test(task);
       const time = test && { test, rng: root.at("test time", cursor.step, task) };
-      queue.push(shown((now) => scored(judge, now, stream, columns, cursor, task, given, time)));
+      const predicts = (own: Weights) => scored(judge, frozen(own), stream, columns, cursor, task, given, time);
+      queue.push(yield* askingShown(...shown(), predicts));
       learner = test?.into(learner) ?? learner;
       if (left.length === 0) test?.end();
     }
     if (left.length === 0 && probeDue(spec, cursor)) {
-      queue.push(...shown((now) => probed(net, strategies, now, stream, cursor)));
+      queue.push(...withShown(...shown(), (own) => probed(net, strategies, frozen(own), stream, cursor)));
       cursor = { ...cursor, probed: cursor.step };
     }
     if (left.length > 0) cursor = { ...cursor, pending: left };
@@ -357,6 +352,17 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
 
   if (saved !== undefined && cursor.phase !== "start") join();
   const units = { start: begin, before, train, after, evaluate };
+  function* work(stop?: Place): Asking<boolean> {
+    if (cursor.phase === "done" || (stop !== undefined && reached(cursor, stop))) return false;
+    broken = true;
+    mark = flopsDone();
+    const { phase } = cursor;
+    const unit = units[phase](stop);
+    if (unit !== undefined) yield* metered(unit, (others) => void (mark += others));
+    if (phase !== "evaluate") cursor = { ...cursor, work: cursor.work + flopsDone() - mark };
+    broken = false;
+    return true;
+  }
   return {
     get cursor() {
       return cursor;
@@ -366,16 +372,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       return learner;
     },
     network: net,
-    advance(stop) {
-      if (cursor.phase === "done" || (stop !== undefined && reached(cursor, stop))) return false;
-      broken = true;
-      mark = flopsDone();
-      const { phase } = cursor;
-      units[phase](stop);
-      if (phase !== "evaluate") cursor = { ...cursor, work: cursor.work + flopsDone() - mark };
-      broken = false;
-      return true;
-    },
+    work,
+    advance: (stop) => alone(work(stop)),
     save() {
       if (broken) throw new Error("save: a run that did not fail is required; go on from its last checkpoint");
       return encode({

@@ -1,7 +1,7 @@
 /** The training step: forward, backward, strategies and optimizer as one traced function. */
 
 import type { Target } from "../data/dataset.ts";
-import { mapTensors, type Rng, steps, sumTree, type Tree, tf } from "../engine/index.ts";
+import { type Compiled, mapTensors, type Rng, steps, sumTree, type Tree, tf } from "../engine/index.ts";
 import type { Params, Tap } from "../models/model.ts";
 import { crossEntropies, masked, type Network, type Weights } from "../models/network.ts";
 import { applyUpdates, type Optimizer } from "../optim/optimizer.ts";
@@ -76,13 +76,10 @@ export function passing({ x }: Pick<Inputs, "x">, constants: Constants): tf.Tens
 }
 
 /** A compiled step for batches of one layout. The given state stays the caller's. */
-export type TrainStep = (
-  state: Learner,
-  inputs: Inputs,
-  rngs: readonly Rng[] | null,
-  constants: Constants,
-  layout: RowLayout,
-) => [Learner, Outputs];
+export type TrainStep = Compiled<
+  [state: Learner, inputs: Inputs, rngs: readonly Rng[] | null, constants: Constants, layout: RowLayout],
+  [Learner, Outputs]
+>;
 
 /** The names of a step's terms, in order. */
 export function termNames(strategies: readonly Strategy[]): string[] {

@@ -187,6 +187,9 @@ describe("many calls at once", () => {
         const fn = jit((...tensors: tf.Tensor[]) => [body(...tensors)].flat(), { name });
         const want = calls.map((call) => fn(...call));
         const got = fn.together(calls);
+        // One program wrote the results of all calls, one after the other.
+        const memory = got.map(({ value }) => (value[0]!.dataSync() as Float32Array).buffer);
+        expect(new Set(memory).size).toBe(1);
         got.forEach(({ value, flops }, call) => {
           value.forEach((one, i) => {
             near(one, want[call]![i]!, `shared ${shared}, call ${call}, result ${i}`);

@@ -4,9 +4,12 @@ import { sgd } from "../../lib/optim/index.ts";
 import { replay } from "../../lib/strategies/replay/replay.ts";
 import { limit } from "../../lib/streams/operators/limit.ts";
 import type { Stream } from "../../lib/streams/stream.ts";
+import { runMany } from "../../lib/sweeps/many.ts";
 import { lints } from "../../lib/train/lints.ts";
 import { open } from "../../lib/train/session.ts";
 import { evaluation, training } from "../../lib/train/spec.ts";
+import { timeless } from "../runs/support.ts";
+import { sameButRounding } from "../sweeps/support.ts";
 import { advance, found, load, many, run, small, spec, stream } from "./support.ts";
 
 /** What a method's documentation says grows with the number of tasks. */
@@ -60,6 +63,17 @@ describe.each(found)("$name", (entry) => {
     const make = await load(entry);
     const tiny = limit(1)(stream(make) as never) as never;
     expect(run(spec(tiny, [small(make)])).weights.every(Number.isFinite)).toBe(true);
+  });
+
+  test("comes to the same for seeds side by side as for each alone, or says why not", async () => {
+    const make = await load(entry);
+    const given = spec(stream(make, 6), [small(make)]);
+    const before = tf.memory().numTensors;
+    const both = runMany(given, { seeds: 2, together: true, record: false });
+    if (given.strategies.some(({ hooks }) => hooks.learn !== undefined))
+      return await expect(both).rejects.toThrow(/which learns in closed form/);
+    for (const { seed, events } of (await both).logs) sameButRounding(timeless(events), run(given, seed).events);
+    expect(tf.memory().numTensors).toBe(before);
   });
 
   test("composes with replay, or says why not", async () => {

@@ -7,6 +7,7 @@ import type { Optimizer } from "../../optim/optimizer.ts";
 import { columns as allColumns } from "../../train/columns.ts";
 import { evaluator } from "../../train/evaluate.ts";
 import { freshLearner } from "../../train/held.ts";
+import { alone } from "../../train/parts/asking.ts";
 import { fitted } from "../../train/parts/trained.ts";
 import { scored } from "../../train/score.ts";
 import { type RunSpec, settled } from "../../train/spec.ts";
@@ -116,7 +117,7 @@ export function trainer(where: string, given: RunSpec, seed: number): Trainer {
     accuracy(vector, tasks = Array.from({ length: stream.tasks }, (_, task) => task)) {
       const placed = { ...splitOf(forms as Forms, vector), states: {} };
       const each = tasks.map(
-        (task) => scored(judge, placed, stream, columns, outset, task, stream.test(task)).accuracy,
+        (task) => alone(scored(judge, placed, stream, columns, outset, task, stream.test(task))).accuracy,
       );
       disposeTree([placed.weights, placed.statistics] as unknown as Tree);
       return each.reduce((sum, x) => sum + x, 0) / each.length;

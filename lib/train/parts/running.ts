@@ -7,6 +7,7 @@ import { constantsOf, type States } from "../held.ts";
 import type { Group } from "../stacked.ts";
 import { type Learner, resolutionName, type TrainStep, termNames } from "../step.ts";
 import { onHost, stepEvents } from "../stepped.ts";
+import { type Asking, ask } from "./asking.ts";
 import { culprit, type Taken } from "./culprit.ts";
 import { type Done, doneOf, stepsOf } from "./laying.ts";
 import { mapsOf } from "./resolution.ts";
@@ -26,16 +27,16 @@ export interface Program {
  *
  * @throws RangeError when a loss is not finite.
  */
-export function ran(
+export function* ran(
   { step, network, strategies, target, noise }: Program,
   learner: Learner,
   states: States,
   { passes, inputs }: Group,
-): {
+): Asking<{
   readonly learner: Learner;
   readonly done: Done[];
   readonly seen: Readonly<Record<string, Readonly<Record<string, Float32Array>>>>;
-} {
+}> {
   const [{ batch, moment, hears, resolution }] = passes as [Group["passes"][number]];
   const rngs = passes.map(({ moment: { taken }, part }) => {
     const own = noise.at(taken);
@@ -44,7 +45,7 @@ export function ran(
   const layout = { current: batch.current, rows: batch.rows, target, ...(hears && { hears }) };
   const maps = resolution && { [resolutionName]: mapsOf(resolution) as Tree };
   const taken: Taken = { before: learner, inputs, rngs, constants: { ...constantsOf(states), ...maps }, layout };
-  const [next, out] = step(learner, inputs, rngs, taken.constants, layout);
+  const [next, out] = yield* ask(step, learner, inputs, rngs, taken.constants, layout);
   const before = out.chosen && { batches: passes.map((pass) => pass.batch), chosen: out.chosen.dataSync() };
   const why = culprit(step, network, strategies, taken, moment.taken, [next, out]);
   const terms = out.terms.dataSync();

@@ -14,6 +14,7 @@ import type { Network, Weights } from "../../models/network.ts";
 import type { Optimizer } from "../../optim/optimizer.ts";
 import { type Flat, seenOf, subset, withSubset } from "../../optim/parts/subset.ts";
 import type { Strategy } from "../../strategies/strategy.ts";
+import type { Asking } from "./asking.ts";
 
 type Frozen = Network["frozen"];
 
@@ -88,14 +89,35 @@ export function limited(network: Network, strategies: readonly Strategy[]): Netw
   return { ...network, frozen: (path) => frozen?.(path) === true || !limits.every((trains) => trains(path)) };
 }
 
-/** Does something with the weights that predict: those that an optimizer shows, which are freed again, or those that are trained. */
-export function withShown<R>({ shown }: Optimizer, weights: Weights, state: Tree, use: (weights: Weights) => R): R {
-  if (shown === undefined) return use(weights);
+/** The weights that predict: those that an optimizer shows, which `free` frees again, or those that are trained. */
+function shownBy({ shown }: Optimizer, weights: Weights, state: Tree): { readonly weights: Weights; free(): void } {
+  if (shown === undefined) return { weights, free() {} };
   const own = scoped(() => cloneTree(shown(weights as unknown as Tree, state))) as unknown as Weights;
+  return { weights: own, free: () => disposeTree(own) };
+}
+
+/** Does something with the weights that predict. */
+export function withShown<R>(optimizer: Optimizer, weights: Weights, state: Tree, use: (weights: Weights) => R): R {
+  const own = shownBy(optimizer, weights, state);
   try {
-    return use(own);
+    return use(own.weights);
   } finally {
-    disposeTree(own);
+    own.free();
+  }
+}
+
+/** Does work with the weights that predict that asks for programs on its way. */
+export function* askingShown<R>(
+  optimizer: Optimizer,
+  weights: Weights,
+  state: Tree,
+  use: (weights: Weights) => Asking<R>,
+): Asking<R> {
+  const own = shownBy(optimizer, weights, state);
+  try {
+    return yield* use(own.weights);
+  } finally {
+    own.free();
   }
 }
 
