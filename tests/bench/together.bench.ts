@@ -17,7 +17,7 @@ const studies: Readonly<Record<string, Study>> = {
   "mlp 784-100-100-10, batch 10": wide.learn(mlp({ hidden: [100, 100] })),
   "mlp 784-400-400-10, batch 10": wide.learn(mlp({ hidden: [400, 400] })),
   "cnn of 8 and 16 filters, 8×8 images, batch 10": small.learn(
-    net().conv(8).relu().maxPool().conv(16).relu().maxPool().flatten(),
+    net().conv(8, 3).relu().pool(2).conv(16, 3).relu().pool(2).flatten(),
   ),
 };
 const counts = [8, 32];
