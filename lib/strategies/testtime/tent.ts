@@ -3,6 +3,7 @@ import { masked } from "../../models/network.ts";
 import { adam } from "../../optim/optimizers/adam.ts";
 import { sgd } from "../../optim/optimizers/sgd.ts";
 import { type Norms, normsOf, withNorms } from "../parts/norms.ts";
+import { entropies } from "../parts/test-time.ts";
 import { type Reset, requireNumber, requireOneOf, requireWhole, resets, strategy } from "../strategy.ts";
 
 /**
@@ -66,7 +67,7 @@ export const tent = strategy(
         for (let step = 0; step < steps; step++) {
           const { grads, aux } = valueAndGrad((at: Norms) => {
             const passed = forward(x, { weights: withNorms(weights, at), share: 1 });
-            return [entropy(masked(passed.logits, mask)), passed.logits] as const;
+            return [tf.mean(entropies(masked(passed.logits, mask))) as tf.Scalar, passed.logits] as const;
           }, norms);
           const [updates, next] = optimizer.update(grads as Tree, state, norms as Tree, tf.scalar(lr));
           norms = mapTensors((old, move) => tf.add(old, move!), norms, updates as unknown as Norms);
@@ -77,8 +78,3 @@ export const tent = strategy(
     };
   },
 );
-
-/** The mean entropy of predictions, in nats. */
-function entropy(logits: tf.Tensor): tf.Scalar {
-  return tf.neg(tf.mean(tf.sum(tf.mul(tf.softmax(logits), tf.logSoftmax(logits)), -1))) as tf.Scalar;
-}
