@@ -10,6 +10,7 @@ import {
   ema,
   groups,
   type Optimizer,
+  perpGrad,
   sam,
   scheduleFreeSgd,
   sgd,
@@ -36,12 +37,13 @@ const tree = ({ kernel, bias }: Numbers): Weights => ({ kernel: tf.tensor2d(kern
 const told = stream({ needs: [] } as never);
 
 /** Roots by products alone come to the rounding of single precision times the condition of the sums. */
-const within: Record<string, number> = { shampoo: 2e-5, "shampoo with the length of adagrad": 2e-5, soap: 2e-5 };
+const within = (name: string): number => (/shampoo|soap|galore|frugal/.test(name) ? 5e-5 : 2e-6);
 
 function made(name: string, options: object): Optimizer {
   const base = sgd({ lr: 0.2, momentum: 0.5 });
   if (name === "ema") return ema(base, options);
   if (name === "swa") return swa(base, options);
+  if (name === "perpGrad") return chain(perpGrad(), sgd(options));
   return (optimizers as unknown as Record<string, (options: object) => Optimizer>)[name.split(" ")[0]!]!(options);
 }
 
@@ -53,14 +55,15 @@ function after(optimizer: Optimizer): readonly [Weights, Tree] {
       tf.add(tf.mul(curvature[part], tf.sub(w[part], target[part])), tf.mul(noise[part], far));
     return { kernel: of("kernel"), bias: of("bias") };
   };
-  const step = jit((w: Weights, state: Tree, far: tf.Tensor) => {
-    const seen = { ...blind, gradient: (at: Tree) => slope(at as Weights, far) as Tree };
+  const step = jit((w: Weights, state: Tree, far: tf.Tensor, task: tf.Tensor) => {
+    const seen = { ...blind, task, gradient: (at: Tree) => slope(at as Weights, far) as Tree };
     const [updates, next] = optimizer.update(slope(w, far), state, w, tf.scalar(optimizer.rate), seen);
     return [applyUpdates(w, updates as Weights), next] as const;
   });
   let w = tree(problem.start);
   let state = optimizer.init(w);
-  for (let at = 0; at < 20; at++) [w, state] = step(w, state, tf.scalar(Math.sin(at)));
+  for (let at = 0; at < 20; at++)
+    [w, state] = step(w, state, tf.scalar(Math.sin(at)), tf.tensor1d([at < 9 ? 0 : 1], "int32"));
   return [w, state];
 }
 
@@ -71,7 +74,7 @@ describe("twenty steps lead where those of PyTorch, the authors' programs and th
     const compare = (ours: Weights, theirs: Numbers): void => {
       for (const part of ["kernel", "bias"] as const)
         for (const [i, value] of [...ours[part].dataSync()].entries())
-          expect(Math.abs(value - theirs[part][i]!)).toBeLessThan(within[name] ?? 2e-6);
+          expect(Math.abs(value - theirs[part][i]!)).toBeLessThan(within(name));
     };
     compare(w, weights);
     expect(optimizer.shown === undefined).toBe(shown === undefined);

@@ -3,7 +3,22 @@ import { digits } from "../../lib/data/digits.ts";
 import { mapTensors, sumTree, type Tree, tf, valueAndGrad } from "../../lib/engine/index.ts";
 import { inverseSymmetric } from "../../lib/engine/linear-algebra.ts";
 import { mlp, net } from "../../lib/models/index.ts";
-import { kfac, muon, type Optimizer, sgd, shampoo, soap, sophia } from "../../lib/optim/index.ts";
+import {
+  frugal,
+  galore,
+  kfac,
+  mkor,
+  muon,
+  type Optimizer,
+  optAmsgrad,
+  sgd,
+  shampoo,
+  soap,
+  sophia,
+  stableSpam,
+  tag,
+  tvlars,
+} from "../../lib/optim/index.ts";
 import { type LayerSeen, optimizer, type Seen } from "../../lib/optim/optimizer.ts";
 import { refined } from "../../lib/optim/parts/factors.ts";
 import { replay } from "../../lib/strategies/index.ts";
@@ -160,6 +175,13 @@ describe.each([
   ["shampoo", shampoo({ every: 3 })],
   ["soap", soap({ every: 3 })],
   ["sophia", sophia({ every: 3 })],
+  ["mkor", mkor({ every: 2 })],
+  ["galore", galore({ rank: 2, every: 3, history: 2 })],
+  ["galore whose subspace learns", galore({ rank: 2, subspace: "online" })],
+  ["frugal", frugal({ every: 3 })],
+  ["tvlars", tvlars({ trust: 0.1 })],
+  ["optAmsgrad", optAmsgrad()],
+  ["stableSpam", stableSpam({ every: 5 })],
   ["sophia by labels", sophia({ every: 3, by: "labels" })],
 ])("%s", (_, optimizer) => {
   test("grows with its head, leaves what is frozen, and goes on bit for bit from a saved state without a tensor more", () => {
@@ -180,6 +202,67 @@ describe.each([
     expect(again.weights).toEqual(all.weights);
     expect(again.weights.slice(0, frozen.length)).toEqual(frozen);
   });
+});
+
+test("mkor keeps the inverses of the running squares of mean inputs and gradients, and steps as far as the gradient is long", () => {
+  const [decay, rate] = [0.8, 0.5];
+  const optimizer = mkor({ lr: rate, decay, every: 1, momentum: 0 });
+  const params = { model: { one: { kernel: tf.zeros([2, 2]), bias: tf.zeros([2]) } } };
+  let state = optimizer.init(params);
+  // the factors themselves, and their inverses in double precision
+  let [A, G] = [Float64Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1), Float64Array.of(1, 0, 0, 1)];
+  for (const [x, g] of [
+    [
+      [
+        [1, 2],
+        [3, 0],
+      ],
+      [
+        [0.5, -1],
+        [0.1, 0.4],
+      ],
+    ],
+    [
+      [
+        [-1, 1],
+        [2, 2],
+      ],
+      [
+        [1, 0.2],
+        [-0.6, 0.6],
+      ],
+    ],
+  ] as const) {
+    const [a, out] = [
+      [(x[0][0] + x[1][0]) / 2, (x[0][1] + x[1][1]) / 2, 1],
+      [(g[0][0] + g[1][0]) / 2, (g[0][1] + g[1][1]) / 2],
+    ];
+    A = A.map((v, i) => decay * v + (1 - decay) * a[Math.floor(i / 3)]! * a[i % 3]!);
+    G = G.map((v, i) => decay * v + (1 - decay) * out[Math.floor(i / 2)]! * out[i % 2]!);
+    const slope = Float64Array.of(0.3, -0.2, 0.5, 0.1, -0.4, 0.7);
+    const whole = product(product(inverseSymmetric(A, 3), slope, 3, 3, 2), inverseSymmetric(G, 2), 3, 2, 2);
+    const length = (of: Float64Array): number => Math.hypot(...of);
+    const layer: LayerSeen = { input: tf.tensor2d(x as never), gradient: tf.div(tf.tensor2d(g as never), 2) };
+    const grads = {
+      model: { one: { kernel: tf.tensor2d([...slope.slice(0, 4)], [2, 2]), bias: tf.tensor1d([...slope.slice(4)]) } },
+    };
+    const [updates, next] = optimizer.update(grads, state, params, tf.scalar(rate), {
+      ...blind,
+      layers: { "model/one": [layer] },
+    });
+    const { kernel, bias } = (updates as unknown as typeof params).model.one;
+    for (const [i, v] of [...kernel.dataSync(), ...bias.dataSync()].entries())
+      expect(v).toBeCloseTo((-rate * whole[i]! * length(slope)) / length(whole), 5);
+    state = next;
+  }
+});
+
+test("tag runs on a stream that tells the task, and says so where it is not told", () => {
+  const telling = stream({ needs: ["task"] } as never);
+  const given = spec(telling, [], { optimizer: tag({ tasks: 3 }) });
+  const all = run(given, 1);
+  expect(all.events.some(({ type }) => type === "learned")).toBe(true);
+  expect(() => run(spec(told, [], { optimizer: tag() }))).toThrow("tag: a stream that tells the task is required");
 });
 
 test("muon steps along an orthogonal matrix, and moves the head and biases by adam", () => {

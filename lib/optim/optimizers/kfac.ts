@@ -1,6 +1,7 @@
 import { needShare, needWhole } from "../../data/options.ts";
 import { mapTensors, sumTree, type Tree, tf } from "../../engine/index.ts";
 import { decayed, type LayerSeen, optimizer, zeros } from "../optimizer.ts";
+import { layersOf, wholeGradient, wholeStep } from "../parts/dense-layers.ts";
 import { factorOf, refined } from "../parts/factors.ts";
 import { type Flat, subset, withSubset } from "../parts/subset.ts";
 
@@ -60,16 +61,11 @@ export const kfac = optimizer(
       sees: ["layers"],
       init(params): Tree {
         const flat = subset(params, () => true);
-        const layers = Object.keys(flat).flatMap((path) => {
-          const kernel = flat[path]!;
-          if (!path.endsWith("kernel") || kernel.rank !== 2) return [];
-          const layer = path.slice(0, -"/kernel".length);
-          const [inputs, outputs] = kernel.shape as [number, number];
-          const wide = inputs + (`${layer}/bias` in flat ? 1 : 0);
-          const square = (n: number): tf.Tensor => tf.zeros([n, n]);
-          const held = { inputs: square(wide), outputs: square(outputs), before: square(wide), after: square(outputs) };
-          return [[layer, held] as const];
-        });
+        const square = (n: number): tf.Tensor => tf.zeros([n, n]);
+        const layers = layersOf(flat).map(({ layer, wide, outputs }) => [
+          layer,
+          { inputs: square(wide), outputs: square(outputs), before: square(wide), after: square(outputs) },
+        ]);
         return { taken: tf.scalar(0), velocity: zeros(params), layers: Object.fromEntries(layers) };
       },
       update(grads, state, params, rate, seen) {
@@ -81,20 +77,17 @@ export const kfac = optimizer(
         const keep = tf.minimum(tf.sub(1, tf.div(1, taken)), decay);
         const moved: Record<string, tf.Tensor> = {};
         const layers = { ...had.layers };
-        for (const [layer, passes] of Object.entries(seen.layers)) {
-          if (had.layers[layer] === undefined) continue;
-          const bias = flat[`${layer}/bias`];
-          const held = (layers[layer] = moments(had.layers[layer], passes, bias !== undefined, keep, damping, rounds));
-          const kernel = flat[`${layer}/kernel`]!;
-          const [inputs, outputs] = kernel.shape as [number, number];
-          const whole = bias === undefined ? kernel : tf.concat([kernel, tf.reshape(bias, [1, outputs])], 0);
+        for (const whole of layersOf(flat)) {
+          const { layer, biased } = whole;
+          const passes = seen.layers[layer];
+          if (passes === undefined) continue;
+          const held = moments(had.layers[layer]!, passes, biased, keep, damping, rounds);
+          layers[layer] = held;
           const natural = tf.matMul(
-            tf.matMul(held.before as tf.Tensor2D, whole as tf.Tensor2D),
+            tf.matMul(held.before as tf.Tensor2D, wholeGradient(flat, whole)),
             held.after as tf.Tensor2D,
           );
-          moved[`${layer}/kernel`] = tf.slice(natural, [0, 0], [inputs, outputs]);
-          if (bias !== undefined)
-            moved[`${layer}/bias`] = tf.reshape(tf.slice(natural, [inputs, 0], [1, outputs]), [outputs]);
+          Object.assign(moved, wholeStep(natural as tf.Tensor2D, whole));
         }
         const direction = withSubset(slopes, moved as Flat, (leaf) => leaf);
         const change = tf.mul(

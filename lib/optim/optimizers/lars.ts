@@ -1,5 +1,6 @@
 import { mapTensors, tf } from "../../engine/index.ts";
 import { optimizer, zeros } from "../optimizer.ts";
+import { layerwise } from "../parts/layerwise.ts";
 
 /**
  * LARS: descent with momentum in which every matrix has a rate of its own, by its length over that of its gradient:
@@ -33,15 +34,12 @@ export const lars = optimizer(
     return {
       init: (params) => zeros(params),
       update(grads, state, params, rate) {
-        const own = (g: tf.Tensor, w: tf.Tensor): tf.Tensor => {
-          if (w.rank < 2) return g;
-          const [length, size] = [tf.norm(w), tf.norm(g)];
-          const whole = tf.add(size, tf.mul(length, weightDecay));
-          const ratio = tf.div(tf.mul(length, trust), tf.maximum(whole, 1e-30));
-          const known = tf.logicalAnd(tf.greater(length, 0), tf.greater(whole, 0));
-          return tf.mul(tf.add(g, tf.mul(w, weightDecay)), tf.where(known, ratio, tf.onesLike(ratio)));
-        };
-        const velocity = mapTensors((v, g, w) => tf.add(tf.mul(v, momentum), own(g!, w!)), state, grads, params);
+        const velocity = mapTensors(
+          (v, g, w) => tf.add(tf.mul(v, momentum), layerwise(g!, w!, trust, weightDecay)),
+          state,
+          grads,
+          params,
+        );
         const down = tf.neg(rate);
         return [mapTensors((v) => tf.mul(v, down), velocity), velocity];
       },

@@ -2,4 +2,5 @@
 // Written by `npm run gen`.
 export * from "./autoencoder.ts";
 export * from "./simsiam.ts";
+export * from "./stable-max.ts";
 export * from "./view-batch.ts";
