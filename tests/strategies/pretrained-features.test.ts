@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { random, tf } from "../../lib/engine/index.ts";
 import { sgd } from "../../lib/optim/index.ts";
-import { type Known, prototypeUnder } from "../../lib/strategies/adapters/ease.ts";
 import { aper, ease, simpleCil, slca } from "../../lib/strategies/index.ts";
 import { alignedHead, evened, gaussiansOf } from "../../lib/strategies/parts/alignment.ts";
 import type { Bottlenecks } from "../../lib/strategies/parts/bottlenecks.ts";
+import { type Known, prototypeUnder } from "../../lib/strategies/parts/synthesised.ts";
 import { open } from "../../lib/train/session.ts";
 import { begun, featuresWith, sequences } from "./attentive.ts";
 import { contextOf, examplesOf, hooksOf, matrix, normal, predictionOf, small, stepOf } from "./by-hand.ts";

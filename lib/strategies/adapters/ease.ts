@@ -4,13 +4,8 @@ import { amongSeen } from "../parts/closed-form.ts";
 import { normalised } from "../parts/distillation.ts";
 import { openColumns, openEntropy } from "../parts/open-columns.ts";
 import { addedBy, withAdded } from "../parts/prompts.ts";
+import { type Known, prototypeUnder } from "../parts/synthesised.ts";
 import { type Context, requireNumber, requireWhole, strategy } from "../strategy.ts";
-
-/** The mean features of a class under the adapters up to that of the experience it last came in; `task` is the one it first came in. */
-export interface Known {
-  readonly task: number;
-  readonly means: readonly Float64Array[];
-}
 
 interface Memory {
   readonly known: ReadonlyMap<number, Known>;
@@ -124,22 +119,6 @@ function meansOf(features: Float32Array, labels: Int32Array, width: number): Map
     counts.set(label, (counts.get(label) ?? 0) + 1);
   }
   return new Map([...sums].map(([label, sum]) => [label, sum.map((v) => v / counts.get(label)!)]));
-}
-
-const cosine = (a: Float64Array, b: Float64Array): number =>
-  a.reduce((s, v, j) => s + v * b[j]!, 0) / (Math.hypot(...a) * Math.hypot(...b) || 1);
-
-/** The prototype of a class under adapter `d`: its mean there, or a sum of those of the classes that came with d and since. */
-export function prototypeUnder(d: number, of: Known, known: Iterable<Known>): Float64Array {
-  const own = of.means[d];
-  if (own !== undefined) return own;
-  const others = [...known].filter(({ means }) => means[d] !== undefined);
-  const likeness = others.map(({ means }) => Math.exp(cosine(of.means[of.task]!, means[of.task]!)));
-  const total = likeness.reduce((a, b) => a + b, 0);
-  const sum = new Float64Array(others[0]!.means[d]!.length);
-  for (const [k, { means }] of others.entries())
-    for (let j = 0; j < sum.length; j++) sum[j]! += (likeness[k]! / total) * means[d]![j]!;
-  return sum;
 }
 
 function prototypeTensors(

@@ -1,6 +1,10 @@
 /** What is kept are small parts beside a frozen network: prompts, low-rank changes, bottlenecks. */
 // Written by `npm run gen`.
 export * from "./coda-prompt.ts";
+export * from "./color.ts";
 export * from "./dual-prompt.ts";
 export * from "./ease.ts";
+export * from "./inf-lora.ts";
+export * from "./key-value-bottleneck.ts";
 export * from "./l2p.ts";
+export * from "./sd-lora.ts";

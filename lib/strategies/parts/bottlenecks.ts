@@ -1,7 +1,7 @@
 /** Bottlenecks beside the dense layers of a frozen network's blocks, as strategies train and exchange them. */
 import { type Rng, tf } from "../../engine/index.ts";
 import { drawWeights } from "../../models/initial.ts";
-import type { Within } from "../../models/model.ts";
+import type { Tap } from "../../models/model.ts";
 import type { Network } from "../../models/network.ts";
 import { blocksOf } from "./blocks.ts";
 
@@ -36,7 +36,7 @@ export function drawBottlenecks(network: Network, rng: Rng, units: number): Bott
  * Adds `scale · (U relu(D x + b) + c)` to what the dense layers of each block give of x, what comes into them: the parallel form of Chen et al. 2022, "AdaptFormer",
  * arXiv:2205.13535, section 3.2.
  */
-export function bottlenecksAt(network: Network, own: Bottlenecks, scale: number): Required<Pick<Within, "tap">> {
+export function bottlenecksAt(network: Network, own: Bottlenecks, scale: number): { readonly tap: Tap } {
   const { paths } = blocksOf(network);
   const came = new Map<string, tf.Tensor>();
   return {

@@ -17,12 +17,17 @@ export function cosines(rows: tf.Tensor, keys: tf.Tensor): tf.Tensor2D {
   return tf.matMul(normalised(rows) as tf.Tensor2D, normalised(keys) as tf.Tensor2D, false, true);
 }
 
+/** `[…, size]`: 1 at the place that each whole number says; any size, also 1. */
+export function marked(at: tf.Tensor, size: number): tf.Tensor {
+  return tf.cast(tf.equal(tf.expandDims(at, -1), tf.range(0, size, 1, "int32")), "float32");
+}
+
 /** `[n, count, size]`: 1 where a member of a pool is the one with the largest, the next largest, … of a row's scores. No gradient flows through it. */
 export function chosen(scores: tf.Tensor2D, count: number): tf.Tensor3D {
   const size = scores.shape[1];
   return tf.customGrad((given) => ({
-    value: tf.cast(tf.oneHot(tf.topk(given as tf.Tensor, count).indices, size), "float32"),
-    gradFunc: () => tf.zerosLike(given as tf.Tensor),
+    value: marked(tf.topk(given as tf.Tensor, count).indices, size),
+    gradFunc: () => tf.zeros(scores.shape),
   }))(scores) as tf.Tensor3D;
 }
 

@@ -11,4 +11,5 @@ export * from "./merge-after.ts";
 export * from "./momentum-interpolation.ts";
 export * from "./rwalk.ts";
 export * from "./si.ts";
+export * from "./spu.ts";
 export * from "./ssd.ts";
