@@ -3,9 +3,11 @@ import { type Examples, gather, sizeOf } from "../data/dataset.ts";
 import { disposeTree, jit, type Tree, tf } from "../engine/index.ts";
 import type { Params } from "../models/model.ts";
 import { crossEntropies, masked, type Network, type Weights } from "../models/network.ts";
+import type { Stem } from "../models/parts/stem.ts";
 import type { HostTensor, Passed, PassOptions, State, Strategy } from "../strategies/strategy.ts";
 import { type Asking, ask } from "./parts/asking.ts";
-import { passed } from "./pass.ts";
+import type { Known } from "./parts/known.ts";
+import { type Given, passed } from "./pass.ts";
 
 /** The outcome of an evaluation. */
 export interface Score {
@@ -26,6 +28,9 @@ export interface Frozen {
   };
 }
 
+/** A network in evaluation, and what is known of its frozen beginning where its weights are the run's own. */
+export type Judged = Frozen & { readonly known?: Known | null };
+
 /** Compiled evaluation of one network. */
 export interface Evaluator {
   /**
@@ -34,7 +39,7 @@ export interface Evaluator {
    * table.
    */
   score(
-    frozen: Frozen,
+    frozen: Judged,
     examples: Examples,
     aware: HostTensor,
     agnostic: HostTensor | null,
@@ -51,16 +56,18 @@ export interface Evaluator {
   /** The logits of a batch, as the strategies predict; not compiled, so that it can be part of another program. */
   predict(frozen: Frozen, x: tf.Tensor, task: number | null): tf.Tensor;
   /** The logits of a table, row after row, as the strategies predict. */
-  predictions(frozen: Frozen, examples: Examples, task: number | null): Asking<Float32Array>;
+  predictions(frozen: Judged, examples: Examples, task: number | null): Asking<Float32Array>;
   /** Features and logits of a table, row after row, as the network gives them: no strategy predicts. */
-  outputs(frozen: Frozen, examples: Examples, task: number | null): { features: Float32Array; logits: Float32Array };
+  outputs(frozen: Judged, examples: Examples, task: number | null): { features: Float32Array; logits: Float32Array };
 }
 
 /** Rows per run: few sizes, so that few programs are compiled. */
 const sizes = [32, 64, 128, 256];
 
 /** Compiles the evaluation of a network under the strategies of an experiment. */
-export function evaluator(network: Network, strategies: readonly Strategy[]): Evaluator {
+export function evaluator(network: Network, strategies: readonly Strategy[], stem: Stem | null = null): Evaluator {
+  const givenOf = (values: tf.Tensor | null): Given | undefined =>
+    stem === null || values === null ? undefined : { stem, values };
   const predicting = strategies.find((s) => s.hooks.predict !== undefined);
   const passing = strategies.find((s) => s.hooks.forward !== undefined);
   const filled = {
@@ -68,7 +75,7 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
     outputs: passing === undefined || passing.hooks.rowwise === true,
   };
   const through =
-    ({ weights, statistics, states }: Frozen, task: tf.Tensor | null) =>
+    ({ weights, statistics, states }: Frozen, task: tf.Tensor | null, own?: tf.Tensor, given?: Given) =>
     (x: tf.Tensor, options: PassOptions & { readonly share?: number } = {}): Passed & { readonly written: Params } =>
       passed(network, passing, ({ spec: { name } }) => (states[name] ?? {}) as State, {
         weights: options.weights ?? weights,
@@ -79,9 +86,10 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
         rng: null,
         within: options,
         share: options.share,
+        ...(x === own && (options.weights ?? weights) === weights && options.frozen === undefined && { known: given }),
       });
-  const predicted = (frozen: Frozen, x: tf.Tensor, task: tf.Tensor | null): tf.Tensor => {
-    const forward = through(frozen, task);
+  const predicted = (frozen: Frozen, x: tf.Tensor, task: tf.Tensor | null, values: tf.Tensor | null): tf.Tensor => {
+    const forward = through(frozen, task, x, givenOf(values));
     const { features, logits } = forward(x);
     if (predicting === undefined) return logits;
     const state = (frozen.states[predicting.spec.name] ?? {}) as State;
@@ -96,8 +104,9 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
       agnostic: tf.Tensor | null,
       ruled: string,
       task: tf.Tensor | null,
+      values: tf.Tensor | null,
     ) => {
-      const logits = predicted(frozen, x, task);
+      const logits = predicted(frozen, x, task, values);
       const [known, open] = [masked(logits, aware), masked(logits, agnostic)];
       return {
         aware: tf.argMax(known, -1),
@@ -108,62 +117,64 @@ export function evaluator(network: Network, strategies: readonly Strategy[]): Ev
     { name: "evaluate" },
   );
   const outputs = jit(
-    (frozen: Frozen, x: tf.Tensor, task: tf.Tensor | null): Passed => {
-      const { features, logits } = through(frozen, task)(x);
+    (frozen: Frozen, x: tf.Tensor, task: tf.Tensor | null, values: tf.Tensor | null): Passed => {
+      const { features, logits } = through(frozen, task, x, givenOf(values))(x);
       return { features, logits };
     },
     { name: "outputs" },
   );
-  const predictions = jit((frozen: Frozen, x: tf.Tensor, task: tf.Tensor | null) => predicted(frozen, x, task), {
-    name: "predictions",
-  });
+  const predictions = jit(predicted, { name: "predictions" });
   const rowsOf = (task: number | null, n: number): tf.Tensor | null =>
     task === null || passing === undefined ? null : tf.fill([n], task, "int32");
 
   const judge: Evaluator = {
-    *score(frozen, examples, aware, agnostic, ruled, task) {
+    *score({ known: own, ...frozen }, examples, aware, agnostic, ruled, task) {
       if (examples.length === 0)
         throw new RangeError("evaluate: at least one test example is required, got an empty table");
       const masks = [toTensor(aware), agnostic === null ? null : toTensor(agnostic)] as const;
       let [right, free, loss] = [0, 0, 0];
       for (const { x, y, labels } of chunks(examples, filled.score)) {
         const told = rowsOf(task, x.shape[0]!);
-        const out = yield* ask(scores, frozen, x, y, masks[0], masks[1], ruled, told);
+        const values = valuesOf(own, frozen, x);
+        const out = yield* ask(scores, frozen, x, y, masks[0], masks[1], ruled, told, values);
         const [known, open, losses] = [out.aware.dataSync(), out.agnostic.dataSync(), out.loss.dataSync()];
         for (let i = 0; i < labels.length; i++) {
           if (known[i] === labels[i]) right++;
           if (open[i] === labels[i]) free++;
           loss += losses[i]!;
         }
-        disposeTree([out.aware, out.agnostic, out.loss, x, y, told]);
+        disposeTree([out.aware, out.agnostic, out.loss, x, y, told, values]);
       }
       disposeTree(masks.filter((m) => m !== null));
       const n = examples.length;
       return { examples: n, taskAware: right / n, taskAgnostic: free / n, loss: loss / n };
     },
     pass: (frozen, task, x, options) => through(frozen, rowsOf(task, x.shape[0]!))(x, options),
-    predict: (frozen, x, task) => predicted(frozen, x, rowsOf(task, x.shape[0]!)),
-    *predictions(frozen, examples, task) {
-      if (predicting === undefined) return judge.outputs(frozen, examples, task).logits;
+    predict: (frozen, x, task) => predicted(frozen, x, rowsOf(task, x.shape[0]!), null),
+    *predictions(given, examples, task) {
+      if (predicting === undefined) return judge.outputs(given, examples, task).logits;
+      const { known, ...frozen } = given;
       const all: Float32Array[] = [];
       for (const { x, y, labels } of chunks(examples, filled.score)) {
         const told = rowsOf(task, x.shape[0]!);
-        const out = yield* ask(predictions, frozen, x, told);
+        const values = valuesOf(known, frozen, x);
+        const out = yield* ask(predictions, frozen, x, told, values);
         all.push((out.dataSync() as Float32Array).slice(0, (out.size / x.shape[0]!) * labels.length));
-        disposeTree([out, x, y, told]);
+        disposeTree([out, x, y, told, values]);
       }
       return concat(all);
     },
-    outputs(frozen, examples, task) {
+    outputs({ known, ...frozen }, examples, task) {
       const features: Float32Array[] = [];
       const logits: Float32Array[] = [];
       for (const { x, y, labels } of chunks(examples, filled.outputs)) {
         const told = rowsOf(task, x.shape[0]!);
-        const out = outputs(frozen, x, told);
+        const values = valuesOf(known, frozen, x);
+        const out = outputs(frozen, x, told, values);
         const rows = x.shape[0]!;
         features.push((out.features.dataSync() as Float32Array).slice(0, (out.features.size / rows) * labels.length));
         logits.push((out.logits.dataSync() as Float32Array).slice(0, (out.logits.size / rows) * labels.length));
-        disposeTree([out.features, out.logits, x, y, told]);
+        disposeTree([out.features, out.logits, x, y, told, values]);
       }
       return { features: concat(features), logits: concat(logits) };
     },
@@ -198,6 +209,13 @@ export function* chunks(examples: Examples, filled: boolean): Generator<Chunk> {
     start += count;
     yield { x: tf.tensor(x, [rows, ...examples.shape]), y: tf.tensor1d(y, "int32"), labels };
   }
+}
+
+/** What the frozen beginning gives for the rows of a chunk, where that is known. */
+function valuesOf(known: Known | null | undefined, { weights, statistics }: Frozen, x: tf.Tensor): tf.Tensor | null {
+  if (known === null || known === undefined) return null;
+  const rows = known.rows(x.dataSync() as Float32Array, weights, statistics);
+  return tf.tensor(rows, [x.shape[0]!, ...known.stem.shape]);
 }
 
 function toTensor({ data, shape }: HostTensor): tf.Tensor {

@@ -2,6 +2,7 @@
 import type { Rng, tf } from "../engine/index.ts";
 import { type Params, type Tap, tape, type Within } from "../models/model.ts";
 import type { Network, Weights } from "../models/network.ts";
+import type { Stem } from "../models/parts/stem.ts";
 import type { Passed, State, Strategy } from "../strategies/strategy.ts";
 
 /** What is passed through, and how. */
@@ -14,6 +15,14 @@ export interface Through {
   readonly rng: Rng | null;
   readonly within?: Within;
   readonly share?: number | undefined;
+  /** What the frozen beginning of the network gives for `x`, where that is known. */
+  readonly known?: Given | undefined;
+}
+
+/** What the stem of a network has given. */
+export interface Given {
+  readonly stem: Stem;
+  readonly values: tf.Tensor;
 }
 
 /** What a plain pass may differ in. */
@@ -28,7 +37,7 @@ export function passed(
   network: Network,
   own: Strategy | undefined,
   state: (strategy: Strategy) => State,
-  { weights, statistics, x, task, training, rng, within, share }: Through,
+  { weights, statistics, x, task, training, rng, within, share, known }: Through,
 ): Passed & { readonly written: Params } {
   let written = statistics;
   const plain = (given: Weights | Differing = {}, tapped?: Tap): Passed => {
@@ -41,7 +50,11 @@ export function passed(
       attended: other.attended ?? within?.attended,
     };
     const run = frozen === undefined ? tape(training, rng, statistics, inner, share) : tape(false, null, frozen, inner);
-    const features = network.features(at, other.x ?? x, run.mode);
+    const rows = other.x ?? x;
+    // what is known is so of these rows and weights alone, and where no strategy looks into layers
+    const same = rows === x && at === weights && Object.values(inner).every((hook) => hook === undefined);
+    const knows = known !== undefined && same && (frozen === undefined || known.stem.bare);
+    const features = knows ? known.stem.rest(at, known.values, run.mode) : network.features(at, rows, run.mode);
     if (frozen === undefined) written = run.written();
     return { features, logits: network.logits(at, features, inner.tap) };
   };

@@ -1,7 +1,7 @@
 /** One run as a machine that does one unit of work at a time, and whose whole state between units is one value. */
 
 import type { Examples } from "../data/dataset.ts";
-import { disposeTree, encode, flopsDone, random, scoped, type Tree } from "../engine/index.ts";
+import { disposeTree, encode, random, scoped, type Tree } from "../engine/index.ts";
 import { countParameters, type Params } from "../models/model.ts";
 import type { Network, Weights } from "../models/network.ts";
 import { flopsPerExample } from "../models/parts/flops.ts";
@@ -25,6 +25,7 @@ import {
 import { type Asking, alone, metered } from "./parts/asking.ts";
 import { again, meter, requireAsked, requireRoom, requireWithinMemory, spentBy, withinSteps } from "./parts/budget.ts";
 import { forgetful, requestOf, served } from "./parts/forgetting.ts";
+import { knowing } from "./parts/known.ts";
 import { type Done, layOut, outcomesOf, updateEvents } from "./parts/laying.ts";
 import { costs } from "./parts/ledger.ts";
 import { type Current, looks, stretch } from "./parts/looks.ts";
@@ -68,7 +69,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   const spec = settled(given, seed);
   const { stream, strategies, schedule, training, evaluation } = spec;
   const root = random(seed);
-  const { network: net, optimizer, step, judge } = programs(spec);
+  const { network: net, optimizer, step, stem, judge: plain } = programs(spec);
 
   const saved = from === undefined ? undefined : readState(from, given, seed);
   let cursor: Cursor = saved?.cursor ?? outset;
@@ -86,6 +87,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   let states: States = saved?.states ?? {};
   let learner: Learner =
     saved === undefined ? freshLearner(net, optimizer, root.at("init"), columns.count) : withOptimizer(saved.learner);
+  const known = knowing(stem, net, () => learner);
+  const judge = known.judge(plain);
   const program: Program = { step, network: net, strategies, target: stream.target, noise: root.at("noise") };
   const test = testTime(net, strategies, judge, saved?.adapted ?? null);
   const plans = planner(spec, net, root, saved?.plan);
@@ -274,7 +277,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
     if (gathers) learner = gathering(learner);
     const done: Done[] = [];
     const alone = together === 1 ? Number.POSITIVE_INFINITY : whole;
-    for (const group of stacked(passes, columns.mask, stream.shape, alone, tasks, gathers))
+    for (const group of stacked(passes, columns.mask, stream.shape, alone, tasks, gathers, known.rows))
       done.push(...(yield* run(group)));
     if (gathers) learner = gatheredNoMore(learner);
     const events = updateEvents(done);
@@ -311,7 +314,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       ...spentBy(steps, cursor.local),
       seconds: seconds + (performance.now() - started) / 1000,
     });
-    queue.push(...costs(cursor, cursor.work + flopsDone() - mark, learner, states, stream.classes));
+    queue.push(...costs(cursor, cursor.work + known.worked() - mark, learner, states, stream.classes));
     cursor =
       steps !== null && (evaluation.every === "experience" || last)
         ? { ...cursor, phase: "evaluate", ...evaluations("experience") }
@@ -355,11 +358,11 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   function* work(stop?: Place): Asking<boolean> {
     if (cursor.phase === "done" || (stop !== undefined && reached(cursor, stop))) return false;
     broken = true;
-    mark = flopsDone();
+    mark = known.worked();
     const { phase } = cursor;
     const unit = units[phase](stop);
     if (unit !== undefined) yield* metered(unit, (others) => void (mark += others));
-    if (phase !== "evaluate") cursor = { ...cursor, work: cursor.work + flopsDone() - mark };
+    if (phase !== "evaluate") cursor = { ...cursor, work: cursor.work + known.worked() - mark };
     broken = false;
     return true;
   }

@@ -28,7 +28,8 @@ export interface Group {
 
 /**
  * Puts neighbouring passes of one form together: `whole` at a time, those that are left over one by one, so that programs for only two
- * lengths are compiled. Each is made when it is asked for. With `tasks`, the task of each row is an input too; with `gathering`, its share of the update.
+ * lengths are compiled. Each is made when it is asked for. With `tasks`, the task of each row is an input too; with `gathering`, its share of the
+ * update; with `known`, what the frozen beginning of the network gives for it.
  */
 export function* stacked(
   passes: readonly StepPass[],
@@ -37,6 +38,7 @@ export function* stacked(
   whole: number,
   tasks: boolean,
   gathering: boolean,
+  known: { readonly shape: Shape; rows(x: Float32Array): Float32Array } | null = null,
 ): Generator<Group> {
   const forms = passes.map(form);
   const groups: (readonly StepPass[])[] = [];
@@ -71,6 +73,10 @@ export function* stacked(
         share: tf.tensor1d(group.map(({ share }) => share)),
         last: tf.tensor1d(group.map(({ last }) => (last ? 1 : 0))),
       }),
+      ...(known !== null &&
+        group.every(({ resolution }) => resolution === undefined) && {
+          known: tf.tensor(known.rows(rows((b) => b.x)), [k, n, ...known.shape]),
+        }),
       ...(tasks ? { task: stack(members.map((b) => ({ data: b.task, shape: [n] }))) } : {}),
       ...(masks[0] === null || masks[0] === undefined ? {} : { mask: stack(masks as HostTensor[]) }),
       ...(members[0]!.weight === null

@@ -4,6 +4,7 @@ import type { Target } from "../data/dataset.ts";
 import { type Compiled, mapTensors, type Rng, steps, sumTree, type Tree, tf } from "../engine/index.ts";
 import type { Params, Tap } from "../models/model.ts";
 import { crossEntropies, masked, type Network, type Weights } from "../models/network.ts";
+import type { Stem } from "../models/parts/stem.ts";
 import { applyUpdates, type Optimizer } from "../optim/optimizer.ts";
 import type { Batch, Change, Passed, PassOptions, State, Step, Strategy } from "../strategies/strategy.ts";
 import { crossEntropy, targetLoss, targetLosses } from "./objective.ts";
@@ -36,6 +37,8 @@ export type Inputs = {
   /** Where gradients are gathered: the batch's share of the update, and 1 where it is the last of it, else 0. */
   readonly share?: tf.Tensor;
   readonly last?: tf.Tensor;
+  /** What the frozen beginning of the network gives for `x`, where that is known. */
+  readonly known?: tf.Tensor;
   readonly extra: { readonly [strategy: string]: { readonly [name: string]: tf.Tensor } };
 };
 
@@ -87,7 +90,12 @@ export function termNames(strategies: readonly Strategy[]): string[] {
 }
 
 /** Compiles the training step of an experiment; inputs have a leading axis over steps. */
-export function trainStep(network: Network, optimizer: Optimizer, strategies: readonly Strategy[]): TrainStep {
+export function trainStep(
+  network: Network,
+  optimizer: Optimizer,
+  strategies: readonly Strategy[],
+  stem: Stem | null = null,
+): TrainStep {
   return steps(
     (
       state: Learner,
@@ -95,7 +103,8 @@ export function trainStep(network: Network, optimizer: Optimizer, strategies: re
       rng: Rng | null,
       constants: Constants,
       layout: RowLayout,
-    ): readonly [Learner, Outputs] => oneStep(network, optimizer, strategies, state, inputs, rng, constants, layout),
+    ): readonly [Learner, Outputs] =>
+      oneStep(network, optimizer, strategies, stem, state, inputs, rng, constants, layout),
     { name: "step", keep: true },
   ) as TrainStep;
 }
@@ -104,12 +113,14 @@ function oneStep(
   network: Network,
   optimizer: Optimizer,
   strategies: readonly Strategy[],
+  stem: Stem | null,
   state: Learner,
   inputs: Inputs,
   rng: Rng | null,
   constants: Constants,
   layout: RowLayout,
 ): readonly [Learner, Outputs] {
+  const known = stem === null || inputs.known === undefined ? undefined : { stem, values: inputs.known };
   const tensorsOf = ({ spec: { name } }: Strategy): State => ({
     tensors: constants[name],
     carried: state.carried[name],
@@ -130,6 +141,7 @@ function oneStep(
       training,
       rng: training ? noise("model") : null,
       within: { tap },
+      known,
     });
   const passAt = (
     weights: Weights,
@@ -148,6 +160,9 @@ function oneStep(
         training: frozen === undefined,
         rng: frozen === undefined ? noise(`again ${passes++}`) : null,
         within: options,
+        ...(rows === x &&
+          (options.weights ?? weights) === weights &&
+          (frozen === undefined || stem?.bare) && { known }),
       });
     };
     const now: Omit<Step, "extra"> = {
