@@ -100,7 +100,6 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
 
   const frozen = (weights = learner.weights): Frozen => frozenOf(strategies, states, learner, weights);
   const shown = (): [Optimizer, Weights, Tree] => [optimizer, learner.weights, learner.optimizer];
-
   const told = (task: number): number | null => (stream.facts.includes("task") ? task : null);
 
   function context({ spec: { name } }: Strategy, at: number = cursor.step, part = 0): Context {
