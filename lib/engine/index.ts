@@ -2,7 +2,8 @@
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-layers"; // registers the gradients of all ops, and is the home of tf.layers models
 
-import { type DeviceName, device, devices, use } from "./devices.ts";
+import { bound } from "./capi/device.ts";
+import { type DeviceName, device, devices, isChosen, use, useNamed, variant } from "./devices.ts";
 import { driverLater } from "./gpu/card.ts";
 import { type GpuStatus, gpuStatus } from "./gpu/status.ts";
 import "./gradients.ts";
@@ -29,13 +30,26 @@ export const engine = {
   get device(): DeviceName {
     return device();
   },
+  /** What a run depends on besides the device: `tf32+graphs`, or "" for the defaults. */
+  get variant(): string {
+    return variant();
+  },
+  /** Whether somebody has said where to compute; where nobody has, a study may run where it is fastest. */
+  get isChosen(): boolean {
+    return isChosen();
+  },
+  /** Bytes that went to the device and came back since it is in use, and that are held there; null where tensors lie on the host. */
+  get traffic(): { readonly in: number; readonly out: number; readonly held: number } | null {
+    const memory = bound.device?.memory;
+    return memory === undefined ? null : { ...memory.crossed, held: memory.taken };
+  },
 } as const;
 
 const wanted = process.env.THALWEG_DEVICE;
 if (wanted) {
   // Reported, not thrown: a machine without the device still opens the notebook.
   try {
-    use(wanted as DeviceName).catch((error: Error) => warnOnce(`THALWEG_DEVICE: ${error.message}`));
+    useNamed(wanted).catch((error: Error) => warnOnce(`THALWEG_DEVICE: ${error.message}`));
   } catch (error) {
     warnOnce(`THALWEG_DEVICE: ${(error as Error).message}; computing on "${device()}"`);
   }
@@ -43,6 +57,8 @@ if (wanted) {
 
 export * as tf from "@tensorflow/tfjs-core";
 export * as tfLayers from "@tensorflow/tfjs-layers";
+export { DeviceLost, type DeviceOptions } from "./capi/device.ts";
+export { OutOfMemory } from "./capi/memory.ts";
 export type { Device, DeviceName } from "./devices.ts";
 export * from "./export.ts";
 export { gpuCommand, gpuUsage } from "./gpu/command.ts";

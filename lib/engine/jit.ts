@@ -1,5 +1,6 @@
 /** Functions over trees of tensors, run as one program. */
 import * as tf from "@tensorflow/tfjs-core";
+import { bound } from "./capi/device.ts";
 import type { Arr } from "./graph/arr.ts";
 import { target } from "./graph/target.ts";
 import type { Rng } from "./random.ts";
@@ -225,7 +226,7 @@ export function steps<S, X, Y, C extends readonly unknown[]>(
   const call = (...args: Args): [S, Y] => {
     const [state, xs, rngs, ...constants] = args;
     const count = counted(xs, rngs);
-    if (isPlain()) return oneByOne(one, count, state, xs, rngs, constants, keep);
+    if (isPlain() || bound.device?.options.graphs) return oneByOne(one, count, state, xs, rngs, constants, keep);
     const { found, known } = find(args);
     if (!known.plan) return oneByOne(one, count, state, xs, rngs, constants, keep);
     const tensors = known.plan.call(found.tensors, found.noise);
@@ -257,7 +258,7 @@ function oneByOne<S, X, Y, C extends readonly unknown[]>(
   let state = first;
   const ys: Y[] = [];
   for (let k = 0; k < count; k++) {
-    const x = detached(() => mapTree((leaf: tf.Tensor) => tf.squeeze(tf.slice(leaf, [k], [1]), [0]), xs) as X);
+    const x = detached(() => mapTree((leaf: tf.Tensor) => row(leaf, k), xs) as X);
     const [next, y] = one(state, x, rngs === null ? null : (rngs[k] ?? null), ...constants);
     disposeTree(x);
     if (!keep || k > 0) disposeTree(state);
@@ -265,6 +266,15 @@ function oneByOne<S, X, Y, C extends readonly unknown[]>(
     ys.push(y);
   }
   return [state, stacked(ys)];
+}
+
+/** What one step takes of the inputs of all steps. Numbers of the host are cut there, so that each row crosses to a device once. */
+function row(leaf: tf.Tensor, k: number): tf.Tensor {
+  const { block, layout } = backend.entry(leaf.dataId);
+  if (bound.device === null || block === null || block.isResident || layout !== null)
+    return tf.squeeze(tf.slice(leaf, [k], [1]), [0]);
+  const size = leaf.size / leaf.shape[0]!;
+  return tf.tensor(block.data.subarray(k * size, (k + 1) * size) as Float32Array, leaf.shape.slice(1), leaf.dtype);
 }
 
 /** Traces a call with stand-ins for its tensors and noise; gives the recorded values of its result's tensors. */

@@ -1,4 +1,5 @@
 /** The runs of a sweep as cells: one experiment with one seed each, and the ways of training them. */
+import { DeviceLost } from "../engine/index.ts";
 import { type Recording, recorded } from "../runs/recorded.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { fit, Interrupted } from "../train/fit.ts";
@@ -56,8 +57,30 @@ export async function atOnce(
   if (first !== undefined) throw first;
 }
 
-/** The events of one cell as they happen, or from its record. When it is stopped without a record, the error has its state as `state`. */
-export async function* eventsOf(
+/**
+ * The events of one cell as they happen, or from its record. When it is stopped without a record, the error has its state as `state`.
+ * When the device is lost the cell goes on on the processor: from its last checkpoint, or from the start where it is not recorded.
+ */
+export async function* eventsOf(cell: Cell, signal?: AbortSignal, meeting?: Meeting): AsyncGenerator<TrainEvent> {
+  let told = 0;
+  try {
+    for await (const event of once(cell, signal, meeting)) {
+      told++;
+      yield event;
+    }
+    return;
+  } catch (error) {
+    // Cells that are trained together have lost what they share.
+    if (!(error instanceof DeviceLost) || meeting !== undefined) throw error;
+    const from = cell.recording === undefined ? "its start, as it is not recorded" : "its last checkpoint";
+    console.error(`thalweg: ${error.message.replace(/; its log is kept.*$/, "")}; the run goes on from ${from}`);
+  }
+  // The events until the loss come again, from the record or anew: who was told of them is not told again.
+  let come = 0;
+  for await (const event of once(cell, signal)) if (++come > told) yield event;
+}
+
+async function* once(
   { spec, seed, recording, until, ended }: Cell,
   signal?: AbortSignal,
   meeting?: Meeting,

@@ -11,6 +11,7 @@ import { makeRun, type Run, type RunLog } from "../runs/run.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { type RunSpec, specHash, specJson } from "../train/spec.ts";
 import { type Cell, type Executor, inTurn, type Watch } from "./cells.ts";
+import { onFastest, recordedOn } from "./parts/fastest.ts";
 import { processes } from "./processes.ts";
 import { requireTogether, together } from "./together.ts";
 
@@ -46,6 +47,11 @@ export interface ManyOptions {
   readonly executor?: Executor;
   /** Which events are kept in the logs; default all. For runs of a million steps, of which a few numbers are asked for. */
   readonly keep?: (event: TrainEvent) => boolean;
+  /**
+   * The devices among which the one is chosen where a training step takes least time, as THALWEG_DEVICE takes them; a run that is recorded
+   * goes on where it began. Default: the processor, and CUDA where it is installed, unless `engine.use` or THALWEG_DEVICE has chosen.
+   */
+  readonly devices?: readonly string[];
   /** Where the runs end, when not at the end of the stream: `task(2)` is the moment before it begins. They can be forked on from there. */
   readonly until?: Spot;
   /** Whether the state at the end of runs without a record stays in memory, so that `run.network()` trains nothing again. Default false. */
@@ -75,6 +81,11 @@ export function seedList(seeds: number | readonly number[]): readonly number[] {
  * the seed under way can go on from as `state`.
  */
 export async function runMany(spec: RunSpec, options: ManyOptions = {}): Promise<Run> {
+  const store = recordFolder(options.record);
+  return onFastest(spec, { devices: options.devices, store }, () => runHere(spec, options));
+}
+
+async function runHere(spec: RunSpec, options: ManyOptions): Promise<Run> {
   const { seeds = 1, signal, progress = silent, workers = 0, executor, keep = () => true } = options;
   const list = seedList(seeds);
   const { cells, source } = recordedCells(spec, list, options);
@@ -140,9 +151,10 @@ function unrecorded(
 }
 
 /** Throws when nothing is recorded of an experiment under any of the seeds. */
-export function requireRecord(spec: RunSpec, { seeds = 1, record = true, until }: ManyOptions): void {
+export function requireRecord(spec: RunSpec, { seeds = 1, record = true, until, devices }: ManyOptions): void {
   const { cells, source } = recordedCells(spec, seedList(seeds), { record, ...(until === undefined ? {} : { until }) });
   if (cells.some(({ recording }) => recording !== undefined && readSpec(recording.folder) !== undefined)) return;
+  if (source.store !== undefined && recordedOn(spec, source.store, devices) !== undefined) return;
   throw new Error(
     `resume: a recorded run of this study is required, got none in ${source.store ?? "any folder"}; begin one with run({ record: true })`,
   );

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encode } from "../engine/index.ts";
+import { deviceName } from "../train/device.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { Interrupted } from "../train/fit.ts";
 import { atOnce, type Cell, type Executor, inTurn, type Watch } from "./cells.ts";
@@ -136,7 +137,7 @@ function start(): ChildProcess {
     execArgv: loader(own),
     serialization: "advanced",
     stdio: ["ignore", "inherit", "inherit", "ipc"],
-    env: { ...process.env, NODE_OPTIONS: "", THALWEG_QUIET: "1" },
+    env: { ...process.env, NODE_OPTIONS: "", THALWEG_QUIET: "1", THALWEG_DEVICE: deviceName() },
   });
 }
 

@@ -29,6 +29,7 @@ describe("engine.devices", () => {
     const all = engine.devices();
     expect(all.map(({ name }) => name)).toEqual([
       "cpu",
+      "cpu-capi",
       "webgpu",
       "cuda",
       "tensorflow",
@@ -56,7 +57,7 @@ describe("engine.use", () => {
     expect([...double(double(first)).dataSync()]).toEqual([8, 16]);
   });
   it("says what is required when a name is not known or a device does not work", () => {
-    expect(() => engine.use("gpu" as "cpu")).toThrow(/one of cpu, webgpu, .* is required, got "gpu"/);
+    expect(() => engine.use("gpu" as "cpu")).toThrow(/one of cpu, cpu-capi, webgpu, .* is required, got "gpu"/);
     expect(() => engine.use("tensorflow-gpu")).toThrow(
       /a device that works is required, got "tensorflow-gpu"; .* is not installed/,
     );
@@ -91,6 +92,20 @@ describe("a process", () => {
     expect(run({ THALWEG_DEVICE: "reference" })).toBe("reference 2,4\n");
     expect(run({ THALWEG_DEVICE: "tensorflow-gpu" })).toMatch(
       /THALWEG_DEVICE: .*not installed; computing on "cpu"\ncpu 2,4/,
+    );
+    expect(run({ THALWEG_DEVICE: "cpu+fast" })).toMatch(
+      /THALWEG_DEVICE: engine: tf32 or graphs is required after the name of a device, got "fast"/,
+    );
+  });
+  it("says what to install where the package that CUDA is called with is missing", () => {
+    const block = join(folder, "no-koffi.cjs");
+    writeFileSync(
+      block,
+      `const Module = require("node:module"); const find = Module._resolveFilename;
+       Module._resolveFilename = (name, ...rest) => { if (name === "koffi") throw new Error("not found"); return find(name, ...rest); };`,
+    );
+    expect(run({ NODE_OPTIONS: `--require ${block}`, THALWEG_DEVICE: "cpu-capi" })).toMatch(
+      /a device that works is required, got "cpu-capi"; the package koffi is not installed; `npm install koffi`; computing on "cpu"/,
     );
   });
   it("computes with tfjs-cpu, after a sentence, where ONNX Runtime does not load", () => {

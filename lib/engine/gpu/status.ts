@@ -1,5 +1,5 @@
 /** What there is for computing with CUDA, and what is missing, in sentences. */
-import { createRequire } from "node:module";
+import { hasKoffi } from "../capi/koffi.ts";
 import { native } from "../runtime/native.ts";
 import { type Card, type Driver, driver } from "./card.ts";
 import { gpuFolder, libraryFolder, linked, missingWheels } from "./install.ts";
@@ -19,18 +19,6 @@ export interface GpuStatus {
   readonly missing: readonly string[];
   /** All of it, in sentences. */
   toText(): string;
-}
-
-const require = createRequire(import.meta.url);
-
-/** Whether the package that calls C libraries is installed. */
-export function hasKoffi(): boolean {
-  try {
-    require.resolve("koffi");
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** What there is and what is missing now. */

@@ -11,19 +11,24 @@ import { arrayFor, constantNumber, Graph, sameShape, sizeOf, type Value } from "
 import { lower, reach } from "../graph/lower.ts";
 import type { HostArray } from "../onnx/writer.ts";
 import { compile, ProgramCache, structure, workOf } from "./program.ts";
-import { asDType, Block, type Entry, elementType, permuted, releaseBlock, unpermuted } from "./storage.ts";
+import {
+  asDType,
+  Block,
+  type Entry,
+  elementType,
+  escaped,
+  hostArray,
+  joint,
+  permuted,
+  releaseBlock,
+  shared,
+  unpermuted,
+} from "./storage.ts";
+import { TraceError } from "./trace-error.ts";
+
+export { TraceError };
 
 export const backendName = "thalweg";
-
-/** Why a function cannot be traced; `remedy` says what to write instead. */
-export class TraceError extends Error {
-  readonly remedy: string;
-  constructor(message: string, remedy: string) {
-    super(message);
-    this.name = "TraceError";
-    this.remedy = remedy;
-  }
-}
 
 /** What a trace decides about numbers that exist before or come up during it. */
 export interface Tracing {
@@ -174,23 +179,27 @@ export class Backend extends tf.KernelBackend {
       const blocks = this.#compute(values);
       for (const { entry, value } of wanted) {
         const block = blocks[values.indexOf(value)]!;
-        if (wanted.some((other) => other.entry !== entry && other.value === value)) block.recyclable = false;
+        if (wanted.some((other) => other.entry !== entry && other.value === value)) joint(block);
         entry.block = block;
       }
     } finally {
-      for (const entry of this.#pending) {
-        entry.arr = null;
-        entry.graph = null;
-      }
-      this.#pending.clear();
+      this.#settled();
     }
+  }
+
+  #settled(): void {
+    for (const entry of this.#pending) {
+      entry.arr = null;
+      entry.graph = null;
+    }
+    this.#pending.clear();
   }
 
   /** Runs the program of some values, all of whose inputs are blocks. */
   #compute(values: readonly Value[]): Block[] {
     const { nodes, leaves } = reach(values);
     if (nodes.length === 0 && values.every((value) => value.leaf?.kind === "input"))
-      return values.map((value) => shared((value.leaf as { source: Block }).source));
+      return values.map((value) => joint((value.leaf as { source: Block }).source));
     const inputs = leaves.filter((leaf) => leaf.leaf!.kind === "input");
     const program = this.#programs.get(structure(nodes, leaves, values), () =>
       compile(lower("lazy", inputs, values), workOf(nodes)),
@@ -205,7 +214,14 @@ export class Backend extends tf.KernelBackend {
   /** Forgets all compiled programs; the next reads compile for the device then in use. */
   forget(): void {
     this.flush();
-    this.#programs.clear();
+    this.dispose();
+  }
+
+  /** Forgets what is recorded and all programs, computing nothing: the device that would compute it is gone. */
+  abandon(): void {
+    this.#settled();
+    this.#lazy = new Graph();
+    this.dispose();
   }
 
   /** Called before each kernel. */
@@ -374,20 +390,6 @@ export class Backend extends tf.KernelBackend {
   override dispose(): void {
     this.#programs.clear();
   }
-}
-
-const shared = (block: Block): Block => {
-  block.recyclable = false;
-  return block;
-};
-
-const escaped = (): Error =>
-  new Error("engine: a tensor made inside a compiled function was used after it returned; return it from the function");
-
-function hostArray(values: HostArray | number[] | boolean[], dtype: string): HostArray {
-  if (dtype === "float32") return values instanceof Float32Array ? values : Float32Array.from(values as number[]);
-  if (dtype === "int32") return values instanceof Int32Array ? values : Int32Array.from(values as number[]);
-  return values instanceof Uint8Array ? values : Uint8Array.from(values as number[]);
 }
 
 export const backend: Backend = new Backend();

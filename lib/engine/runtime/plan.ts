@@ -132,6 +132,7 @@ export function plan(name: string, trace: Trace, wanted: readonly Arr[]): Plan {
   const flops = flopsOf(nodes);
   const shapes = inputs.map(({ value }) => value.shape);
   const noiseBlocks = trace.draws.map(({ shape }) => new Block(new Float32Array(sizeOf(shape)), "float32", "engine"));
+  for (const block of noiseBlocks) block.changes = true;
   const noiseFeed = new NoiseFeed(trace.draws);
   const blocks: Block[] = new Array(inputs.length);
   return {

@@ -1,4 +1,6 @@
 /** Compiled programs: a session with its inputs and outputs in order, results in memory that is used again. */
+import { bound } from "../capi/device.ts";
+import { boundProgram } from "../capi/program.ts";
 import { type Node, sizeOf, type Value } from "../graph/graph.ts";
 import { bodyOf } from "../graph/lower.ts";
 import { target } from "../graph/target.ts";
@@ -29,6 +31,7 @@ export function compile(spec: GraphSpec, work: number): Program {
   writeNote();
   // Below a few million multiplications, waking a second thread costs more than it computes.
   const threads = work < 2e6 ? 1 : target.threads;
+  if (bound.device !== null) return boundProgram(spec, threads, bound.device);
   const provider = target.computing ?? target.provider;
   const onHost = provider === "cpu";
   const resident = onHost

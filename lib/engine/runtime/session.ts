@@ -34,7 +34,7 @@ const require = createRequire(import.meta.url);
 let loaded: Runtime | Error | null = null;
 
 /** Calls native code. A notebook's kernel is told: an interrupt that cut a call into JavaScript in there would end the process. */
-function native<T>(work: () => T): T {
+export function native<T>(work: () => T): T {
   const notebook = (globalThis as { [key: symbol]: unknown })[Symbol.for("Jupyter.interrupt")] as
     | { native?<R>(work: () => R): R }
     | undefined;
@@ -88,7 +88,7 @@ export interface Session {
 const runOptions = { logSeverityLevel: 4 };
 
 /** An error of a run in the words of the program: which function, which kernel, what was wrong. */
-function explained(error: unknown, program: string): unknown {
+export function explained(error: unknown, program: string): unknown {
   const found = /running (\w+) node\. Name:'(?:([A-Z]\w*?)_\d+)?.*' Status Message: (.*)/s.exec(
     (error as Error).message,
   );

@@ -1,5 +1,6 @@
 /** Memory of tensors: typed arrays that are reused, and the records that tfjs knows tensors by. */
 import type { DataId, TensorInfo } from "@tensorflow/tfjs-core";
+import type { DeviceMemory, DeviceTensor } from "../capi/memory.ts";
 import type { Arr, DType, Permutation } from "../graph/arr.ts";
 import { arrayFor, type Graph, sameShape, sizeOf } from "../graph/graph.ts";
 import type { ElementType, HostArray } from "../onnx/writer.ts";
@@ -18,16 +19,23 @@ export class Block {
   readonly size: number;
   /** Made by us, and never handed out: its memory may be used again when the last tensor goes. */
   recyclable: boolean;
+  /** Of one tensor alone: what it has on a device goes when that goes. */
+  isOwn = true;
   /** Made by the user, who may write to it. */
   readonly foreign: boolean;
+  /** Whether the engine itself writes other numbers into it from call to call, as it does with noise. */
+  changes = false;
   #data: HostArray | null;
   #tensor: OrtTensor | null = null;
   /** Where it lies, when it is one of the equal parts of another block. */
   readonly #place: Place | null;
   /** Its own parts that are in use. */
   #inUse = 0;
+  /** The same numbers on a device of the C interface. */
+  #there: DeviceTensor | null = null;
+  #came = 0;
 
-  constructor(data: HostArray | OrtTensor | Place, type: ElementType, from: "engine" | "user") {
+  constructor(data: HostArray | OrtTensor | Place | DeviceTensor, type: ElementType, from: "engine" | "user") {
     this.type = type;
     this.recyclable = from === "engine";
     this.foreign = from === "user";
@@ -38,6 +46,10 @@ export class Block {
     } else if (ArrayBuffer.isView(data)) {
       this.#data = data;
       this.size = data.length;
+    } else if ("place" in data) {
+      this.#data = null;
+      this.#there = data;
+      this.size = data.size;
     } else {
       this.#data = null;
       this.#tensor = data;
@@ -48,6 +60,27 @@ export class Block {
   /** The block of a result of ONNX Runtime, wherever it lies. */
   static of(result: OrtTensor): Block {
     return new Block(result.location === "gpu-buffer" ? result : result.data, result.type, "engine");
+  }
+
+  /** The block of a result that lies on a device of the C interface. */
+  static onDevice(result: DeviceTensor): Block {
+    return new Block(result, result.type, "engine");
+  }
+
+  /** The numbers where programs with this memory compute; null where they are not there. */
+  resident(memory: DeviceMemory): DeviceTensor | null {
+    return this.#there?.memory === memory ? this.#there : null;
+  }
+
+  /** Whether an input that is copied to the device has been before: then it is worth keeping there. */
+  comesAgain(): boolean {
+    return !this.changes && ++this.#came > 1;
+  }
+
+  /** Keeps a copy on the device. */
+  keep(copy: DeviceTensor): void {
+    this.#there?.dispose();
+    this.#there = copy;
   }
 
   /** Its numbers as so many equal parts, one after the other: blocks that share its memory. */
@@ -85,11 +118,11 @@ export class Block {
       const { whole, at } = this.#place;
       this.#data = whole.data.subarray(at * this.size, (at + 1) * this.size);
     }
-    if (this.#data === null) {
-      this.#data = readBack(this.#tensor!);
-      this.#tensor!.dispose?.();
-      this.#tensor = null;
-    }
+    if (this.#data !== null) return this.#data;
+    if (this.#there !== null) return (this.#data = this.#there.read());
+    this.#data = readBack(this.#tensor!);
+    this.#tensor!.dispose?.();
+    this.#tensor = null;
     return this.#data;
   }
 
@@ -102,6 +135,9 @@ export class Block {
   /** Frees memory of the device. */
   free(): void {
     if (this.isResident) this.#tensor?.dispose?.();
+    this.#there?.dispose();
+    if (!this.isResident) this.#there = null;
+    this.#came = 0;
   }
 }
 
@@ -126,17 +162,37 @@ export function releaseBlock(block: Block): void {
     if (whole !== null) releaseBlock(whole);
     return;
   }
-  if (!block.recyclable) return;
-  if (block.isResident) {
-    block.free();
-    return;
-  }
+  if (block.isOwn) block.free();
+  if (!block.recyclable || block.isResident) return;
   if (block.data.byteLength < 256 || freeBytes + block.data.byteLength > freeBytesLimit) return;
   const key = `${block.type}${block.data.length}`;
   const list = free.get(key);
   if (list) list.push(block);
   else free.set(key, [block]);
   freeBytes += block.data.byteLength;
+}
+
+/** A block that was handed out: its memory is never used again for other numbers. */
+export const shared = (block: Block): Block => {
+  block.recyclable = false;
+  return block;
+};
+
+/** A block that several tensors have. */
+export const joint = (block: Block): Block => {
+  block.isOwn = false;
+  return shared(block);
+};
+
+/** The error of a tensor whose recording is over. */
+export const escaped = (): Error =>
+  new Error("engine: a tensor made inside a compiled function was used after it returned; return it from the function");
+
+/** Numbers as a typed array of their type. */
+export function hostArray(values: HostArray | number[] | boolean[], dtype: string): HostArray {
+  if (dtype === "float32") return values instanceof Float32Array ? values : Float32Array.from(values as number[]);
+  if (dtype === "int32") return values instanceof Int32Array ? values : Int32Array.from(values as number[]);
+  return values instanceof Uint8Array ? values : Uint8Array.from(values as number[]);
 }
 
 /** What one data id stands for. At least one of `block`, `arr` and `other` is set. */

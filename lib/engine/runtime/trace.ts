@@ -60,6 +60,7 @@ export class Trace implements Tracing {
     const source: Source = variable ? { kind: "variable", variable } : { kind: "capture", block };
     if (variable) return arr(this.graph.input(variable.shape, block.type, source));
     block.recyclable = false;
+    block.isOwn = false;
     if (!layout) return arr(this.graph.input(shape, block.type, source));
     return arr(this.graph.input(permute(layout.shape, layout.perm), block.type, source), layout.shape, layout.perm);
   }
