@@ -4,6 +4,7 @@ export * from "./adapters/index.ts";
 export * from "./backbone.ts";
 export * from "./backbones/index.ts";
 export * from "./composite.ts";
+export * from "./concatenated.ts";
 export * from "./diagram.ts";
 export * from "./filter.ts";
 export * from "./from.ts";

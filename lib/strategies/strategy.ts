@@ -334,8 +334,10 @@ export interface Strategy<Needs extends Fact = Fact> {
   toJSON(): StrategySpec;
 }
 
-/** Options of a strategy: JSON, or a trained network, which stands in JSON as its checksum. */
-export type StrategyOptions = { readonly [name: string]: Json | TrainedNetwork | undefined };
+/** Options of a strategy: JSON, or a trained network or a list of some, which stand in JSON as their checksums. */
+export type StrategyOptions = {
+  readonly [name: string]: Json | TrainedNetwork | readonly TrainedNetwork[] | undefined;
+};
 
 /** A function that makes a strategy from options. */
 export interface StrategyFactory<O extends StrategyOptions, Needs extends Fact> {
@@ -381,9 +383,11 @@ export function strategy<O extends StrategyOptions, S extends object, const Need
 
 /** Options as they stand in JSON. */
 function recorded(options: Options): Json {
+  const entry = (value: unknown): Json => (isTrained(value) ? entryOf(value) : (value as Json));
+  const some = (value: unknown): boolean => isTrained(value) || (Array.isArray(value) && value.some(isTrained));
   const entries = Object.entries(options as StrategyOptions);
-  if (!entries.some(([, value]) => isTrained(value))) return options as Json;
+  if (!entries.some(([, value]) => some(value))) return options as Json;
   return Object.fromEntries(
-    entries.map(([name, value]) => [name, isTrained(value) ? entryOf(value) : (value as Json)]),
+    entries.map(([name, value]) => [name, Array.isArray(value) ? value.map(entry) : entry(value)]),
   );
 }

@@ -75,15 +75,17 @@ export function specFromJson(json: Json, data: readonly Dataset[], networks: rea
   };
 }
 
-/** The strategy of an entry; a network among its options is one of those given, or in the file that the record names. */
+/** The strategy of an entry; networks among its options are some of those given, or in the files that the record names. */
 function strategyFromJson(spec: StrategySpec, networks: readonly TrainedNetwork[]): Strategy {
   const read: TrainedNetwork[] = [];
-  const options = Object.entries(spec.options as object).map(([name, value]: [string, unknown]) => {
-    if (typeof (value as { readonly network?: unknown } | null)?.network !== "string") return [name, value];
+  const meant = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(meant);
+    if (typeof (value as { readonly network?: unknown } | null)?.network !== "string") return value;
     const network = networkFromJson(value as NetworkEntry, networks);
     if (!networks.includes(network)) read.push(network);
-    return [name, network];
-  });
+    return network;
+  };
+  const options = Object.entries(spec.options as object).map(([name, value]) => [name, meant(value)] as const);
   const made = named<Strategy>("strategy", strategies, spec, Object.fromEntries(options));
   for (const network of read) network.dispose();
   return made;

@@ -23,6 +23,8 @@ export interface Teacher {
   tensors(context: Context): TeacherTensors;
   /** *Traced.* Its logits of all its columns, in evaluation mode and without a gradient. */
   logits(tensors: TeacherTensors, x: tf.Tensor): tf.Tensor;
+  /** *Traced.* What its head gets, the same way. */
+  features(tensors: TeacherTensors, x: tf.Tensor): tf.Tensor;
 }
 
 /** A trained network as a teacher. */
@@ -51,6 +53,7 @@ export function teacherOf(where: string, network: TrainedNetwork): Teacher {
       const row = Float32Array.from(classes, (_, c) => (open.includes(c) ? 1 : 0));
       return { ...tensorTree<Omit<TeacherTensors, "open">>(numbers), open: tf.tensor2d(row, [1, row.length]) };
     },
+    features: ({ weights, statistics = {} }, x) => structure.features(weights, x, tape(false, null, statistics).mode),
     logits({ weights, statistics = {}, states = {} }, x) {
       if (predicting !== undefined) return predicting.predict(weights, statistics, states, x, null);
       return structure.logits(weights, structure.features(weights, x, tape(false, null, statistics).mode));

@@ -1,13 +1,16 @@
 import { tf } from "../../engine/index.ts";
+import { excluded } from "../../models/network.ts";
 import type { TrainedNetwork } from "../../models/trained.ts";
+import { oneHots } from "../parts/contrast.ts";
 import { meanSquares, softCrossEntropies } from "../parts/distillation.ts";
 import { currentRows } from "../parts/rows.ts";
-import { recalled, snapshot } from "../parts/snapshot.ts";
+import { recalled, type Snapshot, snapshot } from "../parts/snapshot.ts";
 import { firstColumns, type TeacherTensors, teacherOf } from "../parts/teacher.ts";
-import { requireNumber, strategy } from "../strategy.ts";
+import { requireNumber, requireOneOf, strategy } from "../strategy.ts";
 
 interface Memory {
-  readonly tensors: TeacherTensors;
+  /** The teacher, and where examples are partitioned the network as the run began. */
+  readonly tensors: TeacherTensors & { readonly own?: Snapshot };
 }
 
 /**
@@ -19,7 +22,14 @@ interface Memory {
  * without one teach as much as others. In the record the teacher stands as its checksum. Without a teacher the network learns from what it
  * was when the run began.
  *
+ * With `partition` an example is learnt from the teacher only where it is the surer of the two, and else from the network as the run began: what one
+ * knows is passed on, what the other knows is kept. Surer is who gives the label more probability ("label"), or whose most probable class has more
+ * ("confidence", which needs no labels).
+ *
  * Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 2. Differs from the paper: none known.
+ *
+ * Implements: P046 General knowledge transfer
+ * Roth et al. 2024, "Fantastic gains and where to find them", arXiv:2310.17653, section 4.2 (KL distillation with data partitioning): `partition`.
  *
  * @throws TypeError where teacher and stream have other classes; RangeError where their examples have other shapes.
  *
@@ -43,10 +53,13 @@ export const distil = strategy(
     temperature: 2,
     /** The share of the teacher in the loss, in [0, 1]; the labels have the rest. */
     weight: 0.5,
+    /** Whether examples that the network itself was surer of are learnt from it as it was, and by what that is told. */
+    partition: "none" as "none" | "label" | "confidence",
   },
-  ({ teacher, temperature, weight }) => {
+  ({ teacher, temperature, weight, partition }) => {
     requireNumber("distil", "temperature", temperature, 1e-6);
     requireNumber("distil", "weight", weight, 0, 1);
+    requireOneOf("distil", "partition", partition, ["none", "label", "confidence"]);
     const given = teacher === null ? null : teacherOf("distil", teacher);
     return {
       tokens: true,
@@ -56,23 +69,40 @@ export const distil = strategy(
           throw new TypeError(
             "distil: a stream that asks for one class, tokens or numbers is required, got several labels",
           );
-        const own = (): TeacherTensors => ({ ...snapshot(context), open: tf.ones([1, context.columns]) });
-        return { tensors: given === null ? own() : given.tensors(context) };
+        if (partition !== "none" && target !== "class")
+          throw new TypeError(`distil: a stream of classes is required to partition its examples, got ${target}`);
+        if (given === null) return { tensors: { ...snapshot(context), open: tf.ones([1, context.columns]) } };
+        const tensors = given.tensors(context);
+        return { tensors: partition === "none" ? tensors : { ...tensors, own: snapshot(context) } };
       },
       taskLoss: (_state, step) => tf.mul(step.targetLoss(), 1 - weight) as tf.Scalar,
       loss({ tensors }, step) {
-        const { x, task, logits } = currentRows(step);
+        const { x, y, task, logits } = currentRows(step);
         const said =
           given === null
             ? recalled({ weights: tensors.weights, statistics: tensors.statistics ?? {} }, step, x, task).logits
             : given.logits(tensors, x);
         const count = Math.min(said.shape.at(-1)!, logits.shape.at(-1)!);
-        const [student, wanted] = [firstColumns(logits, count), firstColumns(said, count)];
+        const student = firstColumns(logits, count);
+        let wanted = firstColumns(said, count);
         if (step.target === "numbers") return tf.mul(meanSquares(student, wanted), weight) as tf.Scalar;
         const open = firstColumns(tensors.open, count);
+        if (tensors.own !== undefined) {
+          const before = firstColumns(recalled(tensors.own, step, x, task).logits, count);
+          const knows = (z: tf.Tensor): tf.Tensor =>
+            sureness(tf.add(z, tf.mul(tf.sub(1, open), excluded)), y, partition);
+          wanted = tf.where(tf.expandDims(tf.greater(knows(wanted), knows(before)), 1), wanted, before);
+        }
         const each = softCrossEntropies(student, wanted, temperature, open);
         return tf.mul(tf.mean(each), weight * temperature ** 2) as tf.Scalar;
       },
     };
   },
 );
+
+/** `[n]`: the log-probability of the label, or of the most probable class. */
+function sureness(logits: tf.Tensor, y: tf.Tensor, by: "none" | "label" | "confidence"): tf.Tensor {
+  const sure = tf.logSoftmax(logits);
+  if (by === "confidence") return tf.max(sure, -1);
+  return tf.sum(tf.mul(sure, oneHots(y, logits.shape.at(-1)!)), -1);
+}

@@ -150,11 +150,11 @@ async function rested(): Promise<Study> {
 
 /** P340: small and large batches, as many updates, ghost batches. */
 async function largeBatches(): Promise<Study> {
-  const seeds = 6;
+  const seeds = 5;
   const few = all.limit({ train: 1000 });
   const normed = (ghost = 0) =>
-    net().flatten().dense(64).batchNorm({ ghost }).relu().dense(64).batchNorm({ ghost }).relu();
-  const [small, large, epochs] = [10, 500, 10];
+    net().flatten().dense(48).batchNorm({ ghost }).relu();
+  const [small, large, epochs] = [20, 250, 10];
   const run = (ghost: number, batch: number, more: { epochs?: number; steps?: number }, ...parts: Batching[]) =>
     accuracies(
       few
@@ -165,13 +165,13 @@ async function largeBatches(): Promise<Study> {
     );
   const root = rateByBatch({ rule: "root", reference: small });
   const found = {
-    "batches of 10": await run(0, small, { epochs }),
-    "batches of 500, as many passes": await run(0, large, { epochs }),
-    "batches of 500, as many passes, rate by the root": await run(0, large, { epochs }, root),
-    "batches of 500, as many passes, rate by the root, ghosts of 10": await run(10, large, { epochs }, root),
-    "batches of 500, as many updates, rate by the root": await run(0, large, { steps: (1000 / small) * epochs }, root),
-    "batches of 500, as many updates, rate by the root, ghosts of 10": await run(
-      10,
+    "batches of 20": await run(0, small, { epochs }),
+    "batches of 250, as many passes": await run(0, large, { epochs }),
+    "batches of 250, as many passes, rate by the root": await run(0, large, { epochs }, root),
+    "batches of 250, as many passes, rate by the root, ghosts of 50": await run(50, large, { epochs }, root),
+    "batches of 250, as many updates, rate by the root": await run(0, large, { steps: (1000 / small) * epochs }, root),
+    "batches of 250, as many updates, rate by the root, ghosts of 50": await run(
+      50,
       large,
       { steps: (1000 / small) * epochs },
       root,

@@ -1,0 +1,127 @@
+import { tf } from "../../engine/index.ts";
+import type { Params } from "../../models/model.ts";
+import type { TrainedNetwork } from "../../models/trained.ts";
+import { meanSquares, normalised } from "../parts/distillation.ts";
+import { currentRows } from "../parts/rows.ts";
+import { recalled, snapshot } from "../parts/snapshot.ts";
+import { type TeacherTensors, teacherOf } from "../parts/teacher.ts";
+import { requireNumber, requireOneOf, requireWhole, strategy } from "../strategy.ts";
+
+interface Memory {
+  readonly tensors: TeacherTensors;
+}
+
+const objectives = ["mse", "cosine", "relations", "information"] as const;
+
+/**
+ * Distillation of features: what the head of a network gets is made like what a trained network's head gets, besides the loss of the task.
+ *
+ * A linear map, trained with the network, brings its features `f` to as many numbers `g` as the teacher's `t` have. The objective is
+ *
+ * - `mse`: the mean squared difference of g and t;
+ * - `cosine`: `1 − cos(g, t)`;
+ * - `relations`: the Huber loss between the distances of all pairs of examples, each divided by their mean, of f and of t (no map);
+ * - `information`: minus a lower bound on the mutual information, with the critic `c_ij = cos(g_j, t_i) / temperature` over a batch and
+ *   `m_i = mean_j e^{c_ij}`: `1 + mean_i (c_ii − log(α m_i + 1 − α)) − mean_i m_i / (α m_i + 1 − α)`. With `alpha` 1 it is InfoNCE.
+ *
+ * It goes beside `distil`, which is about logits: `.by(distil({ teacher }), distilFeatures({ teacher }))`. Without a teacher the network's own features
+ * as the run began are kept.
+ *
+ * Implements: P309 Distiller (MI-alpha)
+ * He et al. 2021, "Distiller: a systematic study of model distillation methods in natural language processing", arXiv:2109.11105: `information`, the bound
+ * I_α of Poole et al. 2019, arXiv:1905.06922, eq. 12 with a baseline of 1. `relations`: Park et al. 2019, arXiv:1904.05068, eqs. 3 and 5.
+ * Differs from the paper: the features that the head gets, not those of chosen layers; their search over augmentations and mappings is a
+ * sweep of one's own.
+ *
+ * @example
+ * ```ts
+ * import { classes, digits, distilFeatures, mlp, phases } from "thalweg";
+ * const stream = classes(digits()).split(1);
+ * phases({
+ *   teacher: stream.learn(mlp({ hidden: [64] })),
+ *   student: (teacher) => stream.learn(mlp({ hidden: [8] })).by(distilFeatures({ teacher, objective: "cosine" })),
+ * });
+ * ```
+ */
+export const distilFeatures = strategy(
+  "distilFeatures",
+  {
+    /** The network whose features are learnt; null stands for the network itself as the run begins. */
+    teacher: null as TrainedNetwork | null,
+    /** What is compared, and how. */
+    objective: "information" as (typeof objectives)[number],
+    /** Strength of the term. */
+    weight: 1,
+    /** Between the bound of low variance (1) and the one without a ceiling (0), for `information`. */
+    alpha: 0.9,
+    /** What cosines are divided by, for `information`. */
+    temperature: 0.1,
+  },
+  ({ teacher, objective, weight, alpha, temperature }) => {
+    requireOneOf("distilFeatures", "objective", objective, objectives);
+    requireNumber("distilFeatures", "weight", weight, 0);
+    requireNumber("distilFeatures", "alpha", alpha, 0, 1);
+    requireNumber("distilFeatures", "temperature", temperature, 1e-3);
+    const given = teacher === null ? null : teacherOf("distilFeatures", teacher);
+    const mapped = objective !== "relations";
+    const widthOf = (shape: readonly number[]): number => {
+      if (shape.length !== 1)
+        throw new TypeError(`distilFeatures: features that are a vector are required, got shape [${shape}]`);
+      requireWhole("distilFeatures", "the width of the features", shape[0]!, 1);
+      return shape[0]!;
+    };
+    return {
+      tokens: "its features are one vector for an example, and sequences have one at each place",
+      parameters({ network, rng }): Params {
+        const inputs = widthOf(network.width);
+        const outputs = teacher === null ? inputs : widthOf(teacher.structure.width);
+        return mapped ? { map: rng.at("map").normals([inputs, outputs], 0, Math.sqrt(1 / inputs)) } : {};
+      },
+      init(context): Memory {
+        const own = (): TeacherTensors => ({ ...snapshot(context), open: tf.ones([1, context.columns]) });
+        return { tensors: given === null ? own() : given.tensors(context) };
+      },
+      loss({ tensors }, step) {
+        const { x, task, features } = currentRows(step);
+        const wanted =
+          given === null
+            ? recalled({ weights: tensors.weights, statistics: tensors.statistics ?? {} }, step, x, task).features
+            : given.features(tensors, x);
+        const { map } = (step.weights.added?.distilFeatures ?? {}) as { map?: tf.Tensor2D };
+        const own = map === undefined ? features : tf.matMul(features as tf.Tensor2D, map);
+        const term =
+          objective === "mse"
+            ? meanSquares(own, wanted)
+            : objective === "cosine"
+              ? tf.mean(tf.sub(1, tf.sum(tf.mul(normalised(own), normalised(wanted)), -1)))
+              : objective === "relations"
+                ? relations(own, wanted)
+                : tf.neg(information(own, wanted, alpha, temperature));
+        return tf.mul(term, weight) as tf.Scalar;
+      },
+    };
+  },
+);
+
+/** The Huber loss between the pairwise distances of two tables of rows, each in units of their mean. */
+function relations(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+  const distances = (of: tf.Tensor): tf.Tensor => {
+    const squares = tf.sum(tf.square(of), -1, true);
+    const both = tf.matMul(of as tf.Tensor2D, of as tf.Tensor2D, false, true);
+    const apart = tf.sqrt(tf.add(tf.relu(tf.sub(tf.add(squares, tf.transpose(squares)), tf.mul(both, 2))), 1e-12));
+    const pairs = of.shape[0]! * Math.max(1, of.shape[0]! - 1);
+    return tf.div(apart, tf.add(tf.div(tf.sum(apart), pairs), 1e-12));
+  };
+  const off = tf.abs(tf.sub(distances(a), distances(b)));
+  return tf.mean(tf.where(tf.lessEqual(off, 1), tf.mul(tf.square(off), 0.5), tf.sub(off, 0.5)));
+}
+
+/** A lower bound on the mutual information between rows that belong together. */
+function information(own: tf.Tensor, wanted: tf.Tensor, alpha: number, temperature: number): tf.Tensor {
+  const [g, t] = [normalised(own) as tf.Tensor2D, normalised(wanted) as tf.Tensor2D];
+  const matched = tf.div(tf.sum(tf.mul(g, t), -1), temperature);
+  const all = tf.div(tf.matMul(t, g, false, true), temperature);
+  const mean = tf.mean(tf.exp(all), -1);
+  const baseline = tf.add(tf.mul(mean, alpha), 1 - alpha);
+  return tf.sub(tf.add(1, tf.mean(tf.sub(matched, tf.log(baseline)))), tf.mean(tf.div(mean, baseline)));
+}
