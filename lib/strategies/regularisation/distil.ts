@@ -31,6 +31,12 @@ interface Memory {
  * Implements: P046 General knowledge transfer
  * Roth et al. 2024, "Fantastic gains and where to find them", arXiv:2310.17653, section 4.2 (KL distillation with data partitioning): `partition`.
  *
+ * Implements: P387 Well-Read Students
+ * Turc et al. 2019, "Well-read students learn better", arXiv:1908.08962, section 3: a phase without labels between one of pretraining and one of tuning.
+ *
+ * Implements: P314 Random teachers
+ * Sarnthein et al. 2023, "Random teachers are good teachers", arXiv:2302.12091: a teacher that is drawn and not trained, `weight: 1`, no labels.
+ *
  * @throws TypeError where teacher and stream have other classes; RangeError where their examples have other shapes.
  *
  * @example

@@ -152,8 +152,7 @@ async function rested(): Promise<Study> {
 async function largeBatches(): Promise<Study> {
   const seeds = 5;
   const few = all.limit({ train: 1000 });
-  const normed = (ghost = 0) =>
-    net().flatten().dense(48).batchNorm({ ghost }).relu();
+  const normed = (ghost = 0) => net().flatten().dense(48).batchNorm({ ghost }).relu();
   const [small, large, epochs] = [20, 250, 10];
   const run = (ghost: number, batch: number, more: { epochs?: number; steps?: number }, ...parts: Batching[]) =>
     accuracies(

@@ -1,0 +1,10 @@
+/**
+ * Studies of rows of the systems catalogue in which networks learn from networks: `npm run bench -- distil.studies`, or some of them alone:
+ * `npx tsx tests/bench/distil.studies.bench.ts P046 P393`. Minutes for all.
+ */
+import { distilling } from "./parts/distilling.ts";
+import { study } from "./parts/studies.ts";
+
+const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
+for (const [id, make] of Object.entries(distilling))
+  if (wanted.length === 0 || wanted.includes(id)) study(id, await make());
