@@ -41,6 +41,7 @@ const context = contextOf(net, weights, {
 });
 const student = perceptron(weights, x);
 const said = others.map((own) => perceptron(own, x));
+const value = (loss: tf.Tensor): number => loss.dataSync()[0]!;
 const cross = (p: readonly number[], z: readonly number[]): number =>
   -p.reduce((s, v, c) => s + v * Math.log(softmax(z)[c]!), 0);
 
@@ -84,6 +85,15 @@ describe("P309: features of a teacher", () => {
     };
     const [a, b] = [distances(student.features), distances(wanted)];
     const huber = a.map((v, i) => Math.abs(v - b[i]!)).map((d) => (d <= 1 ? d * d * 0.5 : d - 0.5));
+    const own = distilFeatures({ teacher: teachers[0]!, objective: "relations" });
+    const step = stepOf({ net, weights, x, y });
+    const of = (features: tf.Tensor): tf.Tensor => hooksOf(own).loss(hooksOf(own).init(context), { ...step, features });
+    const slope = tf.grad(of)(step.features).dataSync();
+    const moved = step.features.dataSync().slice();
+    moved[0]! += 1e-2;
+    const up = value(of(tf.tensor(moved, step.features.shape)));
+    moved[0]! -= 2e-2;
+    expect((up - value(of(tf.tensor(moved, step.features.shape)))) / 2e-2).toBeCloseTo(slope[0]!, 2);
     expect(loss({ objective: "relations" }, weights)).toBeCloseTo(2 * mean(huber), 4);
   });
 

@@ -113,7 +113,9 @@ function relations(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
     return tf.div(apart, tf.add(tf.div(tf.sum(apart), pairs), 1e-12));
   };
   const off = tf.abs(tf.sub(distances(a), distances(b)));
-  return tf.mean(tf.where(tf.lessEqual(off, 1), tf.mul(tf.square(off), 0.5), tf.sub(off, 0.5)));
+  // ½ off² up to 1, then off − ½
+  const near = tf.minimum(off, 1);
+  return tf.mean(tf.add(tf.mul(tf.square(near), 0.5), tf.sub(off, near)));
 }
 
 /** A lower bound on the mutual information between rows that belong together. */

@@ -1,6 +1,8 @@
 /** What is kept is knowledge of the weights: changes of those that matter, or of what they answer, cost something. */
 // Written by `npm run gen`.
 export * from "./center-loss.ts";
+export * from "./distil-ensemble.ts";
+export * from "./distil-features.ts";
 export * from "./distil.ts";
 export * from "./ewc.ts";
 export * from "./l2-anchor.ts";
