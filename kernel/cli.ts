@@ -6,6 +6,7 @@ type Command = { usage: string; run(argv: string[]): Promise<number> };
 const commands: Record<string, () => Promise<Command>> = {
   notebook: () => import("./commands/notebook.ts"),
   run: () => import("./commands/run.ts"),
+  test: () => import("./commands/test.ts"),
   convert: () => import("./commands/convert.ts"),
   repl: () => import("./commands/repl.ts"),
   conform: () => import("./commands/conform.ts"),

@@ -42,10 +42,15 @@ export const displaysSettled = () => Promise.allSettled([...pending]);
 /** A new cell does not wait for what an interrupted one has left behind. */
 export const forgetDisplays = () => pending.clear();
 
-function showValue(value: unknown, options: DisplayOptions = {}): Promise<void> {
-  const done = bundleOf(value).then((bundle) => void show(bundle ?? { "text/plain": "undefined" }, options));
+/** The cell ends after this. */
+export function awaited(done: Promise<unknown>): void {
   pending.add(done);
   void done.catch(() => {}).finally(() => pending.delete(done));
+}
+
+function showValue(value: unknown, options: DisplayOptions = {}): Promise<void> {
+  const done = bundleOf(value).then((bundle) => void show(bundle ?? { "text/plain": "undefined" }, options));
+  awaited(done);
   return done;
 }
 

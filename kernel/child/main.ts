@@ -18,6 +18,7 @@ import { preloadModule, receiveSourceMaps } from "./modules.ts";
 import { captureStreams, type DisplayOptions, emit, print, show } from "./output.ts";
 import { displaySymbol } from "./show.ts";
 import { installStdin, receiveAnswer } from "./stdin.ts";
+import { test } from "./test.ts";
 
 const options = JSON.parse(process.argv[2] ?? "{}") as ChildOptions;
 process.argv.splice(1, process.argv.length, "notebook");
@@ -35,6 +36,7 @@ const define = (name: string | symbol, value: unknown) =>
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true, enumerable: false });
 define("display", display);
 define("comm", comm);
+define("test", test);
 for (const [name, value] of Object.entries(controls)) define(name, value);
 define("require", createRequire(join(process.cwd(), "notebook.ts")));
 define("__dirname", process.cwd());

@@ -1,12 +1,29 @@
-/** `thalweg convert`: a notebook as a script or as a page, without running it. */
+/** `thalweg convert`: a notebook as plain source and back, or as a page, without running it. */
+import { existsSync } from "node:fs";
 import { basename } from "node:path";
+import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { type Notebook, readNotebook, writeWhole } from "../notebook/nbformat.ts";
+import { type Notebook, notebookJson, readNotebook, writeWhole } from "../notebook/nbformat.ts";
 import { notebookPage } from "../notebook/page.ts";
+import { nameless, openNotebook } from "../notebook/read.ts";
+import { notebookOfSource, sourceOf } from "../notebook/source.ts";
+import { ownLibrary } from "../preload.ts";
+import { controlNames } from "../widgets/names.ts";
 import { UsageError } from "./options.ts";
 
-export const usage = `thalweg convert <notebook.ipynb> --to ts|html [--out file]
-  Writes the notebook as a TypeScript file (text as comments) or as one HTML page, in which scripts of outputs do not run; figures do.`;
+export const usage = `thalweg convert <notebook.ipynb | notebook.ts> --to ts|ipynb|html [--out file]
+  ts: plain TypeScript with marks between the cells, which ipynb makes the same notebook again; other files can import it. Outputs stay in
+  the .ipynb. html: one page, in which scripts of outputs do not run; figures do.`;
+
+const forms: Record<string, (notebook: Notebook, title: string, target: string) => Promise<string> | string> = {
+  ts: async (notebook) => sourceOf(notebook, { names: await libraryNames(notebook) }),
+  ipynb(notebook, _, target) {
+    // What cells that did not change have shown is kept.
+    const before = existsSync(target) ? readNotebook(target) : undefined;
+    return notebookJson(before ? notebookOfSource(sourceOf(notebook), before) : notebook);
+  },
+  html: (notebook, title) => notebookPage(notebook, { title, own: false }),
+};
 
 export async function run(argv: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -15,26 +32,19 @@ export async function run(argv: string[]): Promise<number> {
     options: { to: { type: "string" }, out: { type: "string" } },
   });
   const [path] = positionals;
-  if (path === undefined || (values.to !== "ts" && values.to !== "html")) throw new UsageError(usage);
-  const notebook = readNotebook(path);
-  const title = basename(path).replace(/\.ipynb$/, "");
-  const target = values.out ?? path.replace(/(\.ipynb)?$/, `.${values.to}`);
-  writeWhole(target, values.to === "ts" ? script(notebook) : notebookPage(notebook, { title, own: false }));
+  const form = values.to !== undefined && Object.hasOwn(forms, values.to) ? forms[values.to] : undefined;
+  if (path === undefined || !form || positionals.length > 1) throw new UsageError(usage);
+  const notebook = openNotebook(path);
+  const target = values.out ?? `${nameless(path)}.${values.to}`;
+  writeWhole(target, await form(notebook, nameless(basename(path)), target));
   console.log(target);
   return 0;
 }
 
-/** The code cells in order; text between them as comments. */
-export function script(notebook: Notebook): string {
-  const parts = notebook.cells
-    .filter((cell) => cell.source.trim() !== "")
-    .map((cell) =>
-      cell.cell_type === "code"
-        ? cell.source.trimEnd()
-        : cell.source
-            .trimEnd()
-            .replace(/^/gm, "// ")
-            .replace(/[ \t]+$/gm, ""),
-    );
-  return `${parts.join("\n\n")}\n`;
+/** What a session has from the library without an import. */
+async function libraryNames(notebook: Notebook): Promise<Set<string>> {
+  if (!notebook.cells.some((cell) => cell.cell_type === "code" && cell.source.trim() !== "")) return new Set();
+  const library = (await import(pathToFileURL(ownLibrary()).href)) as Record<string, unknown>;
+  const own = new Set<string>(["default", ...controlNames]);
+  return new Set(Object.keys(library).filter((name) => !own.has(name)));
 }

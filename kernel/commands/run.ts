@@ -3,14 +3,15 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { findJupyter } from "../jupyter.ts";
 import { executeNotebook } from "../notebook/execute.ts";
-import { type CodeCell, type Notebook, notebookJson, readNotebook, writeWhole } from "../notebook/nbformat.ts";
+import { type CodeCell, type Notebook, notebookJson, writeWhole } from "../notebook/nbformat.ts";
 import { notebookPage } from "../notebook/page.ts";
 import { injectParameters, parseParameter } from "../notebook/parameters.ts";
 import { progress } from "../notebook/progress.ts";
+import { nameless, openNotebook } from "../notebook/read.ts";
 import { faults } from "../stale/saved.ts";
 import { preloadOption, typesOption, UsageError } from "./options.ts";
 
-export const usage = `thalweg run <notebook.ipynb> [--html] [--param name=value]… [--timeout seconds] [--out folder] [--preload module | --no-preload] [--types warn|block|off] [--check]
+export const usage = `thalweg run <notebook.ipynb | notebook.ts> [--html] [--param name=value]… [--timeout seconds] [--out folder] [--preload module | --no-preload] [--types warn|block|off] [--check]
   Runs every cell, shows progress, stops at the first error (exit code 1). Writes <out>/<name>.ipynb, and with --html <out>/<name>.html.
   --check runs nothing: exit code 1 when saved outputs are stale or out of order, with a line for each cell.`;
 
@@ -35,11 +36,11 @@ export async function run(argv: string[]): Promise<number> {
   if (timeout !== undefined && !(timeout > 0))
     throw new UsageError(`--timeout: a number of seconds is required, got ${values.timeout}`);
   const parameters = Object.fromEntries(values.param.map(parseParameter));
-  const notebook = readNotebook(path);
+  const notebook = openNotebook(path);
   if (values.check) return check(notebook, path);
   injectParameters(notebook, parameters);
 
-  const name = basename(path).replace(/\.ipynb$/, "");
+  const name = nameless(basename(path));
   const started = performance.now();
   const shown = progress();
   const abort = new AbortController();

@@ -75,6 +75,8 @@ declare function select<const T>(options: readonly T[] | Readonly<Record<string,
 declare function table<R extends object>(rows: readonly R[], options?: { label?: string; columns?: readonly string[]; choose?: "some" | "one" | "none" }): Control<R[]>;
 /** Several things in one place, of which one is seen; its value is the title of that one. */
 declare function tabs(pages: Readonly<Record<string, unknown>>, options?: { value?: string }): Promise<Control<string>>;
+/** Runs at once and shows how it went; thalweg test counts. */
+declare const test: ((name: string, body: (context: { name: string }) => unknown) => Promise<void>) & { /** Says that it is left out. */ skip(name: string, body?: (context: { name: string }) => unknown): Promise<void> };
 /** Asks the person at the notebook and waits for the answer. */
 declare function prompt(question?: string, preset?: string): string;
 /** Asks for a yes or no and waits for the answer. */

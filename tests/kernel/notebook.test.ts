@@ -4,7 +4,6 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { script } from "../../kernel/commands/convert.ts";
 import { executeNotebook } from "../../kernel/notebook/execute.ts";
 import { highlight } from "../../kernel/notebook/highlight.ts";
 import { markdownHtml } from "../../kernel/notebook/markdown.ts";
@@ -233,10 +232,7 @@ describe("the command line", () => {
     expect(readFileSync(join(folder, "out/book.html"), "utf8")).toContain("value 40");
   });
 
-  it("convert makes a script or a page, without running anything", () => {
-    expect(script(notebook(text("# Title\n\nwords"), code("const a = 1;\n"), code(" ")))).toBe(
-      "// # Title\n//\n// words\n\nconst a = 1;\n",
-    );
+  it("convert makes a page, without running anything", () => {
     const folder = temporaryFolder();
     const path = saved(folder, code("1"));
     expect(cli("convert", path, "--to", "html").status).toBe(0);
@@ -270,7 +266,7 @@ describe("the command line", () => {
   it("says what is wrong with a call, in a sentence", () => {
     for (const [args, message] of [
       [["nonsense"], /no command nonsense/],
-      [["run"], /thalweg run <notebook\.ipynb>/],
+      [["run"], /thalweg run <notebook\.ipynb/],
       [["run", "nowhere.ipynb"], /nowhere\.ipynb must be a notebook/],
       [["run", "package.json"], /nbformat 4 with cells/],
       [["run", "x.ipynb", "--timeout", "soon"], /a number of seconds is required, got soon/],
