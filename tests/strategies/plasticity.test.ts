@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { digits } from "../../lib/data/digits.ts";
 import { classes } from "../../lib/dsl/index.ts";
-import { mapTensors, random, tf } from "../../lib/engine/index.ts";
+import { mapTensors, random, sumTree, tf, valueAndGrad } from "../../lib/engine/index.ts";
 import { cnn, resnet18 } from "../../lib/models/index.ts";
 import type { Weights } from "../../lib/models/network.ts";
 import { continualBackprop, shrinkAndPerturb, upgd } from "../../lib/strategies/index.ts";
@@ -24,7 +24,7 @@ import {
   small,
   stepOf,
 } from "./by-hand.ts";
-import { numbers, run, spec } from "./support.ts";
+import { advance, numbers, run, spec, stream } from "./support.ts";
 
 const { net, weights } = small([4, 3], 2, 2);
 const x = normal(6, 2, 1);
@@ -118,6 +118,38 @@ describe("utility-based perturbed descent", () => {
       close(numbers((carried as { utility: Weights }).utility), utility);
       now = after;
     }
+  });
+
+  test("of second order, adds half the curvature times the squared weight: exact where the Hessian is diagonal", () => {
+    const decay = 0.7;
+    const strategy = hooksOf(upgd({ deviation: 0, decay, order: 2 }));
+    const [slope, bend] = [noisy(weights, random(31)), noisy(weights, random(32))];
+    const step = {
+      ...stepOf({ net, weights, x, rng: random(1) }),
+      forward: (_: tf.Tensor, { weights: at }: { weights: Weights }) => ({ logits: at }),
+      targetLoss: ({ logits }: { logits: Weights }) =>
+        sumTree((w, c) => tf.sum(tf.mul(c!, tf.div(tf.square(w), 2))) as tf.Scalar, logits, bend),
+      gradient: (loss: (at: Weights) => tf.Tensor) => valueAndGrad(loss, weights).grads,
+    };
+    const [g, w, c] = [numbers(slope), numbers(weights), numbers(bend)];
+    const utility = g.map((v, i) => -v * w[i]! + 0.5 * c[i]! * w[i]! ** 2);
+    const most = Math.max(...utility);
+    const wanted = g.map((v, i) => v * (1 - 1 / (1 + Math.exp(-utility[i]! / most))));
+    close(numbers(strategy.gradient(strategy.init(context), slope, step as never)), wanted, 4);
+    expect(() => upgd({ order: 3 as never })).toThrow("upgd: order must be 1 or 2, got 3");
+  });
+
+  test("of second order it runs compiled, the same after a saved state", () => {
+    const given = spec(stream({ needs: [] } as never), [upgd({ order: 2 })]);
+    const all = run(given, 1);
+    const session = open(given, 1, "test");
+    advance(session, 9);
+    const bytes = session.save();
+    const tensors = tf.memory().numTensors;
+    advance(session, 20);
+    expect(tf.memory().numTensors).toBe(tensors);
+    session.dispose();
+    expect(run(given, 1, bytes).weights).toEqual(all.weights);
   });
 
   test("of features, spares what leads into a unit by what the loss would gain without the unit", () => {

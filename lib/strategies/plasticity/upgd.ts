@@ -1,8 +1,8 @@
-import { leaves, mapTensors, type Tree, tf } from "../../engine/index.ts";
+import { leaves, mapTensors, sumTree, type Tree, tf, valueAndGrad } from "../../engine/index.ts";
 import type { Weights } from "../../models/network.ts";
 import { widenedLike, zerosFor } from "../parts/anchor.ts";
 import { type LayerPath, layerAt, layerPaths, leaving, requireChain, unitsAt, withLayer } from "../parts/layers.ts";
-import { type Context, requireNumber, requireOneOf, strategy } from "../strategy.ts";
+import { type Context, requireNumber, requireOneOf, type Step, strategy } from "../strategy.ts";
 
 /** What steps change: running utilities of all weights, or of the units of each hidden layer. A type, not an interface, so that it is a tree of tensors. */
 type Traces = { readonly utility: Weights | Units; readonly power: tf.Tensor };
@@ -19,15 +19,18 @@ interface Memory {
  * `U = sigmoid` of that, the gradient becomes `(g + deviation · noise) · (1 − U)`. With plain descent (`sgd`) this is the paper's update,
  * without task boundaries; what has utility 0 moves half as far as without the method (the authors' code doubles the rate).
  *
+ * With `order: 2` the utility is `−g·θ + ½ h·θ²` with the diagonal h of the Hessian of the task's loss, which a step estimates by Hutchinson's
+ * `u ⊙ ∇(∇L · u)` for random signs u; the running mean takes the noise of it out. Such a step costs about three.
+ *
  * Of "features", the utility is that of a hidden unit, for all weights that lead into it: what the loss would gain from the unit at 0, to
  * first order. That is `−Σ g·θ` over the weights that leave it. The head is then trained as without the method. The layers must follow
  * one another, convolutions (whose units are channels) or dense.
  *
  * Implements: P260 UPGD
  *
- * Elsayed and Mahmood 2024, arXiv:2404.00781, algorithms 1 and 2, utilities of first order scaled over the whole network.
- * Differs from the paper: decay of the weights is left to the optimizer's `weightDecay`; utilities of second order, which need the diagonal
- * of the Hessian, are not there. Compose it before strategies that project.
+ * Elsayed and Mahmood 2024, arXiv:2404.00781, algorithms 1 and 2, utilities scaled over the whole network.
+ * Differs from the paper: decay of the weights is left to the optimizer's `weightDecay`; the diagonal of the Hessian is Hutchinson's estimate,
+ * where the paper has HesScale's; of features it is that of the weights that leave a unit. Compose it before strategies that project.
  *
  * @throws TypeError when `of` is "features" and the layers of the network do not follow one another.
  *
@@ -46,22 +49,35 @@ export const upgd = strategy(
     decay: 0.999,
     /** What has a utility: each of the "weights", or each hidden unit ("features"). */
     of: "weights" as "weights" | "features",
+    /** Whether utilities are of first or second order. */
+    order: 1 as 1 | 2,
   },
-  ({ deviation, decay, of }) => {
+  ({ deviation, decay, of, order }) => {
     requireNumber("upgd", "deviation", deviation, 0);
     requireNumber("upgd", "decay", decay, 0, 0.999999);
     requireOneOf("upgd", "of", of, ["weights", "features"]);
+    if (order !== 1 && order !== 2) throw new RangeError(`upgd: order must be 1 or 2, got ${order}`);
+    /** What the loss would gain from each weight at 0, with a minus: `g·θ − ½ h·θ²`. */
+    const gains = (gradient: Weights, step: Step): Weights => {
+      const first = mapTensors((g, w) => tf.mul(g, w!), gradient, step.weights);
+      if (order === 1) return first;
+      return mapTensors(
+        (u, h, w) => tf.sub(u, tf.mul(h!, tf.div(tf.square(w!), 2))),
+        first,
+        curvature(step),
+        step.weights,
+      );
+    };
     const running = (old: tf.Tensor, worth: tf.Tensor): tf.Tensor =>
       tf.sub(tf.mul(old, decay), tf.mul(worth, 1 - decay));
-    const traced = ({ utility, power }: Traces, gradient: Weights, weights: Weights): Traces => ({
+    const traced = ({ utility, power }: Traces, worth: Weights): Traces => ({
       utility:
         of === "weights"
-          ? mapTensors((u, g, w) => running(u, tf.mul(g!, w!)), utility as Weights, gradient, weights)
+          ? mapTensors((u, gain) => running(u, gain!), utility as Weights, worth)
           : Object.fromEntries(
               Object.entries(utility as Units).map(([path, old], i, all) => {
                 const behind = all[i + 1]?.[0] ?? "head";
-                const worth = tf.mul(layerAt(gradient, behind).kernel, layerAt(weights, behind).kernel);
-                return [path, running(old, leaving(worth, old.size))];
+                return [path, running(old, leaving(layerAt(worth, behind).kernel, old.size))];
               }),
             ),
       power: tf.mul(power, decay),
@@ -80,8 +96,9 @@ export const upgd = strategy(
             : Object.fromEntries(Object.entries(utility as Units).map(([path, u]) => [path, u.clone()]));
         return { carried: { utility: next, power: power.clone() } };
       },
-      gradient({ carried }, gradient, { weights, rng }) {
-        const { utility, power } = traced(carried, gradient, weights);
+      gradient({ carried }, gradient, step) {
+        const { rng } = step;
+        const { utility, power } = traced(carried, gains(gradient, step));
         const all = leaves(utility as unknown as Tree);
         const most = tf.div(tf.max(tf.stack(all.map((u) => tf.max(u)))), tf.sub(1, power));
         const scale = tf.mul(tf.sub(1, power), tf.add(most, tf.mul(tf.cast(tf.equal(most, 0), "float32"), 1)));
@@ -97,10 +114,32 @@ export const upgd = strategy(
           return withLayer(tree, path, Object.fromEntries(own));
         }, gradient);
       },
-      update: ({ carried }, { before, slope }): Tree => traced(carried, slope, before) as unknown as Tree,
+      update: ({ carried }, { slope }, step): Tree => traced(carried, gains(slope, step)) as unknown as Tree,
     };
   },
 );
+
+/** Of the weights of a step that is being recorded, their curvature: two hooks ask for it. */
+const known = new WeakMap<Weights, Weights>();
+
+/** Hutchinson's estimate of the diagonal of the Hessian of the task's loss. */
+function curvature(step: Step): Weights {
+  const had = known.get(step.weights);
+  if (had !== undefined) return had;
+  const { x, weights, rng } = step;
+  let next = 0;
+  const signs = mapTensors(
+    (w) => (rng === null ? tf.onesLike(w) : tf.sign(tf.sub(rng.at("signs", next++).uniforms(w.shape), 0.5))),
+    weights,
+  );
+  const loss = (at: Weights): tf.Tensor =>
+    step.targetLoss({ ...step, logits: step.forward(x, { weights: at }).logits });
+  const along = (at: Weights): tf.Tensor =>
+    sumTree((g, u) => tf.sum(tf.mul(g, u!)) as tf.Scalar, valueAndGrad(loss, at).grads, signs);
+  const found = mapTensors((h, u) => tf.mul(h, u!), step.gradient(along), signs);
+  known.set(weights, found);
+  return found;
+}
 
 /** Zeros for the units of each hidden layer. */
 function unitsOf(context: Context): Units {
