@@ -1,6 +1,7 @@
 /** Thalweg: continual learning in TypeScript. Everything a user writes with is here. */
 export * from "./data/index.ts";
 export * from "./dsl/index.ts";
+export * as edit from "./edit/index.ts";
 export * from "./engine/index.ts";
 export * as merge from "./merge/index.ts";
 export * from "./metrics/index.ts";

@@ -26,6 +26,7 @@ const parts: readonly (readonly [folder: string, heading: string, contracts: rea
   ["optim/transformations", "Gradient transformations", []],
   ["optim/wrappers", "Around optimizers", []],
   ["merge", "Merging", ["merging"]],
+  ["edit", "Editing", ["editing"]],
   ["simulate", "Simulated machines", ["program", "codec", "simulated"]],
   ["metrics", "Metrics", ["metric", "frame", "statistics", "accuracy-matrix"]],
   ["train/probes", "Probes", ["cadence", "inside"]],

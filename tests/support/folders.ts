@@ -35,6 +35,8 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     baselines: "Nothing is kept, or everything: the lower and upper bounds that others are held against.",
     testtime: "What is kept is changed while it is used: learners that adapt to the unlabelled batch they predict.",
     objectives: "What is kept was learnt without a label: views that agree, parts that are restored.",
+    editing: "What is kept is everything but a few facts, which are written into the network or beside it.",
+    unlearning: "What is kept is everything but what was asked to be forgotten.",
     acquisition: "What is kept is chosen: learners that ask for the labels they want.",
   },
   "models/layers": {
