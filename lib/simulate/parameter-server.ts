@@ -24,7 +24,7 @@ interface Pushed {
  *
  * Li et al. 2014 (OSDI); backup workers: Chen et al. 2016, arXiv:1604.00981; DBW: Xu, Neglia and Sebastianelli 2020, arXiv:2004.14696, section 3.
  * Differs from the paper: the time until the `k`-th answer is the mean over the last steps in which so many came, made to rise with `k` by
- * pooling neighbours, in place of its constrained least squares over pairs of choices; the smoothness is estimated as the median over them.
+ * pooling neighbours, in place of its constrained least squares over pairs of choices; the smoothness comes from the sum over those steps.
  *
  * Implements: P235 DBW dynamic backup workers
  *

@@ -22,10 +22,12 @@ export interface Backups {
 export function backups(workers: number, memory: number): Backups {
   const variances: number[] = [];
   const squares: number[] = [];
-  const smooth: number[] = [];
+  /** Of the last steps: by how much the loss fell, and `η² ‖g‖² / 2`, by how much a smoothness of 1 made it fall less. */
+  const falls: number[] = [];
+  const bends: number[] = [];
   const losses: number[] = [];
   const times: number[][] = Array.from({ length: workers }, () => []);
-  let last: { readonly loss: number; readonly square: number; readonly rate: number } | undefined;
+  let last: { readonly loss: number; readonly bend: number } | undefined;
   const keep = (list: number[], value: number): void => {
     list.push(value);
     if (list.length > memory) list.shift();
@@ -33,9 +35,11 @@ export function backups(workers: number, memory: number): Backups {
   return {
     choose(rate) {
       const waits = rising(times.map(mean));
-      if (variances.length === 0 || smooth.length === 0 || waits.some(Number.isNaN)) return workers;
+      if (variances.length === 0 || falls.length === 0 || waits.some(Number.isNaN)) return workers;
       if (losses.length > 2 && losses.at(-1)! > Math.max(...losses.slice(0, -1))) return workers;
-      const [square, variance, bend] = [mean(squares), mean(variances), Math.max(0, median(smooth))];
+      const [square, variance] = [mean(squares), mean(variances)];
+      // E[F(t−1) − F(t)] = η ‖∇F‖² − L η² E‖g‖² / 2 gives the smoothness L
+      const bend = Math.max(0, (rate * square - mean(falls)) / mean(bends));
       const gains = waits.map((_, i) => gainOf(i + 1, rate, square, variance, bend));
       if (Math.max(...gains) <= 0) return workers;
       const worth = gains.map((gain, i) => gain / Math.max(waits[i]!, 1e-12));
@@ -49,11 +53,12 @@ export function backups(workers: number, memory: number): Backups {
         keep(squares, Math.max(0, squared(gradient) - spread / count));
       }
       for (const [i, seconds] of after.entries()) keep(times[i]!, seconds);
-      // F(t−1) − F(t) = (η − Lη²/2) ‖g‖² gives the smoothness L along the last step
-      if (last !== undefined && last.square > 0)
-        keep(smooth, (2 / last.rate) * (1 - (last.loss - loss) / (last.rate * last.square)));
+      if (last !== undefined) {
+        keep(falls, last.loss - loss);
+        keep(bends, last.bend);
+      }
       keep(losses, loss);
-      last = { loss, square: squared(gradient), rate };
+      last = { loss, bend: (rate * rate * squared(gradient)) / 2 };
     },
   };
 }
@@ -85,9 +90,4 @@ function apart(a: Float32Array, b: Float32Array): number {
 
 function mean(values: readonly number[]): number {
   return values.length === 0 ? Number.NaN : values.reduce((a, b) => a + b, 0) / values.length;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)]!;
 }
