@@ -3,7 +3,7 @@ import type { Json } from "../data/dataset.ts";
 import { type DataFrame, frame } from "../metrics/frame.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import type { Figure } from "../plots/figure.ts";
-import { machineTimeline } from "../plots/machine-timeline.ts";
+import { type MachineTimelineOptions, machineTimeline } from "../plots/machine-timeline.ts";
 import type { Clock, Machine } from "./clock.ts";
 import type { Updated } from "./cluster.ts";
 import type { Trainer } from "./parts/trainer.ts";
@@ -27,7 +27,7 @@ export interface Simulated {
   /** Bytes by what was sent. */
   readonly bytesByTag: Readonly<Record<string, number>>;
   /** Who worked, waited and sent when. */
-  timeline(): Figure;
+  timeline(options?: MachineTimelineOptions): Figure;
   /** The first time at which an evaluation found at least this accuracy, in simulated seconds; null where none did. */
   secondsTo(accuracy: number): number | null;
   /** The trained weights and running statistics as one vector. */
@@ -65,11 +65,11 @@ export function ledger(
         curve: () => frame([...looks, { seconds: clock.now, update: rows.length, accuracy }]),
         totals: () => frame(totals.map((each) => ({ ...each }))),
         bytesByTag: clock.bytesByTag(),
-        timeline: () =>
+        timeline: (options = {}) =>
           machineTimeline(
             clock.spans,
             totals.map(({ machine }) => machine),
-            { title: `${program.name}: ${clock.now.toPrecision(3)} simulated seconds` },
+            { title: `${program.name}: ${clock.now.toPrecision(3)} simulated seconds`, ...options },
           ),
         secondsTo: (least) =>
           [...looks, { seconds: clock.now, accuracy }].find((look) => look.accuracy >= least)?.seconds ?? null,
