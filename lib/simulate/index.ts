@@ -20,6 +20,7 @@ export * from "./low-rank.ts";
 export * from "./parameter-server.ts";
 export * from "./pipeline.ts";
 export * from "./program.ts";
+export * from "./proto-merge.ts";
 export * from "./quantised.ts";
 export * from "./scaffold.ts";
 export * from "./sequence-parallel.ts";

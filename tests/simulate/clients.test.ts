@@ -1,4 +1,4 @@
-import { adam, blobs, classes, clients, digits, mlp, sgd, simulate, tf } from "thalweg";
+import { adam, blobs, classes, clients, digits, from, mlp, sgd, simulate, type TrainedNetwork, tf } from "thalweg";
 import { describe, expect, test } from "vitest";
 import { vectorOf } from "../../lib/simulate/parts/vectors.ts";
 
@@ -11,6 +11,21 @@ const study = stream
   .learn(mlp({ hidden: [16] }))
   .with(sgd({ lr: 0.1 }))
   .train({ batch: 32 });
+
+/** The accuracy on digits of nearest means of a network's features, in one piece. */
+function byNearestMean(network: TrainedNetwork): number {
+  const { train, test } = digits();
+  const distances = tf.tidy(() => {
+    const own = network.features(train);
+    const means = Array.from({ length: 10 }, (_, label) => {
+      const rows = [...train.labels.keys()].filter((i) => train.labels[i] === label);
+      return tf.mean(tf.gather(own, tf.tensor1d(rows, "int32")), 0);
+    });
+    const apart = tf.sub(tf.expandDims(network.features(test), 1), tf.expandDims(tf.stack(means), 0));
+    return tf.argMin(tf.sum(tf.square(apart), -1), -1).dataSync();
+  });
+  return [...distances].filter((label, i) => label === test.labels[i]).length / test.length;
+}
 
 describe("federated programs", () => {
   test("with all clients and one step of SGD on all their examples each, federated averaging is a step on the whole batch", async () => {
@@ -111,5 +126,19 @@ describe("federated programs", () => {
     await expect(crowd.train(classes(digits()).split(5).learn(mlp()), simulate.fedAvg())).rejects.toThrow(
       "name their client",
     );
+  });
+
+  test("P026 Federated Reconnaissance: merged prototypes answer as the nearest mean of all examples does", async () => {
+    const base = await (
+      await classes(digits())
+        .learn(mlp({ hidden: [32] }))
+        .run({ quiet: true, record: false })
+    ).network();
+    const rounds = clients(digits(), { clients: 4, classesPerRound: 5 });
+    const run = await crowd.train(rounds.learn(from(base)), simulate.protoMerge(), { evaluateEvery: 1 });
+    expect(run.accuracy).toBeCloseTo(byNearestMean(base), 6);
+    expect((run.curve().objects() as { accuracy: number }[])[0]!.accuracy).toBeGreaterThan(0.8);
+    expect(run.bytesByTag.means).toBeLessThan(2 * 4 * 5 * 4 * 34 + 1);
+    base.dispose();
   });
 });

@@ -1,5 +1,7 @@
 /** An experiment's learner as machines hold it: replicas that give gradients as vectors, take updates, and are put where a vector says. */
-import { disposeTree, leaves, mapTensors, mapTree, type Rng, random, type Tree, tf } from "../../engine/index.ts";
+
+import type { Examples } from "../../data/dataset.ts";
+import { disposeTree, mapTensors, mapTree, paths, type Rng, random, type Tree, tf } from "../../engine/index.ts";
 import type { Params } from "../../models/model.ts";
 import { type Network, network, type Weights } from "../../models/network.ts";
 import { type TrainedNetwork, trained } from "../../models/trained.ts";
@@ -42,6 +44,8 @@ export interface Replica {
 
 /** A tensor of the weights within a vector. */
 export interface Layer {
+  /** Where it lies in the weights: "head/kernel". */
+  readonly path?: string;
   readonly from: number;
   readonly size: number;
   readonly shape: readonly number[];
@@ -61,6 +65,8 @@ export interface Trainer {
   replica(number?: number, optimizer?: Optimizer): Replica;
   /** Mean accuracy over tasks; default all. */
   accuracy(vector: Float32Array, tasks?: readonly number[]): number;
+  /** What a vector's network makes of examples before its head, row after row. */
+  features(vector: Float32Array, examples: Examples): Float32Array;
   /** The network of a vector as a value; it is the caller's. */
   trained(vector: Float32Array): TrainedNetwork;
 }
@@ -122,6 +128,12 @@ export function trainer(where: string, given: RunSpec, seed: number): Trainer {
       disposeTree([placed.weights, placed.statistics] as unknown as Tree);
       return each.reduce((sum, x) => sum + x, 0) / each.length;
     },
+    features(vector, examples) {
+      const placed = { ...splitOf(forms as Forms, vector), states: {} };
+      const { features } = judge.outputs(placed, examples, null);
+      disposeTree([placed.weights, placed.statistics] as unknown as Tree);
+      return features;
+    },
     trained(vector) {
       const { weights, statistics } = splitOf(forms as Forms, vector);
       try {
@@ -174,9 +186,9 @@ function splitOf(forms: Forms, vector: Float32Array): { readonly weights: Weight
 
 function layersOf(weights: Weights): Layer[] {
   let at = 0;
-  return leaves<tf.Tensor>(weights).map(({ size, shape }) => {
+  return paths(weights as Tree).map(([path, { size, shape }]) => {
     at += size;
-    return { from: at - size, size, shape: [...shape] };
+    return { path, from: at - size, size, shape: [...shape] };
   });
 }
 
