@@ -27,7 +27,7 @@ export function requireTogether({ strategies }: RunSpec): void {
       `run: strategies that learn by gradient steps are required for seeds together, got "${closed.spec.name}", which learns in closed form; leave together out`,
     );
   const { device } = engine;
-  if (device !== "cpu" && device !== "webgpu" && device !== "cuda")
+  if (!["cpu", "cpu-capi", "webgpu", "cuda"].includes(device))
     throw new Error(
       `run: a device that compiles programs is required for seeds together (cpu, webgpu or cuda), got "${device}"; leave together out`,
     );
