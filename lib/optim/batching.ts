@@ -16,6 +16,8 @@ export interface EpochPass {
   readonly batch: number;
   /** The loss of each example when it was trained on last, before the update; NaN where it was not yet. Null unless the part asks for it. */
   readonly losses: Float32Array | null;
+  /** What the head gets for each example, row after row, by the network as it is; null unless the part asks for it. */
+  readonly features: Float32Array | null;
   /** Randomness of this pass alone. */
   readonly rng: Rng;
   /** Randomness by number, for what several passes share. */
@@ -46,6 +48,8 @@ export interface BatchingHooks<S extends object> {
   order?(pass: EpochPass, state?: S): Uint32Array;
   /** Whether `order` wants the losses of single examples. */
   readonly losses?: boolean;
+  /** Whether `order` wants features for a pass: then every example goes through the network before it. */
+  features?(epoch: number): boolean;
   /** Copies of each example in a step, which `view` makes different. Default 1. */
   views?(moment: Required<Moment>, state?: S): number;
   /** Writes a row of a step, replayed ones included, as it is to be seen; several parts do so one after the other. `row` stays as it is. */

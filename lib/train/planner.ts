@@ -39,7 +39,14 @@ export interface Planner {
 const scheduled = "schedule";
 
 /** The planner of a run, or null where its plan is fixed: then `plan` lays out the steps. */
-export function planner(spec: RunSpec, network: Network, root: Rng, saved?: PlanState): Planner | null {
+export function planner(
+  spec: RunSpec,
+  network: Network,
+  root: Rng,
+  /** What the head gets for the examples of a table, by the network as it is. */
+  featuresOf: (examples: Examples) => Float32Array,
+  saved?: PlanState,
+): Planner | null {
   const { schedule, training, batching: all = [] } = spec;
   if (all.length === 0 && schedule.listens === undefined) return null;
   const ears: (readonly [name: string, listens: Listening<object>])[] = [
@@ -80,6 +87,9 @@ export function planner(spec: RunSpec, network: Network, root: Rng, saved?: Plan
     [laid, waits] = [[], false];
     let drawn: { readonly epoch: number; readonly order: Uint32Array } | undefined;
 
+    /** Whether the network has to be asked before the pass under way, so that no update may be laid out ahead of it. */
+    const looks = (): boolean => state!.order === null && orderer?.plan.features?.(state!.epoch) === true;
+
     /** The order of the pass under way. */
     function passOrder(): Uint32Array {
       const { epoch, order, losses } = state!;
@@ -88,7 +98,8 @@ export function planner(spec: RunSpec, network: Network, root: Rng, saved?: Plan
         const { labels } = examples;
         const { epochs, batch } = training;
         const rngs = (n: number): Rng => rng.at("passes", n);
-        const pass = { labels, experience, epoch, epochs, batch, losses, rng: rng.at("pass", epoch), rngs };
+        const features = looks() ? featuresOf(examples) : null;
+        const pass = { labels, experience, epoch, epochs, batch, losses, features, rng: rng.at("pass", epoch), rngs };
         const own = orderer.plan.order!(pass, parts.heard(orderer.spec.name));
         requirePlaces(orderer.spec.name, own, examples.length);
         state = { ...state!, order: own };
@@ -109,6 +120,7 @@ export function planner(spec: RunSpec, network: Network, root: Rng, saved?: Plan
 
     function next(step: number, run: number): Update | null {
       const from = state!;
+      if (laid.length > 0 && looks()) return null;
       const pass = passOrder();
       const here = { step, run, steps: from.steps, length: pass.length };
       const found = way.next(from, here);

@@ -91,7 +91,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   const judge = known.judge(plain);
   const program: Program = { step, network: net, strategies, target: stream.target, noise: root.at("noise") };
   const test = testTime(net, strategies, judge, saved?.adapted ?? null);
-  const plans = planner(spec, net, root, saved?.plan);
+  const plans = planner(spec, net, root, (examples) => outputs(examples).features, saved?.plan);
   let now: Current | undefined;
 
   function withOptimizer(had: Saved["learner"]): Learner {
@@ -102,6 +102,8 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   const shown = (): [Optimizer, Weights, Tree] => [optimizer, learner.weights, learner.optimizer];
   const told = (task: number): number | null => (stream.facts.includes("task") ? task : null);
 
+  const outputs: Context["outputs"] = (examples, weights) =>
+    judge.outputs(frozen(weights), examples, told(now?.experience.task ?? stream.taskOf(cursor.experience)));
   function context({ spec: { name } }: Strategy, at: number = cursor.step, part = 0): Context {
     const rng = root.at("strategy", name);
     return {
@@ -116,8 +118,7 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
       weights: learner.weights,
       statistics: learner.statistics,
       mask: columns.mask,
-      outputs: (examples, weights) =>
-        judge.outputs(frozen(weights), examples, told(now?.experience.task ?? stream.taskOf(cursor.experience))),
+      outputs,
     };
   }
 

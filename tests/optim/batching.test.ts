@@ -196,6 +196,7 @@ describe("samplers", () => {
     epochs,
     batch: 4,
     losses,
+    features: null,
     rng: random(5).at(epoch),
     rngs: (n: number) => random(5).at("all", n),
   });

@@ -6,7 +6,9 @@ import {
   evaluation,
   fit,
   hardBatches,
+  inBatchNegatives,
   mlp,
+  negativeMining,
   type RunSpec,
   random,
   sgd,
@@ -14,6 +16,8 @@ import {
   training,
 } from "thalweg";
 import { describe, expect, test } from "vitest";
+import { balancedClusters } from "../../lib/optim/parts/clusters.ts";
+import { entropy, hooksOf, normal, perceptron, small, stepOf } from "../strategies/by-hand.ts";
 
 const data = blobs({ classes: 4, dimensions: 6, perClass: 35 });
 
@@ -44,6 +48,7 @@ describe("hard batches", () => {
     epochs: 6,
     batch: 4,
     losses,
+    features: null,
     rng: random(5).at(epoch),
     rngs: (n: number) => random(5).at("all", n),
   });
@@ -73,5 +78,71 @@ describe("hard batches", () => {
     const hard = Math.round(0.25 * Math.floor(start.examples / 10));
     expect(counts).toEqual([all, hard, all, hard]);
     expect(start.steps).toBe(epochs.length);
+  });
+});
+
+describe("P400: batches of what is easily confused", () => {
+  const rng = random(3);
+  const width = 3;
+  const vectors = Float32Array.from({ length: 40 * width }, () => rng.normal());
+  const unit = (i: number): number[] => {
+    const row = [...vectors.subarray(i * width, (i + 1) * width)];
+    return row.map((v) => v / Math.hypot(...row));
+  };
+  const alike = (a: number, b: number): number => unit(a).reduce((sum, v, j) => sum + v * unit(b)[j]!, 0);
+
+  test("are clusters of one size whose examples are near each other", () => {
+    const clusters = balancedClusters(vectors, width, 5, random(1));
+    expect(clusters.map(({ length }) => length)).toEqual(Array(8).fill(5));
+    expect(new Set(clusters.flatMap((cluster) => [...cluster])).size).toBe(40);
+    const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b) / values.length;
+    const within = mean(clusters.flatMap((c) => [...c].flatMap((a) => [...c].map((b) => alike(a, b)))));
+    const all = mean([...Array(40).keys()].flatMap((a) => [...Array(40).keys()].map((b) => alike(a, b))));
+    expect(within).toBeGreaterThan(all + 0.5);
+    // the halves of one division: no swap of two rows makes the parts tighter
+    const [left, right] = balancedClusters(vectors, width, 20, random(1)) as [Uint32Array, Uint32Array];
+    const sums = [left, right].map((part) => [0, 1, 2].map((j) => [...part].reduce((sum, i) => sum + unit(i)[j]!, 0)));
+    const gain = (i: number): number => {
+      const [a, b] = sums.map((sum) => sum.map((v) => v / Math.hypot(...sum)));
+      return unit(i).reduce((sum, v, j) => sum + v * (a![j]! - b![j]!), 0);
+    };
+    expect(Math.min(...[...left].map(gain))).toBeGreaterThanOrEqual(Math.max(...[...right].map(gain)) - 1e-6);
+  });
+
+  test("are made of the network as it is before the pass, all steps before it taken", async () => {
+    const seen: { epoch: number; features: Float32Array | null }[] = [];
+    const part = negativeMining({ size: 4, every: 2 });
+    const watched: Batching = {
+      ...part,
+      plan: {
+        ...part.plan,
+        order(pass) {
+          seen.push({ epoch: pass.epoch, features: pass.features });
+          return part.plan.order!(pass);
+        },
+      },
+    };
+    const events = await log([watched], 4, 10);
+    expect(seen.map(({ features }) => features === null)).toEqual([true, false, true, false]);
+    // a perceptron without hidden layers: its features are the examples
+    const { train } = classes(data).split(1).seeded(0).experience(0);
+    const x = new Float32Array(train.length * 6);
+    train.read(
+      Uint32Array.from({ length: train.length }, (_, i) => i),
+      x,
+    );
+    expect([...seen[1]!.features!]).toEqual([...x]);
+    const epochs = events.flatMap((event) => (event.type === "step" ? [event.epoch] : []));
+    expect(epochs).toEqual(epochs.toSorted((a, b) => a - b));
+    expect(epochs.length).toBe(4 * Math.ceil(train.length / 10));
+  });
+
+  test("have the labels of the batch as the only classes that compete", () => {
+    const { net, weights } = small([5], 2, 4);
+    const x = normal(3, 2, 7);
+    const { logits } = perceptron(weights, x);
+    const wanted = [0, 2, 2].map((y, i) => entropy(logits[i]!, y, [0, 2]));
+    const loss = hooksOf(inBatchNegatives()).taskLoss({}, stepOf({ net, weights, x, y: [0, 2, 2] }));
+    expect(loss.dataSync()[0]).toBeCloseTo(wanted.reduce((a, b) => a + b) / 3, 5);
   });
 });

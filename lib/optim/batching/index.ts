@@ -8,6 +8,7 @@ export * from "./grow-batch.ts";
 export * from "./hard-batches.ts";
 export * from "./loss-ranks.ts";
 export * from "./multigrid.ts";
+export * from "./negative-mining.ts";
 export * from "./norm-test.ts";
 export * from "./random-subsets.ts";
 export * from "./rate-by-batch.ts";

@@ -4,9 +4,13 @@ import { batching } from "../batching.ts";
 /**
  * The learning rate of a larger batch, from that of a smaller one: `(batch / reference)` times it, or the root of that.
  *
- * Random matrix theory has the largest rate that is stable grow with the batch as its largest eigenvalue of curvature falls: linearly for
- * SGD, and as the root for Adam (Granziol, Zohren and Roberts 2022, arXiv:2006.09092, section 4); the root keeps the covariance of the steps of SGD (Hoffer,
- * Hubara and Soudry 2017, arXiv:1705.08741, section 4). The batch is that of training, times `accumulate`'s where `times` says so.
+ * Random matrix theory has the largest rate that is stable grow with the batch, as the largest eigenvalue of the batch's curvature falls: linearly for SGD, and as
+ * the root for Adam, until the noise of the batch no longer counts. The root also keeps the covariance of the steps of SGD (Hoffer, Hubara and Soudry
+ * 2017, arXiv:1705.08741, section 4). The batch is that of training; `times` is `accumulate`'s.
+ *
+ * Implements: P360 LR vs batch size (random matrix)
+ * Granziol, Zohren and Roberts 2022, "Learning rates as a function of batch size", arXiv:2006.09092, section 4.
+ * Differs from the paper: the rule alone; their rate and momentum from a Lanczos run during training are not here.
  *
  * @example
  * ```ts

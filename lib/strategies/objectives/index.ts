@@ -2,6 +2,7 @@
 // Written by `npm run gen`.
 export * from "./autoencoder.ts";
 export * from "./future-teacher.ts";
+export * from "./in-batch-negatives.ts";
 export * from "./simsiam.ts";
 export * from "./stable-max.ts";
 export * from "./view-batch.ts";

@@ -1,8 +1,10 @@
 /** The studies of batches, samplers and questions, by row. */
 import {
   adagradNorm,
+  adam,
   anytime,
   type Batching,
+  blobs,
   classes,
   coreset,
   cosine,
@@ -10,8 +12,10 @@ import {
   cyclicalCurriculum,
   digits,
   hardBatches,
+  inBatchNegatives,
   megabatches,
   mlp,
+  negativeMining,
   net,
   normTest,
   randomSubsets,
@@ -219,6 +223,73 @@ async function grownBatches(): Promise<Study> {
   };
 }
 
+/** P400: which classes compete in a batch, of very many. */
+async function confused(): Promise<Study> {
+  const seeds = 5;
+  const many = classes(blobs({ classes: 200, dimensions: 12, perClass: 8, testPerClass: 4, spread: 0.6 })).split(1);
+  const base = many
+    .learn(mlp({ hidden: [64] }))
+    .with(adam({ lr: 3e-3 }))
+    .train({ batch: 32, epochs: 20 });
+  const own = base.by(inBatchNegatives());
+  const found = {
+    "all classes compete": await accuracies(base as never, seeds),
+    "those of a random batch": await accuracies(own as never, seeds),
+    "those of a batch of clusters": await accuracies(own.with(adam({ lr: 3e-3 }), negativeMining()) as never, seeds),
+  };
+  const [, plain, mined] = Object.values(found);
+  return {
+    headline:
+      "Negatives of a batch that is made of clusters are harder, and train to more than those of a random batch",
+    outcome: outcomeOf(apart(mined!, plain!)),
+    figures: Object.fromEntries(Object.entries(found).map(([name, values]) => [`accuracy, ${name}`, band(values)])),
+    seeds,
+  };
+}
+
+/** P360: the largest rate at which training stays stable, by the batch. */
+async function stableRates(): Promise<Study> {
+  const seeds = 3;
+  const sizes = [4, 16, 64];
+  const figures: Record<string, Study["figures"][string]> = {};
+  const slopes: Record<string, number> = {};
+  for (const [name, optimizer, first] of [
+    ["SGD", (lr: number) => sgd({ lr }), 0.05],
+    ["Adam", (lr: number) => adam({ lr }), 0.002],
+  ] as const) {
+    const largest: number[] = [];
+    for (const batch of sizes) {
+      let stable = 0;
+      for (let k = 0; k < 16; k++) {
+        const lr = first * 1.5 ** k;
+        const study = all
+          .learn(model)
+          .with(optimizer(lr))
+          .train({ batch, steps: 150 })
+          .evaluate({ every: "end", share: 0 });
+        // Stable is what every seed has learnt something by: nine of ten right on what it is trained on, or near to it.
+        const run = await study.run({ seeds, quiet: true, record: false }).catch(() => null);
+        const right = run?.logs.every(({ events }) => {
+          const losses = events.flatMap((event) => (event.type === "step" ? [event.loss] : []));
+          return losses.slice(-20).reduce((sum, loss) => sum + loss, 0) / 20 < Math.log(10) / 2;
+        });
+        if (right === true) stable = lr;
+        else if (stable > 0) break;
+      }
+      largest.push(stable);
+      figures[`largest stable rate, ${name}, batches of ${batch}`] = Number(stable.toPrecision(3));
+    }
+    slopes[name] = Math.log(largest.at(-1)! / largest[0]!) / Math.log(sizes.at(-1)! / sizes[0]!);
+    figures[`power of the batch, ${name}`] = Number(slopes[name]!.toPrecision(3));
+  }
+  return {
+    headline: "The largest stable rate grows linearly with the batch for SGD, and as its root for Adam",
+    outcome: Math.abs(slopes.SGD! - 1) < 0.25 && Math.abs(slopes.Adam! - 0.5) < 0.25 ? "holds" : "does not hold here",
+    figures,
+    seeds,
+  };
+}
+
 export const batches: Readonly<Record<string, () => Promise<Study>>> = {
   P129: waiting,
   P299: repeatedSubsets,
@@ -231,5 +302,7 @@ export const batches: Readonly<Record<string, () => Promise<Study>>> = {
   P361: () => sampler(hardBatches(), "Training again on the hardest batches is more accurate at as many steps", 20),
   P329: rested,
   P340: largeBatches,
+  P360: stableRates,
+  P400: confused,
   P404: grownBatches,
 };
