@@ -21,6 +21,7 @@ export * from "./model.ts";
 export * from "./net.ts";
 export * from "./network.ts";
 export * from "./parameters.ts";
+export * from "./refilled.ts";
 export * from "./sequential.ts";
 export * from "./trained.ts";
 export * from "./verbs.ts";

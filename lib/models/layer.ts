@@ -17,6 +17,17 @@ export interface Layer<In extends Kind = Kind, Out extends Kind = Kind> {
   init?(rng: Rng, input: Shape, remembered?: Remembered<Shape>): Params;
   statistics?(input: Shape, remembered?: Remembered<Shape>): Params;
   apply(x: tf.Tensor, params: Params, mode: Mode, remembered?: Remembered<tf.Tensor>): tf.Tensor;
+  /**
+   * Of a layer that carries a state along the places of a sequence, from its beginning to its end: what it gives from the states that are handed to it (none
+   * at first), and the states after. `keep` is `[n, places]`: 0 where a new sequence begins, before which the states are 0 again; else 1.
+   */
+  recurs?(
+    x: tf.Tensor,
+    params: Params,
+    mode: Mode,
+    states: readonly tf.Tensor[] | null,
+    keep: tf.Tensor,
+  ): readonly [tf.Tensor, readonly tf.Tensor[]];
   /** The same layer of `tf.layers` with the same numbers, put on `x`; absent where there is none. */
   readonly counterpart?: Counterpart;
   /** The kind of the parameter at a path in the layer's tree, where its name does not say it: `() => "embedding"`. */
@@ -44,7 +55,7 @@ export interface LayerFactory<
 
 /** The parts a layer's declaration gives for its arguments. */
 export type LayerParts = Pick<Layer, "shape" | "apply"> &
-  Partial<Pick<Layer, "init" | "statistics" | "counterpart" | "kindOf">> & { readonly options: Json };
+  Partial<Pick<Layer, "init" | "statistics" | "recurs" | "counterpart" | "kindOf">> & { readonly options: Json };
 
 /** Declares a layer that turns examples of kind `accepts` into outputs of kind `gives`. */
 export function layer<Args extends readonly unknown[], const In extends Kind, const Out extends Kind>(

@@ -97,7 +97,6 @@ export function open(given: RunSpec, seed: number, device: string, from?: Uint8A
   function withOptimizer(had: Saved["learner"]): Learner {
     return { ...had, optimizer: had.optimizer ?? scoped(() => optimizer.init(had.weights as unknown as Tree)) };
   }
-
   const frozen = (weights = learner.weights): Frozen => frozenOf(strategies, states, learner, weights);
   const shown = (): [Optimizer, Weights, Tree] => [optimizer, learner.weights, learner.optimizer];
   const told = (task: number): number | null => (stream.facts.includes("task") ? task : null);

@@ -50,3 +50,26 @@ export function recur(
   }
   return tf.stack(all, 1);
 }
+
+/**
+ * The first state after each place, from states that are handed on, and the states at the end; before a place where `keep`, `[n, length]`, is 0
+ * they are 0 again. All passes are written out: it is meant for a few places at a time.
+ */
+export function recurOn(
+  step: Recurrence,
+  from: readonly tf.Tensor[],
+  given: tf.Tensor,
+  params: Params,
+  mode: Mode,
+  keep: tf.Tensor,
+): readonly [tf.Tensor, readonly tf.Tensor[]] {
+  const [n, length, width] = given.shape as [number, number, number];
+  let states = from;
+  const all = Array.from({ length }, (_, t) => {
+    const goes = tf.slice(keep, [0, t], [n, 1]);
+    const had = states.map((state) => tf.mul(state, goes));
+    states = step(had, tf.reshape(tf.slice(given, [0, t, 0], [n, 1, width]), [n, width]), params, mode);
+    return states[0]!;
+  });
+  return [tf.stack(all, 1), states];
+}

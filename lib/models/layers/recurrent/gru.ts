@@ -2,7 +2,7 @@ import { tf } from "../../../engine/index.ts";
 import { layer, requireCount } from "../../layer.ts";
 import type { Params } from "../../model.ts";
 import { product, productParams } from "../../parts/product.ts";
-import { type Recurrence, recur } from "../../parts/recurrence.ts";
+import { type Recurrence, recur, recurOn } from "../../parts/recurrence.ts";
 
 /**
  * A layer of gated recurrent units over a sequence, from its beginning to its end: `[length, inputs]` becomes `[length, units]`.
@@ -36,6 +36,15 @@ export const gru = layer("gru", { accepts: ["sequence"], gives: "sequence" }, (u
       const given = product(x, params, "input", mode);
       return recur(next, [tf.zeros([x.shape[0]!, units])], given, { state: params.state! }, mode, { writtenOut: 64 });
     },
+    recurs: (x, params, mode, states, keep) =>
+      recurOn(
+        next,
+        states ?? [tf.zeros([x.shape[0]!, units])],
+        product(x, params, "input", mode),
+        { state: params.state! },
+        mode,
+        keep,
+      ),
   };
 });
 

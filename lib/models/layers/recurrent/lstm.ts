@@ -2,7 +2,7 @@ import { tf } from "../../../engine/index.ts";
 import { layer, requireCount } from "../../layer.ts";
 import type { Mode, Params } from "../../model.ts";
 import { product, productParams } from "../../parts/product.ts";
-import { type Recurrence, recur } from "../../parts/recurrence.ts";
+import { type Recurrence, recur, recurOn } from "../../parts/recurrence.ts";
 
 /** Options of `lstm`. */
 export interface LstmLayerOptions {
@@ -57,6 +57,12 @@ export const lstm = layer(
         if (!bidirectional) return onwards;
         return tf.concat([onwards, oneWay(x, params.reverse as Params, mode.at("reverse"), true)], 2);
       },
+      ...(!bidirectional && {
+        recurs(x: tf.Tensor, params: Params, mode: Mode, states: readonly tf.Tensor[] | null, keep: tf.Tensor) {
+          const first = states ?? [tf.zeros([x.shape[0]!, units]), tf.zeros([x.shape[0]!, units])];
+          return recurOn(next, first, product(x, params, "input", mode), { state: params.state! }, mode, keep);
+        },
+      }),
     };
   },
 );
