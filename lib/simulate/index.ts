@@ -2,6 +2,7 @@
 // Written by `npm run gen`.
 export * from "./all-reduce.ts";
 export * from "./asynchronous.ts";
+export * from "./checkpoints.ts";
 export * from "./clients.ts";
 export * from "./clock.ts";
 export * from "./cluster.ts";
@@ -13,6 +14,7 @@ export * from "./fed-async.ts";
 export * from "./fed-avg.ts";
 export * from "./fed-opt.ts";
 export * from "./fed-zip.ts";
+export * from "./jacobi.ts";
 export * from "./l-greco.ts";
 export * from "./lasp2.ts";
 export * from "./local-sgd.ts";

@@ -131,3 +131,54 @@ describe("parallelism with virtual ranks", () => {
       }
   });
 });
+
+describe("what need not wait", () => {
+  test("P246 DataStates-LLM: checkpoints cost what the formulas say", async () => {
+    const training = {
+      iterations: 6,
+      forward: 1,
+      backward: 2,
+      update: 0.5,
+      bytes: 8e9,
+      toMemory: 2e9,
+      toDisk: 1e9,
+      room: 8,
+    };
+    const [copy, write, plain] = [4, 8, 6 * 3.5];
+    const run = (how: "blocking" | "snapshot" | "lazy", more = {}) =>
+      simulate.checkpoints({ ...training, how, ...more });
+    expect((await run("blocking")).stalled).toBeCloseTo(6 * (copy + write), 9);
+    expect((await run("blocking")).seconds).toBeCloseTo(plain + 6 * (copy + write), 9);
+    expect((await run("snapshot")).stalled).toBeCloseTo(6 * copy, 9);
+    // a copy of 4 seconds hides behind passes of 3; the last one, with nothing to hide behind, is waited for
+    expect((await run("lazy")).stalled).toBeCloseTo(5 * (copy - 3) + copy, 9);
+    expect((await run("lazy", { every: 2 })).stalled).toBeCloseTo(2 * (copy - 3) + copy, 9);
+    // with room for one, the disk sets the pace: each copy waits until the one before is written
+    const narrow = await run("lazy", { room: 1 });
+    expect(narrow.saved.slice(1).map((at, i) => at - narrow.saved[i]!)).toEqual([12, 12, 12, 12, 12]);
+  });
+
+  test("P133 Jacobi: the result of one step after the other, bit for bit, in fewer rounds where states forget", () => {
+    const w = rng.at("cell").fillNormal(new Float32Array(64), 0, 0.15);
+    const x = rng.at("inputs").fillNormal(new Float32Array(40 * 8));
+    const cell = (t: number) => (s: Float32Array) =>
+      s.map((_, i) => Math.tanh(s.reduce((sum, h, j) => sum + w[i * 8 + j]! * h, x[t * 8 + i]!)));
+    const steps = Array.from({ length: 40 }, (_, t) => cell(t));
+    const start = new Float32Array(8);
+    let state = start;
+    const sequential = steps.map((step) => (state = step(state)));
+    for (const solver of ["jacobi", "blocks"] as const) {
+      const solved = simulate.jacobi({ steps, start, solver });
+      expect(solved.states).toEqual(sequential);
+    }
+    const [whole, blocks] = [simulate.jacobi({ steps, start }), simulate.jacobi({ steps, start, solver: "blocks" })];
+    expect(whole.rounds).toBeLessThan(36);
+    expect(blocks.done).toBeLessThan(whole.done);
+    const rough = simulate.jacobi({ steps, start, tolerance: 1e-3 });
+    expect(rough.rounds).toBeLessThan(simulate.jacobi({ steps, start }).rounds);
+    expect(apart(rough.states.at(-1)!, sequential.at(-1)!)).toBeLessThan(1e-2);
+    // a chain that forgets nothing takes every round
+    const keeps = Array.from({ length: 10 }, () => (s: Float32Array) => s.map((y) => y + 1));
+    expect(simulate.jacobi({ steps: keeps, start: Float32Array.of(0) }).rounds).toBe(10);
+  });
+});
