@@ -19,6 +19,7 @@ import {
 } from "../../lib/models/index.ts";
 import { type Model, tape } from "../../lib/models/model.ts";
 import { modelFromJson } from "../../lib/train/from-json.ts";
+import { run, spec, stream } from "../strategies/support.ts";
 
 const shape = [8, 8, 1];
 const small = (): Model => vit({ patch: 4, width: 8, depth: 2, heads: 2 });
@@ -136,4 +137,18 @@ test("a frozen or adapted net says what it gives to the compiler, as a layer of 
     .adapt(lora({ rank: 1 }))
     .freeze("*kernel");
   expect(net().through(inner).dense(2).relu().features([4])).toEqual([2]);
+});
+
+test("a model that is a layer of another is as frozen as it says there", () => {
+  const inner = (net().dense(3).dense(3) as unknown as Model).freeze("1-dense");
+  const outer = net()
+    .through(inner as never)
+    .dense(2) as unknown as Model;
+  const small = network(outer, [3]);
+  expect(
+    parameters(outer, [3])
+      .map(({ path }) => path)
+      .filter((path) => small.frozen?.(`model/${path}`)),
+  ).toEqual(["1-through/1-dense/kernel", "1-through/1-dense/bias"]);
+  expect(run(spec(stream({ needs: [] } as never), [], { model: outer })).weights.length).toBeGreaterThan(0);
 });

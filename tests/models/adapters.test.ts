@@ -25,7 +25,7 @@ import { replay } from "../../lib/strategies/index.ts";
 import { modelFromJson } from "../../lib/train/from-json.ts";
 import { fitted, trainedGrad } from "../../lib/train/parts/trained.ts";
 import { open } from "../../lib/train/session.ts";
-import { advance, run, spec, stream } from "../strategies/support.ts";
+import { advance, spec, stream } from "../strategies/support.ts";
 import { members } from "../support/members.ts";
 
 const found = (await members("models/adapters", ["adapter.ts"])).map(
@@ -387,19 +387,5 @@ describe("an adapter", () => {
       'an adapter of the library is required, got "mine"',
     );
     expect(() => lora({ on: () => true })).toThrow("can stand in the record of a study");
-  });
-
-  test("inside of a model that is a layer of another is as frozen as it says there", () => {
-    const inner = (net().dense(3).dense(3) as unknown as Model).freeze("1-dense");
-    const outer = net()
-      .through(inner as never)
-      .dense(2) as unknown as Model;
-    const small = network(outer, [3]);
-    expect(
-      parameters(outer, [3])
-        .map(({ path }) => path)
-        .filter((path) => small.frozen?.(`model/${path}`)),
-    ).toEqual(["1-through/1-dense/kernel", "1-through/1-dense/bias"]);
-    expect(run(spec(stream({ needs: [] } as never), [], { model: outer })).weights.length).toBeGreaterThan(0);
   });
 });

@@ -35,10 +35,11 @@ export const loraMerge = strategy(
     rank: 4,
     /** Their product is multiplied by `alpha / rank`. */
     alpha: 4,
-    /** The kernels that are changed. */
-    on: "*" as string | readonly string[],
+    /** The kernels that are changed; null for all. */
+    on: null as null | string | readonly string[],
   },
-  ({ rank, alpha, on }) => {
+  ({ rank, alpha, on: given }) => {
+    const on: Filter = given ?? "*";
     requireWhole("loraMerge", "rank", rank, 1);
     const times = alpha / rank;
     const drawn = (rng: Rng, kernels: Kernels): Params =>
@@ -65,12 +66,11 @@ export const loraMerge = strategy(
       tokens: true,
       rowwise: true,
       trains: (path) => !path.startsWith("model/"),
-      parameters: ({ network, weights, rng }): Params =>
-        drawn(rng.at("first"), kernelsIn(network, weights, on as Filter)),
+      parameters: ({ network, weights, rng }): Params => drawn(rng.at("first"), kernelsIn(network, weights, on)),
       init: (): Memory => ({ tensors: {} }),
       forward({ tensors }: Memory, { network, weights, plain }) {
         const own = weights.added?.loraMerge as Params;
-        const kernels = kernelsIn(network, weights, on as Filter);
+        const kernels = kernelsIn(network, weights, on);
         const now = changes(own, tensors ?? {}, kernels);
         return plain(
           withKernels(
@@ -80,7 +80,7 @@ export const loraMerge = strategy(
         );
       },
       afterExperience({ tensors }: Memory, { index }, { network, weights, rng }) {
-        const kernels = kernelsIn(network, weights, on as Filter);
+        const kernels = kernelsIn(network, weights, on);
         const own = weights.added!.loraMerge as Params;
         const merged = scoped(() => changes(own, tensors, kernels) as Tree) as unknown as Kernels;
         const next = { ...weights.added, loraMerge: drawn(rng.at("after", index), kernels) };
