@@ -4,6 +4,7 @@ import { cifar100 } from "../data/cifar100.ts";
 import type { Dataset, Kind } from "../data/dataset.ts";
 import { digits } from "../data/digits.ts";
 import { fashionMnist } from "../data/fashion-mnist.ts";
+import { fromFolder } from "../data/from-folder.ts";
 import { mnist } from "../data/mnist.ts";
 import type { Progress } from "../runs/progress.ts";
 import { bandOf, type Conformance, conform, generated, type Protocol, type Related, relationsMet } from "./conform.ts";
@@ -22,8 +23,19 @@ const sets: Record<string, (folder?: string) => Promise<Dataset<Kind>>> = {
   "fashion-mnist": (folder) => fashionMnist(folder === undefined ? {} : { folder }),
   mnist: (folder) => mnist(folder === undefined ? {} : { folder }),
   digits: async () => digits(),
+  "imagenet-r": (folder) => fromImages("imagenet-r", folder),
+  cub: (folder) => fromImages("cub", folder),
   cifar100: (folder) => cifar100(folder === undefined ? { download: false } : { folder }),
 };
+
+/** Images in folders by class, as photographs of 224×224. */
+async function fromImages(name: string, folder: string | undefined): Promise<Dataset<Kind>> {
+  if (folder === undefined)
+    throw new Error(
+      `conform: the folder of the images of ${name} is required, got none; give --folder, with a folder for each class`,
+    );
+  return fromFolder(folder, { name, shape: [224, 224, 3] });
+}
 
 /** What most published numbers are of, where it is at hand; else what has its form. */
 const atHand = (): Promise<Dataset<Kind>> => mnist({ download: false }).catch(() => fashionMnist());

@@ -19,7 +19,7 @@ export interface PublishedCell {
   readonly name: string;
   readonly strategies: readonly Strategy[];
   /** Settings that differ from the protocol's. */
-  readonly model?: Model;
+  readonly model?: Model | (() => Model);
   readonly optimizer?: Optimizer;
   readonly training?: Partial<Training>;
   /** Published means by scenario; with the standard error or deviation where it was given. */
@@ -52,7 +52,8 @@ export interface Protocol {
   readonly scenarios: Readonly<
     Record<string, { stream(data: Dataset<Kind>): Stream; readonly told: "taskAware" | "taskAgnostic" }>
   >;
-  readonly model: Model;
+  /** A function where it is read from a file, when a cell runs. */
+  readonly model: Model | (() => Model);
   readonly optimizer: Optimizer;
   readonly training: Partial<Training>;
   readonly evaluation?: Partial<Evaluation>;
@@ -124,9 +125,10 @@ export interface ConformOptions {
 
 /** The experiment of one cell. */
 export function cellSpec(protocol: Protocol, scenario: string, cell: PublishedCell, data: Dataset<Kind>): RunSpec {
+  const model = cell.model ?? protocol.model;
   return {
     stream: protocol.scenarios[scenario]!.stream(data),
-    model: cell.model ?? protocol.model,
+    model: typeof model === "function" ? model() : model,
     strategies: cell.strategies,
     optimizer: cell.optimizer ?? protocol.optimizer,
     schedule: constant(),

@@ -9,4 +9,5 @@ export * from "./gmv19.ts";
 export * from "./hsu18.ts";
 export * from "./mirzadeh22.ts";
 export * from "./nmi22.ts";
+export * from "./pretrained.ts";
 export * from "./soutif23.ts";
