@@ -23,9 +23,9 @@ const sets: Record<string, (folder?: string) => Promise<Dataset<Kind>>> = {
   "fashion-mnist": (folder) => fashionMnist(folder === undefined ? {} : { folder }),
   mnist: (folder) => mnist(folder === undefined ? {} : { folder }),
   digits: async () => digits(),
+  cifar100: (folder) => cifar100(folder === undefined ? { download: false } : { folder }),
   "imagenet-r": (folder) => fromImages("imagenet-r", folder),
   cub: (folder) => fromImages("cub", folder),
-  cifar100: (folder) => cifar100(folder === undefined ? { download: false } : { folder }),
 };
 
 /** Images in folders by class, as photographs of 224×224. */

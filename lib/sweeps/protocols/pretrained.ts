@@ -63,7 +63,7 @@ export const smallPretrained: Protocol = {
   ],
   relations: ["b0inc2", "base4inc2"].flatMap((scenario) => [
     { says: "mean features ≫ training the whole network", scenario, a: "simple-cil", b: "naive", atLeast: 15 },
-    { says: "prompts > training the whole network", scenario, a: "dual-prompt", b: "naive", atLeast: 5 },
+    { says: "prompts > training the whole network", scenario, a: "l2p", b: "naive", atLeast: 5 },
     { says: "EASE is no worse than SimpleCIL", scenario, a: "ease", b: "simple-cil", atLeast: -3 },
     { says: "a slow backbone > one rate", scenario, a: "slca", b: "slca-one-rate", atLeast: 5 },
   ]),
