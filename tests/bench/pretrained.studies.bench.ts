@@ -8,9 +8,13 @@ import {
   adam,
   color,
   conform,
+  ewc,
   from,
   keyValueBottleneck,
+  l2Anchor,
   l2p,
+  lfl,
+  lwf,
   mnist,
   type PublishedCell,
   pretrained,
@@ -18,10 +22,9 @@ import {
   rotated,
   sgd,
 } from "../../lib/index.ts";
-import { limit } from "../../lib/streams/operators/limit.ts";
 import { smallPretrained } from "../../lib/sweeps/protocols/pretrained.ts";
 import { record } from "../support/reference.ts";
-import { accuracies, apart, band, outcomeOf, study } from "./parts/studies.ts";
+import { accuracies, allOf, apart, band, outcomeOf, study } from "./parts/studies.ts";
 
 const seeds = 3;
 const data = await mnist();
@@ -35,55 +38,98 @@ const also: readonly PublishedCell[] = [
   },
 ];
 const protocol = { ...smallPretrained, cells: [...smallPretrained.cells, ...also] };
-const found: Record<string, readonly number[]> = {};
-for (const { name } of protocol.cells) {
-  found[name] = (await conform(protocol, "b0inc2", name, data, { seeds })).values;
-  console.log(name.padEnd(22), found[name].map((value) => value.toFixed(1)).join("  "));
-}
-record("PTM/split-mnist", {
-  unit: "percent of 10 classes right at the end, 20 images of each to learn",
-  scenario: "b0inc2",
-  seeds,
-  figures: Object.fromEntries(Object.entries(found).map(([name, values]) => [name, band(values)])),
-});
+/** Rows that are named; all where none is. */
+const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
+const asked = (...ids: readonly string[]): boolean => wanted.length === 0 || ids.some((id) => wanted.includes(id));
 
-/** Whether a method is above another, as the study of a row. */
-function above(id: string, headline: string, a: string, b: string, bound = 0): void {
-  const by = apart(found[a]!, found[b]!);
-  const figures = { [`${a} (%)`]: band(found[a]!), [`${b} (%)`]: band(found[b]!), "difference (points)": band(by) };
-  study(id, { headline, outcome: outcomeOf(by, bound), figures, seeds });
-}
-above("P206", "Prompts chosen from a pool are as good as rehearsal with a buffer, without one", "l2p", "replay-50");
-above("P124", "Shared and own prefixes beat methods with a buffer, without one", "dual-prompt", "replay-50");
-above(
-  "P151",
-  "Adapters for each experience are no worse than the frozen features alone, by more than 3 points",
-  "ease",
-  "simple-cil",
-  -3,
-);
-above("P004", "A slow backbone with an aligned classifier beats one rate for all", "slca", "slca-one-rate");
-above("P050", "Values that are looked up forget less than training all of it", "key-value-bottleneck", "naive");
+if (asked("P206", "P124", "P151", "P004", "P050")) await benchmark();
+if (asked("P116")) await domains();
+if (asked("P052")) await closerLook();
 
-const domains = limit({ train: 20, test: 20, perClass: true })(
-  rotated(data, [0, 90, 180]) as never,
-) as unknown as ReturnType<typeof rotated>;
-const learnt = (strategy: ReturnType<typeof color> | ReturnType<typeof l2p>) =>
-  accuracies(
-    domains
-      .learn(from(pretrained("vit-small")))
-      .by(strategy)
-      .with(adam({ lr: 3e-3 }))
-      .train({ batch: 10, epochs: 3 })
-      .evaluate({ atStart: false, share: 0 }) as never,
+/** The table of the benchmark, and the rows that it decides. */
+async function benchmark(): Promise<void> {
+  const found: Record<string, readonly number[]> = {};
+  for (const { name } of protocol.cells) {
+    found[name] = (await conform(protocol, "b0inc2", name, data, { seeds })).values;
+    console.log(name.padEnd(22), found[name].map((value) => value.toFixed(1)).join("  "));
+  }
+  record("PTM/split-mnist", {
+    unit: "percent of 10 classes right at the end, 20 images of each to learn",
+    scenario: "b0inc2",
     seeds,
+    figures: Object.fromEntries(Object.entries(found).map(([name, values]) => [name, band(values)])),
+  });
+
+  /** Whether a method is above another, as the study of a row. */
+  function above(id: string, headline: string, a: string, b: string, bound = 0): void {
+    const by = apart(found[a]!, found[b]!);
+    const figures = { [`${a} (%)`]: band(found[a]!), [`${b} (%)`]: band(found[b]!), "difference (points)": band(by) };
+    study(id, { headline, outcome: outcomeOf(by, bound), figures, seeds });
+  }
+  above("P206", "Prompts chosen from a pool are as good as rehearsal with a buffer, without one", "l2p", "replay-50");
+  above("P124", "Shared and own prefixes beat methods with a buffer, without one", "dual-prompt", "replay-50");
+  above(
+    "P151",
+    "Adapters for each experience are no worse than the frozen features alone, by more than 3 points",
+    "ease",
+    "simple-cil",
+    -3,
   );
-const [own, prompted] = [await learnt(color({ rank: 4 })), await learnt(l2p({ read: "rest" }))].map((values) =>
-  values.map((value) => 100 * value),
-);
-study("P116", {
-  headline: "On a stream of domains a low-rank change for each, chosen by clusters of features, beats prompts",
-  outcome: outcomeOf(apart(own!, prompted!)),
-  figures: { "color (%)": band(own!), "l2p (%)": band(prompted!), "difference (points)": band(apart(own!, prompted!)) },
-  seeds,
-});
+  above("P004", "A slow backbone with an aligned classifier beats one rate for all", "slca", "slca-one-rate");
+  above("P050", "Values that are looked up forget less than training all of it", "key-value-bottleneck", "naive");
+}
+
+/** CoLoR and prompts on digits that are turned. */
+async function domains(): Promise<void> {
+  const turned = rotated(data, [0, 90, 180]).limit({ train: 20, test: 20, perClass: true });
+  const learnt = (strategy: ReturnType<typeof color> | ReturnType<typeof l2p>) =>
+    accuracies(
+      turned
+        .learn(from(pretrained("vit-small")))
+        .by(strategy)
+        .with(adam({ lr: 3e-3 }))
+        .train({ batch: 10, epochs: 3 })
+        .evaluate({ atStart: false, share: 0 }) as never,
+      seeds,
+    );
+  const [own, prompted] = [await learnt(color({ rank: 4 })), await learnt(l2p({ read: "rest" }))].map((values) =>
+    values.map((value) => 100 * value),
+  );
+  study("P116", {
+    headline: "On a stream of domains a low-rank change for each, chosen by clusters of features, beats prompts",
+    outcome: outcomeOf(apart(own!, prompted!)),
+    figures: {
+      "color (%)": band(own!),
+      "l2p (%)": band(prompted!),
+      "difference (points)": band(apart(own!, prompted!)),
+    },
+    seeds,
+  });
+}
+
+/** The four penalties of the closer look, from the trained transformer. */
+async function closerLook(): Promise<void> {
+  const attention = ["*query", "*key", "*value", "*out"];
+  const methods = {
+    "L2 on attention": l2Anchor({ lambda: 1, on: attention }),
+    "elastic weights": ewc({ lambda: 100, samples: 60 }),
+    "distilled features": lfl(),
+    "distilled predictions": lwf(),
+  };
+  const figures: Record<string, readonly number[]> = {};
+  for (const [name, strategy] of Object.entries(methods)) {
+    const cell = { name, strategies: [strategy], published: {} };
+    const { values } = await conform({ ...smallPretrained, cells: [cell] }, "b0inc2", name, data, { seeds });
+    figures[name] = values;
+    console.log(name.padEnd(22), values.map((value) => value.toFixed(1)).join("  "));
+  }
+  const own = figures["L2 on attention"]!;
+  const against = ["elastic weights", "distilled features"].map((name) => apart(own, figures[name]!));
+  study("P052", {
+    headline:
+      "From a trained transformer, a plain pull of the attention's weights beats Fisher's information and distilled features",
+    outcome: allOf(...against.map((values) => outcomeOf(values))),
+    figures: Object.fromEntries(Object.entries(figures).map(([name, values]) => [`${name} (%)`, band(values)])),
+    seeds,
+  });
+}

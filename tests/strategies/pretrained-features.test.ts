@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { random, tf } from "../../lib/engine/index.ts";
 import { sgd } from "../../lib/optim/index.ts";
-import { aper, ease, simpleCil, slca } from "../../lib/strategies/index.ts";
+import { aper, ease, l2Anchor, mos, simpleCil, slca } from "../../lib/strategies/index.ts";
 import { alignedHead, evened, gaussiansOf } from "../../lib/strategies/parts/alignment.ts";
 import type { Bottlenecks } from "../../lib/strategies/parts/bottlenecks.ts";
 import { type Known, prototypeUnder } from "../../lib/strategies/parts/synthesised.ts";
@@ -94,26 +94,28 @@ describe("APER", () => {
   });
 });
 
+const drawnBottlenecks = (seed: number): Bottlenecks =>
+  Object.fromEntries(
+    [0, 1].map((b) => {
+      const rng = random(seed).at(b);
+      const part = (name: string, shape: number[]): tf.Tensor => rng.at(name).normals(shape);
+      const bottleneck = {
+        down: part("d", [4, 3]),
+        downBias: part("b", [3]),
+        up: part("u", [3, 4]),
+        upBias: part("c", [4]),
+      };
+      return [b, bottleneck];
+    }),
+  );
+const besideBy = (own: Bottlenecks, b: number) => (x: tf.Tensor) => {
+  const { down, downBias, up, upBias } = own[b]!;
+  const inner = tf.relu(tf.add(tf.matMul(tf.reshape(x, [-1, 4]), down as tf.Tensor2D), downBias));
+  return tf.mul(tf.reshape(tf.add(tf.matMul(inner as tf.Tensor2D, up as tf.Tensor2D), upBias), x.shape), 0.5);
+};
+
 describe("EASE", () => {
-  const drawn = (seed: number): Bottlenecks =>
-    Object.fromEntries(
-      [0, 1].map((b) => {
-        const rng = random(seed).at(b);
-        const part = (name: string, shape: number[]): tf.Tensor => rng.at(name).normals(shape);
-        const bottleneck = {
-          down: part("d", [4, 3]),
-          downBias: part("b", [3]),
-          up: part("u", [3, 4]),
-          upBias: part("c", [4]),
-        };
-        return [b, bottleneck];
-      }),
-    );
-  const beside = (own: Bottlenecks, b: number) => (x: tf.Tensor) => {
-    const { down, downBias, up, upBias } = own[b]!;
-    const inner = tf.relu(tf.add(tf.matMul(tf.reshape(x, [-1, 4]), down as tf.Tensor2D), downBias));
-    return tf.mul(tf.reshape(tf.add(tf.matMul(inner as tf.Tensor2D, up as tf.Tensor2D), upBias), x.shape), 0.5);
-  };
+  const [drawn, beside] = [drawnBottlenecks, besideBy];
   const features = (
     own: Bottlenecks,
     weights: ReturnType<typeof begun>["weights"],
@@ -243,5 +245,102 @@ describe("SLCA", () => {
     );
     expect(logits[0]![0]!).toBeGreaterThan(logits[0]![2]! + 2);
     expect(logits[1]![2]!).toBeGreaterThan(logits[1]![0]! + 2);
+  });
+});
+
+describe("MOS", () => {
+  const strategy = mos({ units: 3, scale: 0.5, merge: 0.25, apart: 0.1, slow: 0.1 });
+  const adapters = [drawnBottlenecks(3), drawnBottlenecks(8)];
+
+  test("draws an adapter to the mean of the past ones, and moves the head slowly", () => {
+    const { weights: before } = begun({ mos: adapters[0]! });
+    const { net, weights: plain } = begun({ mos: adapters[1]! });
+    const after = { ...plain, head: { kernel: tf.ones([4, 3]), bias: tf.ones([3]) } };
+    const mean = drawnBottlenecks(5);
+    const step = stepOf({ net, weights: before, x: normal(1, 12, 1) });
+    const moved = hooksOf(strategy).weights({ tensors: { mean } }, { before, after } as never, step);
+    const [own, past] = [numbers(adapters[1]), numbers(mean)];
+    close(
+      numbers(moved.added!.mos),
+      own.map((v, i) => 0.75 * v + 0.25 * past[i]!),
+      5,
+    );
+    const [was, now] = [numbers(before.head), numbers(after.head)];
+    close(
+      numbers(moved.head),
+      was.map((v, i) => v + 0.1 * (now[i]! - v)),
+      5,
+    );
+  });
+
+  test("keeps features apart by the cross-entropy of telling rows from each other by their products", () => {
+    const { net, weights } = small([3], 2, 2);
+    const step = stepOf({ net, weights, x: normal(3, 2, 2), current: 2 });
+    const rows = [[0.5, -1, 0.25], ...matrix(step.features).slice(0, 2)];
+    const wanted = rows.map((a, i) => {
+      const like = rows.map((b) => dot(a, b) / 0.8);
+      return Math.log(like.reduce((s, v) => s + Math.exp(v), 0)) - like[i]!;
+    });
+    const means = tf.tensor2d([[0.5, -1, 0.25]]);
+    const term = hooksOf(strategy).loss({ tensors: { means } }, step).dataSync()[0]!;
+    expect(term).toBeCloseTo((0.1 * wanted.reduce((a, b) => a + b, 0)) / 3, 5);
+  });
+
+  test("goes from the adapter of the class it decides for to that of the next, and adds what the plain network says", () => {
+    const { net, weights } = begun({ mos: adapters[1]! });
+    const owner = [
+      [1, 0],
+      [0, 1],
+      [0, 1],
+    ];
+    const x = normal(8, 12, 9);
+    const state = { tensors: { adapters, owner: tf.tensor2d(owner) } };
+    const step = stepOf({ net, weights, x, through: { strategy, state } });
+    const under = (own?: Bottlenecks): number[][] => {
+      const into = own === undefined ? [] : [{ beside: besideBy(own, 0) }, { beside: besideBy(own, 1) }];
+      return matrix(net.logits(weights, featuresWith(weights, sequences(x), into)));
+    };
+    const [plain, each] = [under(), adapters.map((own) => under(own))];
+    const best = (row: readonly number[]): number => row.indexOf(Math.max(...row));
+    const soft = (row: readonly number[], times = 1): number[] => {
+      const e = row.map((v) => Math.exp(v * times));
+      return e.map((v) => v / e.reduce((a, b) => a + b, 0));
+    };
+    const scores = matrix(hooksOf(strategy).predict(state, step as never));
+    for (const [i, row] of plain.entries()) {
+      let at = owner[best(row)]!.indexOf(1);
+      for (let loop = 1; loop < 4; loop++) at = owner[best(each[at]![i]!)]!.indexOf(1);
+      const [found, sharp] = [soft(each[at]![i]!), soft(row, 2)];
+      close(
+        scores[i]!.map(Math.exp),
+        found.map((v, c) => v + sharp[c]!),
+        3,
+      );
+    }
+  });
+});
+
+describe("the L2 pull of a closer look at rehearsal-free learning (P052)", () => {
+  test("holds the weights that it is told and no others", () => {
+    const { net, weights } = begun();
+    const strategy = l2Anchor({ lambda: 0.5, on: ["*query", "*key", "*value", "*out"] });
+    const state = hooksOf(strategy).beforeExperience({}, { index: 1 } as never, contextOf(net, weights));
+    const moved = begun().weights;
+    const by = (path: string): number => (/(query|key|value|out)$/.test(path) ? 2 : 3);
+    let wanted = 0;
+    const shift = (node: object, path: string): object =>
+      Object.fromEntries(
+        Object.entries(node).map(([name, child]) => {
+          if (!(child instanceof tf.Tensor)) return [name, shift(child as object, name)];
+          if (by(path) === 2) wanted += 0.5 * 4 * child.size;
+          return [name, tf.add(child, by(path))];
+        }),
+      );
+    const at = shift(moved, "") as typeof weights;
+    const term = hooksOf(strategy).loss(state, stepOf({ net, weights: at, x: normal(1, 12, 1) }));
+    expect(term.dataSync()[0]! / wanted).toBeCloseTo(1, 5);
+    expect(() =>
+      hooksOf(l2Anchor({ on: "nothing" })).beforeExperience({}, { index: 1 } as never, contextOf(net, weights)),
+    ).toThrow('l2Anchor: a filter that selects a weight is required, got "nothing"');
   });
 });

@@ -10,6 +10,7 @@ export * from "./inf-lora.ts";
 export * from "./key-value-bottleneck.ts";
 export * from "./l2p.ts";
 export * from "./lora-merge.ts";
+export * from "./mos.ts";
 export * from "./sara.ts";
 export * from "./sd-lora.ts";
 export * from "./task-adapters.ts";

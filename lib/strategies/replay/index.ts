@@ -16,6 +16,7 @@ export * from "./icarl.ts";
 export * from "./lucir.ts";
 export * from "./mer.ts";
 export * from "./mir.ts";
+export * from "./pod-net.ts";
 export * from "./power-law-replay.ts";
 export * from "./replay.ts";
 export * from "./scr.ts";
