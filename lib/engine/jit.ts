@@ -5,8 +5,9 @@ import type { Arr } from "./graph/arr.ts";
 import { target } from "./graph/target.ts";
 import type { Rng } from "./random.ts";
 import { backend, backendName, TraceError } from "./runtime/backend.ts";
-import { detached, stacked } from "./runtime/detached.ts";
+import { detached } from "./runtime/detached.ts";
 import { loopPlan } from "./runtime/loop.ts";
+import { manyByOne, oneByOne } from "./runtime/one-by-one.ts";
 import { type Plan, plan } from "./runtime/plan.ts";
 import { type Found, matches, type Pattern, patternOf, rebuild } from "./runtime/signature.ts";
 import { flopsDone } from "./runtime/tally.ts";
@@ -233,9 +234,10 @@ export function steps<S, X, Y, C extends readonly unknown[]>(
     if (!keep) disposeTree(state);
     return rebuild(known.result, tensors.values(), [].values()) as [S, Y];
   };
-  return Object.assign(call, {
-    together: manyCalls<Args, [S, Y]>(call, find, ([state]) => void (keep || disposeTree(state))),
-  });
+  const many = manyCalls<Args, [S, Y]>(call, find, ([state]) => void (keep || disposeTree(state)));
+  const together: typeof many = (calls) =>
+    bound.device?.options.graphs && calls.length > 1 ? manyByOne(one, calls, counted, keep) : many(calls);
+  return Object.assign(call, { together });
 }
 
 /** The next state with its keys in the order of the state before: loops carry them by place. */
@@ -243,38 +245,6 @@ function inOrder<S>(state: S, next: S): S {
   const [had, has] = [leaves(state as Tree).length, leaves(next as Tree).length];
   if (had !== has) throw new TypeError(`steps need a state whose tensors stay, got ${had} and then ${has}`);
   return mapTree((_: unknown, leaf: unknown) => leaf, state, next) as S;
-}
-
-/** Runs the steps as calls of their own. */
-function oneByOne<S, X, Y, C extends readonly unknown[]>(
-  one: (...args: [S, X, Rng | null, ...C]) => readonly [S, Y],
-  count: number,
-  first: S,
-  xs: X,
-  rngs: readonly Rng[] | null,
-  constants: C,
-  keep: boolean,
-): [S, Y] {
-  let state = first;
-  const ys: Y[] = [];
-  for (let k = 0; k < count; k++) {
-    const x = detached(() => mapTree((leaf: tf.Tensor) => row(leaf, k), xs) as X);
-    const [next, y] = one(state, x, rngs === null ? null : (rngs[k] ?? null), ...constants);
-    disposeTree(x);
-    if (!keep || k > 0) disposeTree(state);
-    state = next;
-    ys.push(y);
-  }
-  return [state, stacked(ys)];
-}
-
-/** What one step takes of the inputs of all steps. Numbers of the host are cut there, so that each row crosses to a device once. */
-function row(leaf: tf.Tensor, k: number): tf.Tensor {
-  const { block, layout } = backend.entry(leaf.dataId);
-  if (bound.device === null || block === null || block.isResident || layout !== null)
-    return tf.squeeze(tf.slice(leaf, [k], [1]), [0]);
-  const size = leaf.size / leaf.shape[0]!;
-  return tf.tensor(block.data.subarray(k * size, (k + 1) * size) as Float32Array, leaf.shape.slice(1), leaf.dtype);
 }
 
 /** Traces a call with stand-ins for its tensors and noise; gives the recorded values of its result's tensors. */

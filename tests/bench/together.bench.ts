@@ -2,7 +2,8 @@
  * Seeds side by side and one after the other, in turns: `npm run bench -- together`. Minutes.
  *
  * Whole runs of a study (training, evaluation, buffers, logs), once untimed and then in pairs, processor time per seed on one thread:
- * what a busy machine can still measure. `THALWEG_DEVICE` says where; on anything but the processor it is time on the clock.
+ * what a busy machine can still measure. `THALWEG_DEVICE` says where; on anything but the processor it is time on the clock. A word after the
+ * file's name takes the studies that have it in theirs; the figures of the others stay.
  */
 import { cpus } from "node:os";
 import { target } from "../../lib/engine/graph/target.ts";
@@ -39,8 +40,21 @@ async function perSeed(study: Study, seeds: number, together: boolean): Promise<
 }
 
 const median = (xs: readonly number[]): number => [...xs].sort((a, b) => a - b)[xs.length >> 1]!;
-const results: Record<string, Record<string, number>> = {};
-for (const [name, study] of Object.entries(studies)) {
+const processors = cpus();
+const machine = onClock ? engine.device : `${processors.length} × ${processors[0]!.model.trim()}`;
+const measured = onClock ? "time on the clock" : "processor time, one thread";
+const wanted = process.argv[2] ?? "";
+
+/** Writes what was measured of one study. */
+function keep(name: string, row: Record<string, number>): void {
+  const all = (reference()["seeds together"] ?? {}) as Record<string, { readonly results?: object }>;
+  record("seeds together", {
+    ...all,
+    [machine]: { measured, rounds, results: { ...all[machine]?.results, [name]: row } },
+  });
+}
+
+for (const [name, study] of Object.entries(studies).filter(([name]) => name.includes(wanted))) {
   const row: Record<string, number> = {};
   await perSeed(study, 1, false);
   for (const seeds of counts) {
@@ -52,12 +66,6 @@ for (const [name, study] of Object.entries(studies)) {
     row[`one of ${seeds} together, ms`] = Number(median(times.map(({ both }) => both)).toFixed(1));
     row[`${seeds} together, times faster`] = Number(median(times.map(({ turn, both }) => turn / both)).toFixed(2));
   }
-  results[name] = row;
+  keep(name, row);
   console.log(name, row);
 }
-const processors = cpus();
-const machine = onClock ? engine.device : `${processors.length} × ${processors[0]!.model.trim()}`;
-record("seeds together", {
-  ...(reference()["seeds together"] as object | undefined),
-  [machine]: { measured: onClock ? "time on the clock" : "processor time, one thread", rounds, results },
-});

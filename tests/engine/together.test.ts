@@ -1,6 +1,7 @@
 /** Many calls as one program: each gives what it gives alone. */
 import { describe, expect, it } from "vitest";
-import { jit, nn, type Rng, random, scan, steps, tf } from "../../lib/engine/index.ts";
+import { hasKoffi } from "../../lib/engine/capi/koffi.ts";
+import { engine, jit, nn, type Rng, random, scan, steps, tf } from "../../lib/engine/index.ts";
 import { seq } from "./compare.ts";
 import {
   adam,
@@ -237,6 +238,62 @@ describe("training many at once", () => {
         for (const [key, want] of Object.entries(state.params)) near(states[i]!.params[key]!, want, key);
       });
     });
+
+  it.skipIf(!hasKoffi())(
+    "lets only the batches cross to a device, and back only what is read; the states of all stay there, with loops and without",
+    async () => {
+      const program = mlp([12, 30, 5]);
+      for (const graphs of [false, true]) {
+        await engine.use("cpu-capi", { graphs });
+        try {
+          const rate = tf.scalar(0.01);
+          const step = steps(trainer(program, momentum));
+          let states: State[] = seeds.map((seed) => start(program, momentum, seed));
+          const crossed: (readonly [number, number])[] = [];
+          for (let round = 0; round < 4; round++) {
+            const xs = seeds.map((seed) => {
+              const all = [0, 1, 2].map((i) => batch(program, 4, 100 * seed + 10 * round + i));
+              const out = { x: tf.stack(all.map((one) => one.x)), y: tf.stack(all.map((one) => one.y)) };
+              for (const leaf of [out.x, out.y]) leaf.dataSync(); // numbers of the host, as a study gives them
+              return out;
+            });
+            const before = engine.traffic!;
+            const out = step.together(seeds.map((_, i) => [states[i]!, xs[i]!, null, rate]));
+            states = out.map(({ value: [state] }) => state);
+            for (const { value } of out) value[1].dataSync();
+            crossed.push([engine.traffic!.in - before.in, engine.traffic!.out - before.out]);
+          }
+          const bytes = 3 * 3 * 4 * (12 * 4 + 4);
+          const per = (of: (typeof crossed)[number]): number => of[0] - bytes;
+          expect(
+            crossed
+              .slice(2)
+              .map(per)
+              .every((more) => more <= 8 * 3),
+            JSON.stringify(crossed),
+          ).toBe(true);
+          expect(crossed.slice(1).map(([, back]) => back)).toEqual([3 * 3 * 4, 3 * 3 * 4, 3 * 3 * 4]);
+          const want = seeds.map((seed) => {
+            let state = start(program, momentum, seed);
+            for (let round = 0; round < 4; round++) {
+              const all = [0, 1, 2].map((i) => batch(program, 4, 100 * seed + 10 * round + i));
+              [state] = step(
+                state,
+                { x: tf.stack(all.map((one) => one.x)), y: tf.stack(all.map((one) => one.y)) },
+                null,
+                rate,
+              );
+            }
+            return state;
+          });
+          for (const [i, { params }] of want.entries())
+            for (const [key, tensor] of Object.entries(params)) near(states[i]!.params[key]!, tensor, key);
+        } finally {
+          await engine.use("cpu");
+        }
+      }
+    },
+  );
 
   it("draws each call's noise from its own source, and gives the operations that each took", () => {
     const noisy = steps(
