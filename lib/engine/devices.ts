@@ -11,6 +11,7 @@ import { cSession } from "./capi/session.ts";
 import { gpuStatus } from "./gpu/status.ts";
 import { target } from "./graph/target.ts";
 import { backend, backendName } from "./runtime/backend.ts";
+import { gpuTraffic } from "./runtime/gpu-buffer.ts";
 import { noteOnce } from "./runtime/note.ts";
 import { createSession, ortTensor, runtime } from "./runtime/session.ts";
 
@@ -227,6 +228,7 @@ export function use(name: DeviceName, options: DeviceOptions = {}): Promise<Devi
     target.provider = provider;
     target.generation++;
     bound.device = device;
+    Object.assign(gpuTraffic, { in: 0, out: 0 });
   }
   current = name;
   const done = tf.setBackend(backends[name] ?? backendName);

@@ -9,6 +9,7 @@ import { type GpuStatus, gpuStatus } from "./gpu/status.ts";
 import "./gradients.ts";
 import "./methods.ts";
 import { register } from "./runtime/register.ts";
+import { gpuTraffic } from "./runtime/gpu-buffer.ts";
 import { runtime } from "./runtime/session.ts";
 import { warnOnce } from "./runtime/where.ts";
 
@@ -40,6 +41,7 @@ export const engine = {
   },
   /** Bytes that went to the device and came back since it is in use, and that are held there; null where tensors lie on the host. */
   get traffic(): { readonly in: number; readonly out: number; readonly held: number } | null {
+    if (device() === "webgpu") return { ...gpuTraffic };
     const memory = bound.device?.memory;
     return memory === undefined ? null : { ...memory.crossed, held: memory.taken };
   },

@@ -1,7 +1,24 @@
 /** The WebGPU provider, on a software driver where there is no GPU: the same numbers as on the processor. */
 import { existsSync } from "node:fs";
+import {
+  blobs,
+  classes,
+  engine,
+  fit,
+  jit,
+  mlp as mlpModel,
+  type RunSpec,
+  random,
+  replay,
+  runMany,
+  type Stream,
+  steps,
+  type TrainEvent,
+  tf,
+} from "thalweg";
 import { afterAll, describe, expect, it } from "vitest";
-import { engine, jit, random, steps, tf } from "../../lib/engine/index.ts";
+import { timeless } from "../runs/support.ts";
+import { sameButRounding } from "../sweeps/support.ts";
 import { seq } from "./compare.ts";
 import {
   adam,
@@ -122,4 +139,116 @@ describe.skipIf(!gpu.isAvailable)("WebGPU", () => {
     expect(x.dataSync()[999]).toBe(32);
     expect(tf.sum(tf.add(x, 1)).arraySync()).toBe(33_000);
   });
+
+  it("lets only batches cross to the device, and back only losses that are read: whatever is carried stays, however small", async () => {
+    await engine.use("webgpu");
+    const program = mlp([6, 20, 3]);
+    const step = steps(trainer(program, momentum));
+    const rate = tf.scalar(0.01);
+    let state: State = start(program, momentum);
+    const crossed: (readonly [number, number])[] = [];
+    for (let round = 0; round < 4; round++) {
+      const all = [0, 1, 2].map((i) => batch(program, 4, 10 * round + i));
+      const xs = { x: tf.stack(all.map((one) => one.x)), y: tf.stack(all.map((one) => one.y)) };
+      const host = {
+        x: tf.tensor(xs.x.dataSync().slice(), xs.x.shape),
+        y: tf.tensor(xs.y.dataSync().slice(), xs.y.shape, "int32"),
+      };
+      const before = engine.traffic!;
+      const [next, losses] = step(state, host, null, rate);
+      state = next;
+      losses.dataSync();
+      crossed.push([engine.traffic!.in - before.in, engine.traffic!.out - before.out]);
+      tf.dispose([losses, ...Object.values(host), ...Object.values(xs)]);
+    }
+    const [inputs, losses] = [3 * 4 * (6 * 4 + 4) + 8, 3 * 4];
+    // The number of steps crosses each time; the rate until it has come a second time.
+    expect(crossed[1]).toEqual([inputs + 4, losses]);
+    expect(crossed.slice(2)).toEqual([
+      [inputs, losses],
+      [inputs, losses],
+    ]);
+    const before = engine.traffic!.out;
+    for (let i = 0; i < 2; i++) state.params.b2!.dataSync();
+    expect(engine.traffic!.out - before).toBe(3 * 4);
+    const again = engine.traffic!.in;
+    tf.dispose([
+      ...Object.values(step(state, { x: tf.zeros([1, 4, 6]), y: tf.zeros([1, 4], "int32") }, null, rate)[0].params),
+    ]);
+    expect(engine.traffic!.in - again).toBeLessThanOrEqual(4 * (6 * 4 + 4) + 8);
+  }, 120_000);
+
+  it("keeps what a study trains on the device through experiences, a head that grows, replay and evaluation", async () => {
+    const named = classes(blobs({ classes: 4, dimensions: 6, perClass: 32, testPerClass: 8 }))
+      .split(2)
+      .scenario("class", { head: "growing" });
+    const stream: Stream = { ...named, classes: [], seeded: () => stream };
+    const spec: RunSpec = {
+      ...named
+        .learn(mlpModel({ hidden: [130] }))
+        .by(replay({ capacity: 10, draw: 4 }))
+        .train({ batch: 8 })
+        .evaluate({ share: 0, atStart: false }).spec,
+      stream: stream as never,
+    };
+    const run = async (): Promise<{ events: TrainEvent[]; crossed: Record<string, readonly [number, number][]> }> => {
+      const fitting = fit(spec);
+      const events: TrainEvent[] = [];
+      const crossed: Record<string, [number, number][]> = {};
+      let last = engine.traffic;
+      for await (const event of fitting) {
+        events.push(event);
+        const now = engine.traffic;
+        if (now && last && (now.in > last.in || now.out > last.out))
+          (crossed[event.type] ??= []).push([now.in - last.in, now.out - last.out]);
+        last = now;
+      }
+      fitting.dispose();
+      return { events, crossed };
+    };
+    await engine.use("cpu");
+    const want = await run();
+    await engine.use("webgpu");
+    const { held } = engine.traffic!;
+    const { events, crossed } = await run();
+    // What is counted as arithmetic depends on how the device's program is written.
+    const plain = (all: readonly TrainEvent[]) =>
+      timeless(all).filter((event) => event.type !== "probed" || event.name !== "flops");
+    sameButRounding(plain(events), plain(want.events));
+    expect(engine.traffic!.held).toBe(held);
+    const [first, second] = crossed.step as [[number, number], [number, number]];
+    // Each of 8 steps gives its loss and, of 8 rows and 4 replayed, the columns that were decided for. The bias of a head that was made
+    // meanwhile, of two columns and then of four, comes with it: results that small are not left on the device.
+    expect(first[1]).toBe(4 * (8 + 8 + 7 * 12) + 4 * 2);
+    expect(second[1]).toBe(4 * (8 + 8 * 12) + 4 * 4);
+    const rows = 8 * 12 * (6 * 4 + 4);
+    // There go the rows, the two columns that are new, and a few numbers for each step.
+    const columns = 4 * (130 * 2 + 2);
+    expect(second[0]).toBeGreaterThanOrEqual(rows + columns);
+    expect(second[0] - rows - columns).toBeLessThan(8 * 32);
+    const weights = 4 * (6 * 130 + 130 + 130 * 4 + 4);
+    for (const [there, back] of crossed.evaluated!) {
+      // 8 test examples in a program of 32 rows: two decisions and a loss for each.
+      expect(back).toBe(32 * 12);
+      expect(there).toBeLessThan(32 * (6 * 4 + 4) + 64);
+    }
+    expect(
+      Object.values(crossed)
+        .flat()
+        .slice(1)
+        .reduce((sum, [, back]) => sum + back, 0),
+    ).toBeLessThan(weights);
+  }, 120_000);
+
+  it("trains seeds side by side to what each comes to on the processor", async () => {
+    const study = classes(blobs({ classes: 2, dimensions: 4, perClass: 16, testPerClass: 4 }))
+      .learn(mlpModel({ hidden: [5] }))
+      .train({ batch: 8 })
+      .evaluate({ share: 0, atStart: false });
+    await engine.use("cpu");
+    const want = await runMany(study.spec, { seeds: 2, record: false });
+    await engine.use("webgpu");
+    const got = await runMany(study.spec, { seeds: 2, record: false, together: true });
+    for (const [i, { events }] of got.logs.entries()) sameButRounding(timeless(events), timeless(want.logs[i]!.events));
+  }, 120_000);
 });

@@ -46,6 +46,7 @@ export class Backend extends tf.KernelBackend {
   readonly #pending = new Set<Entry>();
   readonly #programs = new ProgramCache(512, 64);
   #lazy = new Graph();
+  readonly #waiting: Block[] = []; // of tensors that are gone, but not for what is recorded
   #tracing: Tracing | null = null;
 
   get graph(): Graph {
@@ -160,6 +161,7 @@ export class Backend extends tf.KernelBackend {
   flush(): void {
     if (this.#pending.size === 0) {
       if (this.#lazy.count > 0) this.#lazy = new Graph();
+      this.#settled();
       return;
     }
     const g = this.#lazy;
@@ -188,6 +190,7 @@ export class Backend extends tf.KernelBackend {
   }
 
   #settled(): void {
+    for (const block of this.#waiting.splice(0)) releaseBlock(block);
     for (const entry of this.#pending) {
       entry.arr = null;
       entry.graph = null;
@@ -355,8 +358,10 @@ export class Backend extends tf.KernelBackend {
   }
 
   #release(entry: Entry): void {
-    // While recorded operations still refer to the block, only the garbage collector may take it.
-    if (entry.block && entry.graph !== this.#lazy) releaseBlock(entry.block);
+    if (!entry.block) return;
+    // Recorded operations may still refer to the block: it goes when they are computed.
+    if (entry.graph === this.#lazy) this.#waiting.push(entry.block);
+    else releaseBlock(entry.block);
   }
 
   override incRef(id: tf.DataId): void {

@@ -77,7 +77,7 @@ export function loopPlan(name: string, trace: Trace, wanted: readonly Arr[], loo
   });
   const parts: Parts = { inputs, nodes, leaves, carried, scanned, isState, isStep };
   const spec = loopSpec(name, parts);
-  const program = later(() => compile(spec, workOf(nodes)));
+  const program = later(() => compile(spec, workOf(nodes), true));
   const stacks = new RecentPrograms<Parts & { readonly program: Program }>(stackLimit);
   const flops = flopsOf(nodes);
 
@@ -147,7 +147,7 @@ export function loopPlan(name: string, trace: Trace, wanted: readonly Arr[], loo
           isState,
           isStep,
         };
-        return { ...stacked, program: compile(loopSpec(name, stacked, calls.length), workOf(stacked.nodes)) };
+        return { ...stacked, program: compile(loopSpec(name, stacked, calls.length), workOf(stacked.nodes), true) };
       });
       const spare = noiseOf(trace, calls, count);
       const computed = run(of.program, of, count, calls.length, (input) => {

@@ -5,6 +5,7 @@ import { type Node, sizeOf, type Value } from "../graph/graph.ts";
 import { bodyOf } from "../graph/lower.ts";
 import { target } from "../graph/target.ts";
 import type { ElementType, GraphSpec } from "../onnx/writer.ts";
+import { counted, given } from "./gpu-buffer.ts";
 import { writeNote } from "./note.ts";
 import { createSession, type Named, type OrtTensor, type Session } from "./session.ts";
 import { Block, takeBlock } from "./storage.ts";
@@ -25,7 +26,8 @@ export interface Program {
 /** Results of at least this many numbers stay on the device; smaller ones, such as losses, come back at once. */
 const residentSize = 256;
 
-export function compile(spec: GraphSpec, work: number): Program {
+/** Compiles a graph. With `stays` all results stay on a device, however small: the next call wants them there. */
+export function compile(spec: GraphSpec, work: number, stays = false): Program {
   // A function may only hand its arguments on; ONNX Runtime takes no program without results.
   if (spec.outputs.length === 0) return { run: () => [], dispose() {}, isThreaded: false };
   writeNote();
@@ -34,9 +36,7 @@ export function compile(spec: GraphSpec, work: number): Program {
   if (bound.device !== null) return boundProgram(spec, threads, bound.device);
   const provider = target.computing ?? target.provider;
   const onHost = provider === "cpu";
-  const resident = onHost
-    ? []
-    : spec.outputs.filter(({ shape }) => sizeOf(shape as number[]) >= residentSize || shape.includes("K"));
+  const resident = onHost ? [] : spec.outputs.filter(({ shape }) => stays || sizeOf(shape as number[]) >= residentSize);
   const session: Session = createSession(spec, {
     provider,
     threads,
@@ -48,7 +48,10 @@ export function compile(spec: GraphSpec, work: number): Program {
     run(inputs, inputShapes, outputs) {
       const feeds: Named = {};
       const fetches: Record<string, OrtTensor | null> = {};
-      for (let i = 0; i < inputNames.length; i++) feeds[inputNames[i]!] = inputs[i]!.tensor(inputShapes[i]!);
+      for (let i = 0; i < inputNames.length; i++) {
+        const shape = inputShapes[i]!;
+        feeds[inputNames[i]!] = onHost ? inputs[i]!.tensor(shape) : given(inputs[i]!.gpuTensor(shape));
+      }
       const blocks: Block[] = new Array(outputNames.length);
       for (let i = 0; i < outputNames.length; i++) {
         const { type, shape } = outputs[i]!;
@@ -59,7 +62,7 @@ export function compile(spec: GraphSpec, work: number): Program {
         } else fetches[outputNames[i]!] = null;
       }
       const results = session.run(feeds, fetches);
-      if (!onHost) for (let i = 0; i < blocks.length; i++) blocks[i] = Block.of(results[outputNames[i]!]!);
+      if (!onHost) for (let i = 0; i < blocks.length; i++) blocks[i] = Block.of(counted(results[outputNames[i]!]!));
       return blocks;
     },
     dispose: () => session.dispose(),

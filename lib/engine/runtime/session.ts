@@ -157,21 +157,3 @@ export function openSession(bytes: Uint8Array): Session & {
     endProfiling: () => session.endProfiling(),
   };
 }
-
-const readers = new Map<string, Session>();
-
-/** Copies memory of a device to the host, through a program that does nothing else. */
-export function readBack(tensor: OrtTensor): HostArray {
-  const rank = tensor.dims.length;
-  const key = `${tensor.type}${rank}`;
-  let reader = readers.get(key);
-  if (!reader) {
-    const shape = tensor.dims.map((_, i) => `d${i}`);
-    const value = (name: string) => ({ name, type: tensor.type, shape });
-    const nodes = [{ op: "Identity", name: "copy", inputs: ["from"], outputs: ["to"] }];
-    const spec: GraphSpec = { name: "read", nodes, inputs: [value("from")], outputs: [value("to")], initializers: [] };
-    reader = createSession(spec, { provider: "webgpu", threads: 1 });
-    readers.set(key, reader);
-  }
-  return reader.run({ from: tensor }, { to: null }).to!.data;
-}

@@ -4,7 +4,8 @@ import type { DeviceMemory, DeviceTensor } from "../capi/memory.ts";
 import type { Arr, DType, Permutation } from "../graph/arr.ts";
 import { arrayFor, type Graph, sameShape, sizeOf } from "../graph/graph.ts";
 import type { ElementType, HostArray } from "../onnx/writer.ts";
-import { type OrtTensor, ortTensor, readBack } from "./session.ts";
+import { freeGpu, isOnGpu, readBack, reshaped, upload } from "./gpu-buffer.ts";
+import { type OrtTensor, ortTensor } from "./session.ts";
 
 /** One of the equal parts of a block. */
 interface Place {
@@ -27,6 +28,8 @@ export class Block {
   changes = false;
   #data: HostArray | null;
   #tensor: OrtTensor | null = null;
+  /** The same numbers on a GPU of WebGPU. */
+  #gpu: OrtTensor | null = null;
   /** Where it lies, when it is one of the equal parts of another block. */
   readonly #place: Place | null;
   /** Its own parts that are in use. */
@@ -52,14 +55,14 @@ export class Block {
       this.size = data.size;
     } else {
       this.#data = null;
-      this.#tensor = data;
+      this.#gpu = data;
       this.size = sizeOf(data.dims);
     }
   }
 
   /** The block of a result of ONNX Runtime, wherever it lies. */
   static of(result: OrtTensor): Block {
-    return new Block(result.location === "gpu-buffer" ? result : result.data, result.type, "engine");
+    return new Block(isOnGpu(result) ? result : result.data, result.type, "engine");
   }
 
   /** The block of a result that lies on a device of the C interface. */
@@ -105,6 +108,7 @@ export class Block {
   leave(): Block | null {
     const { whole } = this.#place!;
     if (!this.recyclable) whole.recyclable = false;
+    if (!this.isOwn) whole.isOwn = false;
     return --whole.#inUse === 0 ? whole : null;
   }
 
@@ -120,10 +124,7 @@ export class Block {
     }
     if (this.#data !== null) return this.#data;
     if (this.#there !== null) return (this.#data = this.#there.read());
-    this.#data = readBack(this.#tensor!);
-    this.#tensor!.dispose?.();
-    this.#tensor = null;
-    return this.#data;
+    return (this.#data = readBack(this.#gpu!));
   }
 
   tensor(dims: readonly number[]): OrtTensor {
@@ -132,11 +133,19 @@ export class Block {
     return this.#tensor;
   }
 
+  /** The numbers as a program on WebGPU takes them: where they are there, from there; what comes a second time is kept there. */
+  gpuTensor(dims: readonly number[]): OrtTensor {
+    if (this.#gpu !== null && !sameShape(this.#gpu.dims, dims)) this.#gpu = reshaped(this.#gpu, dims);
+    const isKept = this.type === "float32" || this.type === "int32";
+    if (this.#gpu === null && isKept && this.comesAgain()) this.#gpu = upload(this.type, this.data, dims);
+    return this.#gpu ?? this.tensor(dims);
+  }
+
   /** Frees memory of the device. */
   free(): void {
-    if (this.isResident) this.#tensor?.dispose?.();
+    if (this.#gpu !== null) freeGpu(this.#gpu);
     this.#there?.dispose();
-    if (!this.isResident) this.#there = null;
+    if (!this.isResident) this.#gpu = this.#there = null;
     this.#came = 0;
   }
 }
