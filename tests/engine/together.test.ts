@@ -264,15 +264,13 @@ describe("training many at once", () => {
             crossed.push([engine.traffic!.in - before.in, engine.traffic!.out - before.out]);
           }
           const bytes = 3 * 3 * 4 * (12 * 4 + 4);
-          const per = (of: (typeof crossed)[number]): number => of[0] - bytes;
-          expect(
-            crossed
-              .slice(2)
-              .map(per)
-              .every((more) => more <= 8 * 3),
-            JSON.stringify(crossed),
-          ).toBe(true);
-          expect(crossed.slice(1).map(([, back]) => back)).toEqual([3 * 3 * 4, 3 * 3 * 4, 3 * 3 * 4]);
+          const count = graphs ? 0 : 8; // how many steps
+          // Without loops the losses of single steps come back and go there once more, to be put in a row.
+          const row = graphs ? 3 * 3 * 4 : 0;
+          expect(crossed.slice(2)).toEqual([
+            [bytes + row + count, 3 * 3 * 4 + row],
+            [bytes + row + count, 3 * 3 * 4 + row],
+          ]);
           const want = seeds.map((seed) => {
             let state = start(program, momentum, seed);
             for (let round = 0; round < 4; round++) {
