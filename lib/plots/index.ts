@@ -5,6 +5,7 @@ export * from "./accuracy-heatmap.ts";
 export * from "./buffer-contents.ts";
 export * from "./comparison-bars.ts";
 export * from "./confusion-heatmap.ts";
+export * from "./device-load.ts";
 export * from "./embedding.ts";
 export * from "./figure.ts";
 export * from "./forgetting-bars.ts";

@@ -19,3 +19,4 @@ export * from "./sql.ts";
 export * from "./store.ts";
 export * from "./trained-network.ts";
 export * from "./travel.ts";
+export * from "./watch-device.ts";
