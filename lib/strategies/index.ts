@@ -13,3 +13,4 @@ export * from "./regularisation/index.ts";
 export * from "./replay/index.ts";
 export * from "./strategy.ts";
 export * from "./testtime/index.ts";
+export * from "./unlearning/index.ts";

@@ -140,21 +140,28 @@ export interface ValueOptions {
   readonly further?: number;
 }
 
-/**
- * What the layer is to give at the last place of each fact, beyond what it gives now, so that the fact is answered: found by Adam, each fact
- * by itself.
- */
-export function changesOf(subject: Subject, weights: Weights, facts: Examples, site: Site, how: ValueOptions): Matrix {
-  const { x, y } = asked(facts);
-  const n = facts.length;
+/** Changes that are looked for, the optimizer's state, and for how many more steps each fact is open. */
+type Now = { readonly change: tf.Tensor; readonly state: Tree; readonly open: tf.Tensor };
+type Step = (now: Now, weights: Weights, statistics: Params, x: tf.Tensor, y: tf.Tensor) => Now;
+
+/** The steps that were compiled for a network, by what they are for: a stream of edits takes the same ones again and again. */
+const steps = new WeakMap<Network, Map<string, Step>>();
+
+/** One step of the search for values. */
+function stepOf(structure: Network, site: Site, how: ValueOptions): Step {
+  const own = steps.get(structure) ?? new Map<string, Step>();
+  steps.set(structure, own);
+  const key = JSON.stringify([site, how]);
+  const known = own.get(key);
+  if (known !== undefined) return known;
   const optimizer = adam({ lr: how.lr });
-  type Now = { change: tf.Tensor; state: Tree; open: tf.Tensor };
-  const step = jit(
-    ({ change, state, open }: Now, at: Weights, rows: tf.Tensor, labels: tf.Tensor): Now => {
+  const made: Step = jit(
+    ({ change, state, open }: Now, at: Weights, statistics: Params, rows: tf.Tensor, labels: tf.Tensor): Now => {
+      const n = rows.shape[0]!;
       const { grads, aux } = valueAndGrad(
         ({ change: c }: { change: tf.Tensor }) => {
           let there: tf.Tensor | undefined;
-          const logits = logitsOf(subject, at, rows, (path, _input, output) => {
+          const logits = logitsOf({ structure, statistics, weights: at }, at, rows, (path, _input, output) => {
             if (path.join("/") !== site.path) return output;
             there = lastOf(output, n);
             return withLast(output, tf.add(there, c));
@@ -183,10 +190,27 @@ export function changesOf(subject: Subject, weights: Weights, facts: Examples, s
     },
     { name: "values", donate: [0] },
   );
-  let now: Now = { change: tf.zeros([n, site.units]), state: [], open: tf.fill([n], 1 + (how.further ?? 0)) };
-  now.state = scoped(() => optimizer.init({ change: now.change }));
+  own.set(key, made);
+  return made;
+}
+
+/**
+ * What the layer is to give at the last place of each fact, beyond what it gives now, so that the fact is answered: found by Adam, each fact
+ * by itself.
+ */
+export function changesOf(subject: Subject, weights: Weights, facts: Examples, site: Site, how: ValueOptions): Matrix {
+  const { x, y } = asked(facts);
+  const n = facts.length;
+  const optimizer = adam({ lr: how.lr });
+  const step = stepOf(subject.structure, site, how);
+  const change = tf.zeros([n, site.units]);
+  let now: Now = {
+    change,
+    state: scoped(() => optimizer.init({ change })),
+    open: tf.fill([n], 1 + (how.further ?? 0)),
+  };
   for (let i = 0; i < how.steps; i++) {
-    now = step(now, weights, x, y);
+    now = step(now, weights, subject.statistics, x, y);
     if (i % 10 === 9 && now.open.dataSync().every((open) => open === 0)) break;
   }
   const found = Float64Array.from(now.change.dataSync());

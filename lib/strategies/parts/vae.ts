@@ -62,3 +62,20 @@ export function vaeLoss(vae: Vae, x: tf.Tensor, noise: tf.Tensor): tf.Scalar {
   const code = tf.div(tf.sum(tf.sub(tf.add(tf.square(mean), tf.exp(spread)), tf.add(spread, 1)), -1), 2);
   return tf.div(tf.mean(tf.add(picture, code)), flat.shape[1]!) as tf.Scalar;
 }
+
+/** *Traced.* What an autoencoder of vectors makes of them, from the mean of their codes: any numbers, not only those in [0, 1]. */
+export function reconstructed(vae: Vae, x: tf.Tensor): tf.Tensor {
+  const hidden = tf.relu(through(tf.relu(through(x, vae.in1)), vae.in2));
+  return pictureLogits(vae, through(hidden, vae.mean));
+}
+
+/** *Traced.* The negative evidence bound of vectors with unit Gaussian noise, the mean over vectors and over their numbers. */
+export function representationLoss(vae: Vae, x: tf.Tensor, noise: tf.Tensor): tf.Scalar {
+  const flat = tf.reshape(x, [x.shape[0]!, -1]);
+  const hidden = tf.relu(through(tf.relu(through(flat, vae.in1)), vae.in2));
+  const [mean, spread] = [through(hidden, vae.mean), through(hidden, vae.spread)];
+  const made = pictureLogits(vae, tf.add(mean, tf.mul(tf.exp(tf.div(spread, 2)), noise)));
+  const far = tf.div(tf.sum(tf.square(tf.sub(made, flat)), -1), 2);
+  const code = tf.div(tf.sum(tf.sub(tf.add(tf.square(mean), tf.exp(spread)), tf.add(spread, 1)), -1), 2);
+  return tf.div(tf.mean(tf.add(far, code)), flat.shape[1]!) as tf.Scalar;
+}

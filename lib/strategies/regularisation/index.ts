@@ -14,4 +14,3 @@ export * from "./momentum-interpolation.ts";
 export * from "./rwalk.ts";
 export * from "./si.ts";
 export * from "./spu.ts";
-export * from "./ssd.ts";
