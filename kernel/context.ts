@@ -1,4 +1,5 @@
 /** What a request handler can see and do. */
+import type { Adapter } from "./debug/adapter.ts";
 import type { Evaluator } from "./evaluator.ts";
 import type { Tracker } from "./handlers/stale.ts";
 import type { History } from "./history.ts";
@@ -21,6 +22,7 @@ export interface Context {
   readonly comms: Map<string, string>;
   /** Which cells show what the notebook no longer says. */
   readonly stale: Tracker;
+  readonly debug: Adapter;
   /** Cells executed so far: the number of the last one. */
   count: number;
   /** The run in progress, or else the last one: what output that comes now belongs to. */

@@ -3,11 +3,13 @@
  * time; everything else is answered at once, also while a cell runs.
  */
 import type { Context, Handler, TypeErrors } from "./context.ts";
+import { adapter } from "./debug/adapter.ts";
 import { figures } from "./display/plotly.ts";
 import { evaluator, type Output } from "./evaluator.ts";
 import { comm, commInfo, commNow } from "./handlers/comm.ts";
 import { complete } from "./handlers/complete.ts";
 import { connect } from "./handlers/connect.ts";
+import { debug } from "./handlers/debug.ts";
 import { execute, executeRequest } from "./handlers/execute.ts";
 import { history as historyHandler } from "./handlers/history.ts";
 import { inspect } from "./handlers/inspect.ts";
@@ -56,6 +58,7 @@ const shellHandlers: Record<string, Handler> = {
   connect_request: connect,
   shutdown_request: shutdown,
   stale_request: stale,
+  debug_request: debug,
   interrupt_request: interrupt,
 };
 
@@ -107,7 +110,20 @@ export function createKernel(options: KernelOptions): Kernel {
       if (options.warmTypes) context.language.warm();
       options.onPreload?.(result);
     },
+    onCompiled: (cell) => debugging.prepare(cell),
+    onInspector: (method, params) => debugging.event(method, params),
+    onEnd: () => debugging.ended(),
     onDeath: (text) => void publish("stream", { name: "stderr", text: `${text}\n` }, context.output?.parent),
+  });
+
+  let events = 0;
+  /** The last debug request: what events between cells belong to. */
+  let debugged: Message | undefined;
+  const debugging = adapter({
+    inspector: (method, params) => child.inspect(method, params),
+    release: () => child.release(),
+    emit: (event, body) =>
+      void publish("debug_event", { type: "event", seq: ++events, event, body }, executing ?? debugged),
   });
 
   const context: Context = {
@@ -119,6 +135,7 @@ export function createKernel(options: KernelOptions): Kernel {
     checking: new Set(),
     comms: new Map(),
     stale: tracker(),
+    debug: debugging,
     count: 0,
     output: undefined,
     nextRun: () => ++runs,
@@ -252,7 +269,7 @@ export function createKernel(options: KernelOptions): Kernel {
     get pid() {
       return child.pid;
     },
-    interrupt: () => child.interrupt(),
+    interrupt: () => void interrupt(context, messages.childOf(undefined, "interrupt_request", {})),
     async checked(ms) {
       let timer: NodeJS.Timeout | undefined;
       const limit = new Promise<void>((resolve) => {
@@ -276,6 +293,7 @@ export function createKernel(options: KernelOptions): Kernel {
         void work();
       } else if (type === "shutdown_request") void leave(channel, request);
       else {
+        if (type === "debug_request") debugged = request;
         const handler = shellHandlers[type];
         // The protocol: messages of unknown type are ignored.
         if (handler) void answer(channel, request, handler);

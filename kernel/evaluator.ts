@@ -3,10 +3,19 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import type { Readable, Writable } from "node:stream";
 import { frame, unframer } from "./frames.ts";
-import { type ChildOptions, type ErrorContent, type Execute, type FromChild, fds, type ToChild } from "./protocol.ts";
+import {
+  type ChildOptions,
+  type ErrorContent,
+  type Execute,
+  type FromChild,
+  type FromInspector,
+  fds,
+  type ToChild,
+} from "./protocol.ts";
 import { entry } from "./runtime.ts";
 
-export type Output = Exclude<FromChild, { op: "done" | "ready" | "started" | "preloaded" }>;
+export type Output = Exclude<FromChild, { op: "done" | "ready" | "started" | "preloaded" | "compiled" }>;
+export type Compiled = Extract<FromChild, { op: "compiled" }>;
 export type Done = Extract<FromChild, { op: "done" }>;
 export type Preloaded = Extract<FromChild, { op: "preloaded" }>;
 
@@ -19,6 +28,12 @@ export interface EvaluatorOptions {
   /** It is up; what it preloads is not there yet. */
   onReady?(): void;
   onPreloaded?(result: Preloaded): void;
+  /** A cell that is to be debugged waits until this is settled. */
+  onCompiled?(cell: Compiled): Promise<void>;
+  /** V8's inspector says that the process stands, or goes on. */
+  onInspector?(method: string, params: Record<string, unknown>): void;
+  /** The process ended, whether or not another takes its place. */
+  onEnd?(): void;
   /** The process died between cells. */
   onDeath?(message: string): void;
 }
@@ -29,17 +44,24 @@ export interface Evaluator {
   /** Answers a question that the user's code asked. */
   answer(value: string): void;
   send(command: ToChild): void;
+  /** Asks V8's inspector; answered also while the process stands at a breakpoint. */
+  inspect(method: string, params?: object): Promise<Record<string, unknown>>;
+  /** Lets go of the inspector. */
+  release(): void;
   /** Ends the process; with `again`, a fresh one takes its place. */
   stop(again: boolean): Promise<void>;
   readonly pid: number | undefined;
 }
 
 export function evaluator(options: EvaluatorOptions): Evaluator {
+  /** Questions to the inspector that were not answered yet. */
+  const asked = new Map<number, (answer: FromInspector) => void>();
   let child = start();
   let job: Job | undefined;
   let stopping = false;
   let interruptedAt = 0;
   let gone = false;
+  let questions = 0;
 
   function start() {
     const marker = `\u0000\u001b]${randomUUID()};`;
@@ -52,7 +74,7 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
       {
         cwd: options.cwd,
         env: { ...(options.env ?? process.env), FORCE_COLOR: "0" },
-        stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", "pipe"],
+        stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", "pipe", "pipe"],
       },
     );
     const pipes: ArrayLike<unknown> = process_.stdio;
@@ -68,6 +90,7 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
       ready: false,
       asking: undefined as undefined | "sync" | "async",
     };
+    void readInspector(pipes[fds.inspector] as Readable);
     const events = readEvents(pipes[fds.events] as Readable, rawEnds, started);
     const exited = new Promise<string>((resolve) => {
       process_.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
@@ -134,6 +157,7 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
             owner.ready = true;
             options.onReady?.();
           } else if (event.op === "started") begun(event.run);
+          else if (event.op === "compiled") void compiled(event);
           else {
             if (event.op === "input") owner.asking = event.sync ? "sync" : "async";
             await options.onOutput(event);
@@ -143,6 +167,23 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
     } catch {
       // The process died in the middle of a frame; its end is reported by `ended`.
     }
+  }
+
+  async function compiled(cell: Compiled): Promise<void> {
+    await options.onCompiled?.(cell).catch(() => {});
+    child.commands.write(frame({ op: "go", run: cell.run } satisfies ToChild));
+  }
+
+  async function readInspector(stream: Readable): Promise<void> {
+    const next = unframer();
+    try {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        for (const told of next(chunk) as FromInspector[]) {
+          if ("method" in told) options.onInspector?.(told.method, told.params);
+          else asked.get(told.id)?.(told);
+        }
+      }
+    } catch {}
   }
 
   function finish(done: Done): void {
@@ -161,6 +202,8 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
   }
 
   function died(process_: ChildProcess, reason: string): void {
+    for (const [id, answer] of asked) answer({ id, error: "the process ended" });
+    options.onEnd?.();
     if (process_ !== child.process || stopping) return;
     const { ready } = child;
     const error = deathError(reason);
@@ -198,6 +241,18 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
       });
     },
     send: (command) => void child.commands.write(frame(command)),
+    inspect(method, params = {}) {
+      const id = ++questions;
+      return new Promise((resolve, reject) => {
+        asked.set(id, (answer) => {
+          asked.delete(id);
+          if ("result" in answer) resolve(answer.result);
+          else reject(new Error("error" in answer ? answer.error : method));
+        });
+        child.commands.write(frame({ op: "inspect", id, method, params } satisfies ToChild));
+      });
+    },
+    release: () => void child.commands.write(frame({ op: "inspect", id: 0 } satisfies ToChild)),
     answer(value) {
       if (child.asking === "sync") child.answers.write(frame({ value }));
       else if (child.asking === "async") child.commands.write(frame({ op: "answer", value } satisfies ToChild));

@@ -29,6 +29,6 @@ export const kernelInfo = () => ({
   implementation_version: version,
   language_info: languageInfo,
   banner: `Thalweg ${version}: TypeScript on Node ${process.versions.node}`,
-  debugger: false,
+  debugger: true,
   help_links: [{ text: "TypeScript", url: "https://www.typescriptlang.org/docs/" }],
 });

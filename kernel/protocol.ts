@@ -1,8 +1,9 @@
 /** What the kernel and the process that runs the user's code say to each other (frames.ts carries it). */
+import type { Point } from "./debug/points.ts";
 import type { Bundle, Content } from "./messages.ts";
 
 /** File descriptors of the child beyond the usual three. */
-export const fds = { events: 3, commands: 4, answers: 5 } as const;
+export const fds = { events: 3, commands: 4, answers: 5, inspector: 6 } as const;
 
 export interface ChildOptions {
   /** Module whose named exports are bindings of the session. */
@@ -19,6 +20,8 @@ export interface Execute {
   code: string;
   expressions: Record<string, string>;
   stdin: boolean;
+  /** Wait, once it is compiled, for breakpoints to be set. */
+  debug?: boolean;
 }
 
 export interface CommCommand {
@@ -31,7 +34,21 @@ export interface CommCommand {
   buffers: string[];
 }
 
-export type ToChild = Execute | CommCommand | { op: "interrupt" } | { op: "answer"; value: string };
+export type ToChild =
+  | Execute
+  | CommCommand
+  | { op: "interrupt" }
+  | { op: "answer"; value: string }
+  /** The breakpoints of the cell are set. */
+  | { op: "go"; run: number }
+  /** A question to V8's inspector, for the control thread; without a method, it lets go. */
+  | { op: "inspect"; id: number; method?: string; params?: object };
+
+/** What V8's inspector says, on a pipe of its own. */
+export type FromInspector =
+  | { id: number; result: Record<string, unknown> }
+  | { id: number; error: string }
+  | { method: string; params: Record<string, unknown> };
 
 export interface ErrorContent {
   ename: string;
@@ -44,6 +61,7 @@ export type ExpressionResult = { status: "ok"; data: Bundle; metadata: Content }
 export type FromChild =
   | { op: "ready" }
   | { op: "started"; run: number }
+  | { op: "compiled"; run: number; name: string; source: string; points: Point[] }
   | { op: "preloaded"; names: string[]; url?: string; package?: string; error?: string }
   | { op: "stream"; name: "stdout" | "stderr"; text: string }
   | { op: "display"; data: Bundle; metadata: Content; displayId?: string; update: boolean }

@@ -15,7 +15,7 @@ export const shared = { running: 0, stop: 1, ack: 2, polled: 3, step: 4, native:
 /** The time, as the cells hold it. */
 export const clock = () => Date.now() & 0x3fffffff;
 
-export type ControlData = { memory: SharedArrayBuffer; commands: number; graceMs: number };
+export type ControlData = { memory: SharedArrayBuffer; commands: number; inspector: number; graceMs: number };
 
 export type ToMain =
   | { kind: "command"; command: unknown }
@@ -26,7 +26,8 @@ export function control(): void {
   const { parentPort, workerData } = require("node:worker_threads") as typeof import("node:worker_threads");
   const { Session } = require("node:inspector") as { Session: new () => ControlSession };
   const { Socket } = require("node:net") as typeof import("node:net");
-  const { memory, commands, graceMs } = workerData as ControlData;
+  const { writeSync } = require("node:fs") as typeof import("node:fs");
+  const { memory, commands, inspector, graceMs } = workerData as ControlData;
   const cells = new Int32Array(memory);
   const [RUNNING, STOP, ACK, POLLED, STEP, NATIVE, ENDING] = [0, 1, 2, 3, 4, 5, 6];
   /** What is being interrupted: a run, or a negative number for what goes on between runs. */
@@ -120,6 +121,46 @@ export function control(): void {
     askedAgain = false;
   };
 
+  const tell = (value: unknown): void => {
+    const body = Buffer.from(JSON.stringify(value));
+    const bytes = Buffer.allocUnsafe(4 + body.length);
+    bytes.writeUInt32LE(body.length, 0);
+    body.copy(bytes, 4);
+    for (let at = 0; at < bytes.length; ) {
+      try {
+        at += writeSync(inspector, bytes, at);
+      } catch (error) {
+        if ((error as { code?: string }).code !== "EAGAIN") throw error;
+      }
+    }
+  };
+
+  /** The debugger's session: open only while somebody debugs, since a process with one waits for it at its end. */
+  let debugging: ControlSession | undefined;
+  const release = (): void => {
+    debugging?.disconnect();
+    debugging = undefined;
+  };
+  const inspect = ({ id, method, params = {} }: { id: number; method?: string; params?: object }): void => {
+    if (method === undefined) {
+      release();
+      return;
+    }
+    if (!debugging) {
+      debugging = new Session();
+      debugging.connectToMainThread();
+      debugging.on("inspectorNotification", (told) => {
+        if (told.method === "NodeRuntime.waitingForDisconnect") release();
+        else if (told.method === "Debugger.scriptParsed") {
+          const { scriptId, url } = told.params as { scriptId: string; url: string };
+          if (url) tell({ method: told.method, params: { scriptId, url } });
+        } else if (/^Debugger\.(paused|resumed)$/.test(told.method)) tell({ method: told.method, params: told.params });
+      });
+      debugging.post("NodeRuntime.notifyWhenWaitingForDisconnect", { enabled: true }, () => {});
+    }
+    debugging.post(method, params, (error, result) => tell(error ? { id, error: error.message } : { id, result }));
+  };
+
   const input = new Socket({ fd: commands, readable: true, writable: false });
   let pending: Buffer = Buffer.alloc(0);
   input.on("data", (chunk: Buffer) => {
@@ -129,6 +170,7 @@ export function control(): void {
       const command = JSON.parse(pending.toString("utf8", 4, end)) as { op: string };
       pending = pending.subarray(end);
       if (command.op === "interrupt") void interrupt();
+      else if (command.op === "inspect") inspect(command as unknown as Parameters<typeof inspect>[0]);
       else parentPort!.postMessage({ kind: "command", command });
     }
   });
@@ -140,6 +182,8 @@ export function control(): void {
 interface ControlSession {
   connectToMainThread(): void;
   post(method: string, callback: (value: unknown) => void): void;
+  post(method: string, params: object, callback: (error: Error | null, result: unknown) => void): void;
+  on(event: "inspectorNotification", listener: (told: { method: string; params: unknown }) => void): void;
   disconnect(): void;
 }
 

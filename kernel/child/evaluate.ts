@@ -9,7 +9,7 @@ import { displaysSettled, forgetDisplays } from "./display.ts";
 import { errorContent, Interrupted, rememberCell } from "./errors.ts";
 import { importFromCell, meta } from "./modules.ts";
 import { emit, flushAll, plain, resetBurst } from "./output.ts";
-import { bundleOf } from "./show.ts";
+import { brief, bundleNow, bundleOf } from "./show.ts";
 import { allowStdin } from "./stdin.ts";
 
 export function evaluator(memory: Int32Array, marker: string) {
@@ -19,6 +19,8 @@ export function evaluator(memory: Int32Array, marker: string) {
   let lastRun = 0;
   let lastValue: unknown;
   let stops = 0;
+  /** The cell that waits for its breakpoints. */
+  let ready: { run: number; go(): void } | undefined;
 
   const running = () => Atomics.load(memory, shared.running);
 
@@ -67,6 +69,8 @@ export function evaluator(memory: Int32Array, marker: string) {
       };
     },
     import: importFromCell,
+    brief,
+    inspect: (value: unknown) => JSON.stringify(plain(bundleNow(value))),
     /** Where names are taken from: those of a CommonJS module that Node did not foresee are on its default export. */
     named(namespace: Record<string, unknown>): unknown {
       const fallback = namespace.default;
@@ -86,6 +90,14 @@ export function evaluator(memory: Int32Array, marker: string) {
     for (const name of fresh) declared.add(name);
     const body = new Script(cell.script, { filename: cell.name }).runInThisContext() as () => Promise<void>;
     await body();
+  }
+
+  /** Says what the cell became, and waits until the debugger has looked at it. */
+  async function breakpoints(run: number, cell: Cell): Promise<void> {
+    const { pointsOf } = await import("../debug/points.ts");
+    const told = new Promise<void>((go) => (ready = { run, go }));
+    emit({ op: "compiled", run, name: cell.name, source: cell.source, points: pointsOf(cell) });
+    await told;
   }
 
   async function expressions(request: Execute): Promise<Record<string, ExpressionResult>> {
@@ -124,6 +136,7 @@ export function evaluator(memory: Int32Array, marker: string) {
       const cell = compileCell(code, name, run, declared);
       rememberCell(cell);
       current.cell = cell;
+      if (request.debug) await breakpoints(run, cell);
       await evaluate(cell);
       if (current?.request.run !== run) return;
       const shown = await bundleOf(lastValue);
@@ -155,6 +168,9 @@ export function evaluator(memory: Int32Array, marker: string) {
   return {
     execute,
     running,
+    go(run: number) {
+      if (ready?.run === run) ready.go();
+    },
     /** The control thread asks: is the main thread free? That this runs at all is the answer. */
     acknowledge(run: number) {
       // A negative number stands for what goes on between runs: there is nothing to cancel.

@@ -56,7 +56,7 @@ process.on("unhandledRejection", stray("Unhandled rejection of a promise:"));
 const worker = new Worker(controlSource(), {
   eval: true,
   execArgv: [],
-  workerData: { memory, commands: fds.commands, graceMs: 100 } satisfies ControlData,
+  workerData: { memory, commands: fds.commands, inspector: fds.inspector, graceMs: 100 } satisfies ControlData,
 });
 let loading: Promise<unknown> | undefined = preload().then(() => {
   loading = undefined;
@@ -70,7 +70,8 @@ worker.on("message", (message: ToMain) => {
     // At once where it can be: a loop that is stopped inside a microtask takes the microtasks behind it with it.
     if (loading) void loading.then(() => evaluation.execute(command));
     else void evaluation.execute(command);
-  } else if (command.op === "comm") receiveComm(command);
+  } else if (command.op === "go") evaluation.go(command.run);
+  else if (command.op === "comm") receiveComm(command);
   else if (command.op === "answer") receiveAnswer(command.value);
 });
 emit({ op: "ready" });

@@ -27,6 +27,25 @@ export async function bundleOf(value: unknown): Promise<Bundle | undefined> {
   return { "text/plain": text(value) };
 }
 
+/** The bundle of a value that cannot be waited for: at a breakpoint no promise is settled. */
+export function bundleNow(value: unknown): Bundle {
+  if (isObject(value)) {
+    const own = (value as { [displaySymbol]?: unknown })[displaySymbol];
+    const given = typeof own === "function" && value !== globalThis ? (own.call(value) as unknown) : undefined;
+    if (isObject(given) && !("then" in given)) return { "text/plain": text(value), ...given };
+    const special = tensorBundle(value) ?? table(value);
+    if (special) return { "text/plain": text(value), ...special };
+  }
+  return { "text/plain": text(value) };
+}
+
+/** A line that says what an object is, where it or we know better than V8; undefined otherwise. */
+export function brief(value: object): string | undefined {
+  const known = displaySymbol in value || tensorBundle(value) !== undefined;
+  if (!known || value === globalThis) return undefined;
+  return String(bundleNow(value)["text/plain"] ?? "").split("\n")[0];
+}
+
 export function text(value: unknown): string {
   return inspect(value, { depth: 4, maxArrayLength: 100, maxStringLength: 10_000, breakLength: 100 });
 }

@@ -33,7 +33,7 @@ export async function run(argv: string[]): Promise<number> {
     display_name: kernelspec.display_name,
     language: kernelspec.language,
     interrupt_mode: "message",
-    metadata: { debugger: false },
+    metadata: { debugger: true },
   };
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "kernel.json"), `${JSON.stringify(spec, null, 2)}\n`);

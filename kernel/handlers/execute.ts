@@ -73,6 +73,7 @@ export const execute: Handler = async (context, message) => {
     code,
     expressions: request.user_expressions,
     stdin: request.allow_stdin,
+    ...(context.debug.attached && request.store_history ? { debug: true } : {}),
   });
   if (done.error) context.language.failed(run, done.error);
   if (request.store_history) await follow(context, message, request.code, done.error);

@@ -52,7 +52,7 @@ const specs = {
         display_name: kernelspec.display_name,
         language: kernelspec.language,
         interrupt_mode: "message",
-        metadata: { debugger: false },
+        metadata: { debugger: true },
       },
       resources: { "logo-svg": `/kernelspecs/${kernelspec.name}/logo-svg.svg` },
     },

@@ -10,6 +10,8 @@ import codemirror from "@jupyterlab/codemirror-extension";
 import "@jupyterlab/codemirror-extension/style/index.js";
 import completer from "@jupyterlab/completer-extension";
 import "@jupyterlab/completer-extension/style/index.js";
+import debugger_ from "@jupyterlab/debugger-extension";
+import "@jupyterlab/debugger-extension/style/index.js";
 import docmanager from "@jupyterlab/docmanager-extension";
 import "@jupyterlab/docmanager-extension/style/index.js";
 import documentsearch from "@jupyterlab/documentsearch-extension";
@@ -60,6 +62,7 @@ export const extensions = [
   cellToolbar,
   codemirror,
   completer,
+  debugger_,
   docmanager,
   documentsearch,
   filebrowser,

@@ -3,6 +3,7 @@ import { type JupyterFrontEndPlugin, JupyterLab } from "@jupyterlab/application"
 import { IConnectionStatus, IServiceManager } from "@jupyterlab/services";
 import { PluginRegistry } from "@lumino/coreutils";
 import { askedPlugin } from "./asked.ts";
+import { consoleFactoryPlugin, consoleTrackerPlugin } from "./consoles.ts";
 import { executorPlugin } from "./executor.ts";
 import { extensions, mimeExtensions } from "./extensions.ts";
 import { plotlyRenderer } from "./plotly.ts";
@@ -37,6 +38,8 @@ const left = new Set([
   "@jupyterlab/notebook-extension:update-raw-mimetype",
   "@jupyterlab/fileeditor-extension:language-server",
   "@jupyterlab/tooltip-extension:consoles",
+  "@jupyterlab/debugger-extension:consoles",
+  "@jupyterlab/debugger-extension:debug-console",
 ]);
 
 type Plugin = JupyterFrontEndPlugin<unknown>;
@@ -53,6 +56,8 @@ async function start(): Promise<void> {
     askedPlugin,
     widgetsPlugin,
     stalePlugin,
+    consoleTrackerPlugin,
+    consoleFactoryPlugin,
   ] as Plugin[];
   const plugins = [...extensions.flat().filter((plugin) => !left.has(plugin.id)), ...ours];
   const pluginRegistry = new PluginRegistry();

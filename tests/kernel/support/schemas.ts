@@ -69,6 +69,15 @@ const replies: Record<string, Schema> = {
   connect_reply: ok({}),
   interrupt_reply: ok({}),
   shutdown_reply: ok({ restart: boolean }),
+  debug_reply: {
+    type: one("response"),
+    seq: integer,
+    request_seq: integer,
+    command: string,
+    success: boolean,
+    body: record,
+    message: optional(string),
+  },
   // Ours: which cells are stale.
   stale_reply: ok({
     stale: record,
@@ -93,6 +102,7 @@ const published: Record<string, Schema> = {
   comm_open: { comm_id: string, target_name: string, data: record },
   comm_msg: { comm_id: string, data: record },
   comm_close: { comm_id: string, data: record },
+  debug_event: { type: one("event"), seq: integer, event: string, body: record },
   iopub_welcome: { subscription: string },
 };
 
