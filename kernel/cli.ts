@@ -9,6 +9,7 @@ const commands: Record<string, () => Promise<Command>> = {
   test: () => import("./commands/test.ts"),
   convert: () => import("./commands/convert.ts"),
   repl: () => import("./commands/repl.ts"),
+  packages: () => import("./commands/packages.ts"),
   conform: () => import("./commands/conform.ts"),
   gpu: () => import("./commands/gpu.ts"),
   lab: () => import("./commands/lab.ts"),

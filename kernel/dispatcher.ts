@@ -29,6 +29,8 @@ export interface KernelOptions {
   drained?(): Promise<void>;
   cwd?: string;
   preload?: string;
+  /** A folder whose `node_modules` is looked into first: packages that the notebook pins. */
+  packages?: string;
   typeErrors?: TypeErrors;
   awaitTypes?: boolean;
   /** Load the types once the user's process and its library are up: for sessions with a person who will ask for completions. */
@@ -99,6 +101,7 @@ export function createKernel(options: KernelOptions): Kernel {
   const child = evaluator({
     cwd: options.cwd ?? process.cwd(),
     ...(options.preload === undefined ? {} : { preload: options.preload }),
+    ...(options.packages === undefined ? {} : { packages: options.packages }),
     onOutput,
     onReady() {
       if (options.warmTypes && options.preload === undefined) context.language.warm();
@@ -128,7 +131,11 @@ export function createKernel(options: KernelOptions): Kernel {
 
   const context: Context = {
     evaluator: child,
-    language: languageClient({ cwd: options.cwd ?? process.cwd(), preloading: options.preload !== undefined }),
+    language: languageClient({
+      cwd: options.cwd ?? process.cwd(),
+      preloading: options.preload !== undefined,
+      ...(options.packages === undefined ? {} : { packages: options.packages }),
+    }),
     history: history(),
     typeErrors: options.typeErrors ?? "warn",
     awaitTypes: options.awaitTypes ?? false,

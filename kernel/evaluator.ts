@@ -22,6 +22,7 @@ export type Preloaded = Extract<FromChild, { op: "preloaded" }>;
 export interface EvaluatorOptions {
   cwd: string;
   preload?: string;
+  packages?: string;
   env?: NodeJS.ProcessEnv;
   /** Everything a cell says, in order. The next is not read before the returned promise settles: that is the back-pressure. */
   onOutput(output: Output): void | Promise<void>;
@@ -66,7 +67,11 @@ export function evaluator(options: EvaluatorOptions): Evaluator {
   function start() {
     const marker = `\u0000\u001b]${randomUUID()};`;
     const { file, flags } = entry("./child/main");
-    const argument: ChildOptions = { marker, ...(options.preload === undefined ? {} : { preload: options.preload }) };
+    const argument: ChildOptions = {
+      marker,
+      ...(options.preload === undefined ? {} : { preload: options.preload }),
+      ...(options.packages === undefined ? {} : { packages: options.packages }),
+    };
     // Without the flag, stopping a loop that runs in a timer makes Node abort: its bookkeeping of async hooks is unwound by force.
     const process_ = spawn(
       process.execPath,

@@ -8,6 +8,8 @@ export const fds = { events: 3, commands: 4, answers: 5, inspector: 6 } as const
 export interface ChildOptions {
   /** Module whose named exports are bindings of the session. */
   preload?: string;
+  /** A folder whose `node_modules` is looked into first. */
+  packages?: string;
   /** Printed on stdout and stderr at the end of each cell, so that the kernel knows when it has read all of their output. */
   marker: string;
 }

@@ -14,7 +14,7 @@ import { errorContent, installStackTraces } from "./errors.ts";
 import { evaluator } from "./evaluate.ts";
 import { installImmediates } from "./immediates.ts";
 import { interrupts } from "./interrupts.ts";
-import { preloadModule, receiveSourceMaps } from "./modules.ts";
+import { preloadModule, receiveSourceMaps, usePackages } from "./modules.ts";
 import { captureStreams, type DisplayOptions, emit, print, show } from "./output.ts";
 import { displaySymbol } from "./show.ts";
 import { installStdin, receiveAnswer } from "./stdin.ts";
@@ -34,6 +34,7 @@ installImmediates();
 installStackTraces(receiveSourceMaps);
 const define = (name: string | symbol, value: unknown) =>
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true, enumerable: false });
+if (options.packages !== undefined) usePackages(options.packages);
 define("display", display);
 define("comm", comm);
 define("test", test);

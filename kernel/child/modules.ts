@@ -13,6 +13,22 @@ const folder = () => pathToFileURL(`${process.cwd()}/`);
 let preload: { url: string; package: string } | undefined;
 let maps: MessageChannel["port1"] | undefined;
 let asked = 0;
+let packages: { folder: string; names: ReadonlySet<string> } | undefined;
+
+/** Has imports of the packages that are pinned in a folder come from there. */
+export function usePackages(folder: string): void {
+  const { dependencies = {} } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
+    dependencies?: Record<string, string>;
+  };
+  packages = { folder, names: new Set(Object.keys(dependencies)) };
+}
+
+/** From where a name is resolved: the notebook's folder, or that of its packages. */
+function parentOf(name: string): string {
+  const [, own] = /^((?:@[^/]+\/)?[^/]+)/.exec(name) ?? [];
+  const pinned = packages?.names.has(own ?? "") === true;
+  return new URL("notebook.ts", pinned ? pathToFileURL(`${packages!.folder}/`) : folder()).href;
+}
 
 /** Registers the hooks at the first import that needs them: a notebook without imports pays nothing. */
 function ensureHooks(): void {
@@ -51,7 +67,7 @@ export async function importFromCell(specifier: unknown, options?: ImportCallOpt
   ensureHooks();
   // Node remembers what a name resolved to: a number makes it ask again for a local file, which may have been edited.
   const again = /^(\.{0,2}\/|file:)/.test(name) ? ++asked : 0;
-  const request: CellImport = { specifier: name, parent: new URL("notebook.ts", folder()).href, again };
+  const request: CellImport = { specifier: name, parent: parentOf(name), again };
   const url = `cell:${encodeURIComponent(JSON.stringify(request))}`;
   try {
     return await (options?.with ? import(url, options) : import(url));

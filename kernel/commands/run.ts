@@ -4,15 +4,18 @@ import { parseArgs } from "node:util";
 import { findJupyter } from "../jupyter.ts";
 import { executeNotebook } from "../notebook/execute.ts";
 import { type CodeCell, type Notebook, notebookJson, writeWhole } from "../notebook/nbformat.ts";
+import { ensurePackages } from "../notebook/packages.ts";
 import { notebookPage } from "../notebook/page.ts";
 import { injectParameters, parseParameter } from "../notebook/parameters.ts";
 import { progress } from "../notebook/progress.ts";
 import { nameless, openNotebook } from "../notebook/read.ts";
 import { faults } from "../stale/saved.ts";
 import { preloadOption, typesOption, UsageError } from "./options.ts";
+import { consent } from "./packages.ts";
 
-export const usage = `thalweg run <notebook.ipynb | notebook.ts> [--html] [--param name=value]… [--timeout seconds] [--out folder] [--preload module | --no-preload] [--types warn|block|off] [--check]
+export const usage = `thalweg run <notebook.ipynb | notebook.ts> [--html] [--param name=value]… [--timeout seconds] [--out folder] [--preload module | --no-preload] [--types warn|block|off] [--check] [--install]
   Runs every cell, shows progress, stops at the first error (exit code 1). Writes <out>/<name>.ipynb, and with --html <out>/<name>.html.
+  Packages that it pins ("// npm: name@1.2.3") are installed into a folder of its own, if you agree or say --install.
   --check runs nothing: exit code 1 when saved outputs are stale or out of order, with a line for each cell.`;
 
 export async function run(argv: string[]): Promise<number> {
@@ -28,6 +31,7 @@ export async function run(argv: string[]): Promise<number> {
       "no-preload": { type: "boolean", default: false },
       types: { type: "string" },
       check: { type: "boolean", default: false },
+      install: { type: "boolean", default: false },
     },
   });
   const [path] = positionals;
@@ -38,6 +42,7 @@ export async function run(argv: string[]): Promise<number> {
   const parameters = Object.fromEntries(values.param.map(parseParameter));
   const notebook = openNotebook(path);
   if (values.check) return check(notebook, path);
+  const packages = await ensurePackages(path, notebook, consent(values.install));
   injectParameters(notebook, parameters);
 
   const name = nameless(basename(path));
@@ -52,6 +57,7 @@ export async function run(argv: string[]): Promise<number> {
     ok = await executeNotebook(notebook, {
       cwd: dirname(resolve(path)),
       ...preloadOption(values),
+      ...(packages === undefined ? {} : { packages }),
       typeErrors: typesOption(values.types),
       ...(timeout === undefined ? {} : { timeout }),
       signal: abort.signal,

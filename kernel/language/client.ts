@@ -24,6 +24,8 @@ export interface LanguageOptions {
   cwd: string;
   /** Whether a library is being preloaded: cells are not checked before its names are known. */
   preloading?: boolean;
+  /** The folder of packages that the notebook pins. */
+  packages?: string;
   /** TypeScript takes more memory than all the rest: after this long without a question it is let go, until the next one. 10 minutes. */
   restMs?: number;
 }

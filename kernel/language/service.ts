@@ -13,11 +13,12 @@ const ignored = new Set([
   2632, 1378, 1375, 2695, 6133, 6192, 6196, 80005, 7027, 7028, 1208, 2528, 5097, 2691, 1479, 1541, 1542,
 ]);
 
-export function service({ cwd }: { cwd: string }) {
+export function service({ cwd, packages }: { cwd: string; packages?: string }) {
   const folder = cwd.replaceAll("\\", "/").replace(/\/$/, "");
   const globalsPath = `${folder}/kernel_globals.d.ts`;
   const cells = session(folder, "./kernel_globals.d.ts");
   let options = compilerOptions(folder);
+  if (packages !== undefined) options = { ...options, paths: { ...options.paths, ...pathsOf(packages) } };
   const versions = new Map<string, { mtime: number; version: string }>();
   const text = (path: string): string | undefined => (path === globalsPath ? globalsText : cells.files.get(path)?.text);
   const active = new Set<string>();
@@ -166,6 +167,19 @@ export function service({ cwd }: { cwd: string }) {
       },
     ];
   }
+}
+
+/** Where the types of pinned packages are. */
+function pathsOf(folder: string): Record<string, string[]> {
+  const text = typescript.sys.readFile(join(folder, "package.json"));
+  const { dependencies = {} } = JSON.parse(text ?? "{}") as { dependencies?: Record<string, string> };
+  const place = (name: string) => join(folder, "node_modules", name).replaceAll("\\", "/");
+  return Object.fromEntries(
+    Object.keys(dependencies).flatMap((name) => [
+      [name, [place(name), place(`@types/${name.replace(/^@(.*)\//, "$1__")}`)]],
+      [`${name}/*`, [`${place(name)}/*`]],
+    ]),
+  );
 }
 
 function isUnknown(info: ts.QuickInfo): boolean {

@@ -19,6 +19,8 @@ export interface RunEvents {
 export interface RunOptions {
   cwd: string;
   preload?: string;
+  /** The folder of packages that the notebook pins. */
+  packages?: string;
   typeErrors?: TypeErrors;
   /** Longest time one cell may take, seconds; without it, as long as it takes. */
   timeout?: number;
@@ -41,6 +43,7 @@ export async function executeNotebook(notebook: Notebook, options: RunOptions): 
   const kernel: Kernel = createKernel({
     cwd: options.cwd,
     ...(options.preload === undefined ? {} : { preload: options.preload }),
+    ...(options.packages === undefined ? {} : { packages: options.packages }),
     typeErrors: options.typeErrors ?? "warn",
     send(channel, message) {
       if (channel === "shell" && message.header.msg_type === "execute_reply") answer?.(message.content);

@@ -25,6 +25,7 @@ export interface KernelModel {
 interface Running {
   id: string;
   cwd: string;
+  packages?: string;
   kernel: Kernel;
   clients: Map<string, Client>;
   lastActivity: Date;
@@ -48,6 +49,7 @@ export function kernels(options: KernelOptions, onGone: (id: string) => void = (
       ...options,
       warmTypes: options.typeErrors !== "off",
       cwd: entry.cwd,
+      ...(entry.packages === undefined ? {} : { packages: entry.packages }),
       session: `${entry.id}-${randomUUID().slice(0, 8)}`,
       send(channel, message) {
         entry.lastActivity = new Date();
@@ -87,10 +89,11 @@ export function kernels(options: KernelOptions, onGone: (id: string) => void = (
     for (const attached of entry.clients.values()) attached.close();
   }
 
-  function create(cwd: string): Running {
+  function create(cwd: string, packages?: string): Running {
     const entry = {
       id: randomUUID(),
       cwd,
+      ...(packages === undefined ? {} : { packages }),
       clients: new Map<string, Client>(),
       lastActivity: new Date(),
       state: "starting",
@@ -115,14 +118,15 @@ export function kernels(options: KernelOptions, onGone: (id: string) => void = (
   });
 
   return {
-    start(name: unknown, cwd: string): KernelModel {
+    /** @param packages the folder of packages that the notebook pins, where they were installed. */
+    start(name: unknown, cwd: string, packages?: string): KernelModel {
       if (name !== undefined && name !== null && name !== "" && name !== kernelspec.name)
         throw new HttpError(
           404,
           `There is no kernel ${String(name)} here; this server has ${kernelspec.display_name}.`,
         );
       if (ending) throw new HttpError(503, "The server is ending.");
-      const started = takeSpare(cwd) ?? create(cwd);
+      const started = (packages === undefined ? takeSpare(cwd) : undefined) ?? create(cwd, packages);
       running.set(started.id, started);
       return model(started);
     },

@@ -1,6 +1,9 @@
 /** Which notebook has which kernel. */
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { packagesFolder } from "../notebook/packages.ts";
 
 import { HttpError } from "./http.ts";
 import type { KernelModel, Kernels } from "./kernels.ts";
@@ -36,7 +39,10 @@ export function sessions(kernels: Kernels, fileOf: (path: string) => Promise<str
   }
   async function kernelFor(wanted: Record<string, unknown>, path: string): Promise<string> {
     if (typeof wanted.id === "string") return kernels.get(wanted.id).id;
-    return kernels.start(wanted.name, await folderFor(path, fileOf)).id;
+    // Only what a person had installed before: to open a notebook installs nothing.
+    const packages = path === "" ? undefined : packagesFolder(await fileOf(path));
+    const there = packages !== undefined && existsSync(join(packages, "node_modules", ".package-lock.json"));
+    return kernels.start(wanted.name, await folderFor(path, fileOf), there ? packages : undefined).id;
   }
   const object = (value: unknown) =>
     typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
