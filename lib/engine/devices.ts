@@ -227,6 +227,7 @@ export function use(name: DeviceName, options: DeviceOptions = {}): Promise<Devi
     backend.forget();
     target.provider = provider;
     target.generation++;
+    bound.device?.memory.trim();
     bound.device = device;
     Object.assign(gpuTraffic, { in: 0, out: 0 });
   }

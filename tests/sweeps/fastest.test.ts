@@ -100,7 +100,7 @@ describe.skipIf(!hasKoffi())("a device that is lost in the middle of a run", () 
     const api: BoundDevice["api"] = {
       ...device.api,
       call(name, ...args) {
-        if (name === "RunWithBinding" && ++runs === count) throw new Error("CUDA failure 999: unknown error");
+        if (name === "Run" && ++runs === count) throw new Error("CUDA failure 999: unknown error");
         device.api.call(name, ...args);
       },
     };

@@ -12,6 +12,7 @@ const tableVersion = 22;
 const declared = {
   CreateEnv: [3, "int, const char*, _Out_ void**"],
   CreateSessionFromArray: [8, "void*, const void*, size_t, void*, _Out_ void**"],
+  Run: [9, "void*, void*, void*, void*, size_t, void*, size_t, void*"],
   CreateSessionOptions: [10, "_Out_ void**"],
   SetSessionExecutionMode: [13, "void*, int"],
   SetSessionGraphOptimizationLevel: [23, "void*, int"],
@@ -23,10 +24,6 @@ const declared = {
   CreateTensorWithDataAsOrtValue: [49, "void*, void*, size_t, const int64_t*, size_t, int, _Out_ void**"],
   CreateMemoryInfo: [68, "const char*, int, int, int, _Out_ void**"],
   AddSessionConfigEntry: [130, "void*, const char*, const char*"],
-  RunWithBinding: [133, "void*, void*, void*"],
-  CreateIoBinding: [134, "void*, _Out_ void**"],
-  BindInput: [136, "void*, const char*, void*"],
-  BindOutput: [137, "void*, const char*, void*"],
   AddRunConfigEntry: [165, "void*, const char*, const char*"],
   SessionOptionsAppendExecutionProvider_CUDA_V2: [204, "void*, void*"],
   CreateCUDAProviderOptions: [205, "_Out_ void**"],
@@ -42,7 +39,6 @@ const freeing = {
   ReleaseValue: 96,
   ReleaseRunOptions: 97,
   ReleaseSessionOptions: 100,
-  ReleaseIoBinding: 135,
   ReleaseCUDAProviderOptions: 208,
 } as const;
 
@@ -60,6 +56,8 @@ export interface Api {
   readonly make: Make;
   readonly free: Free;
   readonly env: Address;
+  /** The address of an array, which its owner keeps alive. */
+  addressOf(array: NodeJS.TypedArray): Address;
 }
 
 let opened: Api | undefined;
@@ -114,7 +112,7 @@ export function api(): Api {
     call(name, ...args, out);
     return out[0]!;
   };
-  const free: Free = (name, what) => void functions.get(name)!(what);
-  opened = { call, make, free, env: make("CreateEnv", 4, "thalweg") };
+  const free: Free = (name, what) => void native(() => functions.get(name)!(what));
+  opened = { call, make, free, env: make("CreateEnv", 4, "thalweg"), addressOf: (array) => c.address(array) };
   return opened;
 }

@@ -1,6 +1,7 @@
 /** Memory where programs compute: taken and given back, copied to and from the host, every byte that crosses counted. */
 import { sizeOf } from "../graph/graph.ts";
 import type { ElementType, HostArray } from "../onnx/writer.ts";
+import { native } from "../runtime/session.ts";
 import { type Address, koffi } from "./koffi.ts";
 
 /** How memory of one kind is had. */
@@ -106,7 +107,7 @@ export class DeviceMemory {
   }
 
   #get(bytes: number): Address {
-    const ask = (): Address | null => (this.#taken + bytes > this.limit ? null : this.store.take(bytes));
+    const ask = (): Address | null => (this.#taken + bytes > this.limit ? null : native(() => this.store.take(bytes)));
     let at = ask();
     if (at === null) {
       this.trim();
@@ -130,7 +131,7 @@ export class DeviceMemory {
   #drop(place: Place, wasFree: boolean): void {
     this.#taken -= place.bytes;
     if (wasFree) this.#free -= place.bytes;
-    this.store.give(place.at);
+    native(() => this.store.give(place.at));
   }
 
   /** Frees what waits for its next use, of one ring or of all. */
@@ -144,14 +145,14 @@ export class DeviceMemory {
   write(place: Place, data: HostArray): void {
     const bytes = asBytes(data);
     this.crossed.in += bytes.byteLength;
-    if (bytes.byteLength > 0) this.store.write(place.at, bytes);
+    if (bytes.byteLength > 0) native(() => this.store.write(place.at, bytes));
   }
 
   /** Copies from the device. */
   read(place: Place, type: ElementType, size: number): HostArray {
     const data = new types[type](size);
     this.crossed.out += data.byteLength;
-    if (data.byteLength > 0) this.store.read(place.at, asBytes(data));
+    if (data.byteLength > 0) native(() => this.store.read(place.at, asBytes(data)));
     return data;
   }
 }

@@ -9,6 +9,8 @@ import { type BoundDevice, bound, DeviceLost, kindOf } from "./device.ts";
 import { bytesOf, DeviceTensor, megabytes, OutOfMemory, type Place } from "./memory.ts";
 import { type Bound, type CSession, cSession } from "./session.ts";
 
+const lostDevices = new WeakSet<BoundDevice>();
+
 /** Compiles a graph for the device in use. */
 export function boundProgram(spec: GraphSpec, threads: number, device: BoundDevice): Program {
   const { memory } = device;
@@ -68,6 +70,8 @@ export function boundProgram(spec: GraphSpec, threads: number, device: BoundDevi
     dispose() {
       if (!isLive) return;
       isLive = false;
+      // What a device that is gone held is gone with it; telling it to free something may end the process.
+      if (lostDevices.has(device)) return;
       (session as CSession).dispose();
       for (const place of staging) if (place !== undefined) memory.give(place);
       for (const ring of rings) memory.trim(ring);
@@ -104,6 +108,7 @@ function guarded<R>(program: string, device: BoundDevice, work: () => R, isSecon
           );
     }
     if (kind === "lost") {
+      lostDevices.add(device);
       device.lost(message);
       throw new DeviceLost(
         `${program}: the GPU does not answer any more (${message.split("\n")[0]}); what lay in its memory is gone, and programs run on the processor from here on`,

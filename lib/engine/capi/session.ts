@@ -1,4 +1,8 @@
-/** A compiled graph as ONNX Runtime's C interface runs it: tensors are bound to addresses, and a binding is used again when they come again. */
+/**
+ * A compiled graph as ONNX Runtime's C interface runs it: tensors at addresses, made known once and used again when the addresses come again.
+ *
+ * Not through an IoBinding: that copies an input for a node on the processor when it is bound, and would give the old numbers at the next run.
+ */
 import { type GraphSpec, onnxBytes, type ValueSpec } from "../onnx/writer.ts";
 import type { BoundDevice } from "./device.ts";
 import type { Address } from "./koffi.ts";
@@ -20,8 +24,15 @@ export interface CSession {
 const typeCodes = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float64: 11 } as const;
 const levels = { none: 0, basic: 1, all: 99 } as const;
 const [deviceAllocator, defaultMemory, sequential, silent] = [0, 0, 0, 4];
-/** Bindings that are kept, and so the CUDA graphs of a program: the addresses of a state alternate between two. */
-const bindingLimit = 8;
+/** Sets of addresses that are kept, and so the CUDA graphs of a program: the addresses of a state alternate between two. */
+const addressLimit = 8;
+
+/** The tensors of a run, at their addresses. */
+interface Tensors {
+  readonly inputs: BigUint64Array;
+  readonly outputs: BigUint64Array;
+  readonly options: Address;
+}
 
 /** Whether a program can be a CUDA graph: no loop, and shapes that never change. */
 export const isGraphable = ({ nodes, inputs, outputs }: GraphSpec): boolean =>
@@ -51,37 +62,31 @@ export function cSession(spec: GraphSpec, threads: number, device: BoundDevice):
     device.memory.store.card,
     defaultMemory,
   );
-  const bindings = new Map<string, { readonly binding: Address; readonly options: Address }>();
+  const known = new Map<string, Tensors>();
+  const names = [spec.inputs, spec.outputs].map((values) => values.map(({ name }) => Buffer.from(`${name}\0`)));
+  const [inputNames, outputNames] = names.map((all) => BigUint64Array.from(all, api.addressOf)) as [
+    BigUint64Array,
+    BigUint64Array,
+  ];
   let captures = 0;
 
-  function bind(inputs: readonly Bound[], outputs: readonly Bound[]) {
-    const binding = api.make("CreateIoBinding", session);
-    const put = (
-      name: "BindInput" | "BindOutput",
-      { name: label, type }: ValueSpec,
-      { at, bytes, shape }: Bound,
-    ): void => {
-      const dims = BigInt64Array.from(shape, BigInt);
-      const value = api.make("CreateTensorWithDataAsOrtValue", place, at, bytes, dims, dims.length, typeCodes[type]);
-      api.call(name, binding, label, value);
-      api.free("ReleaseValue", value); // the binding holds it
-    };
-    spec.inputs.forEach((input, i) => {
-      put("BindInput", input, inputs[i]!);
-    });
-    spec.outputs.forEach((output, i) => {
-      put("BindOutput", output, outputs[i]!);
-    });
+  function tensors(inputs: readonly Bound[], outputs: readonly Bound[]): Tensors {
+    const values = (specs: readonly ValueSpec[], all: readonly Bound[]): BigUint64Array =>
+      BigUint64Array.from(all, ({ at, bytes, shape }, i) => {
+        const dims = BigInt64Array.from(shape, BigInt);
+        const type = typeCodes[specs[i]!.type];
+        return api.make("CreateTensorWithDataAsOrtValue", place, at, bytes, dims, dims.length, type);
+      });
     const options = api.make("CreateRunOptions");
     api.call("RunOptionsSetRunLogSeverityLevel", options, silent);
     // A graph belongs to its addresses; beyond so many of them a run is an ordinary one.
     if (isCaptured)
-      api.call("AddRunConfigEntry", options, "gpu_graph_id", captures < bindingLimit ? `${++captures}` : "-1");
-    return { binding, options };
+      api.call("AddRunConfigEntry", options, "gpu_graph_id", captures < addressLimit ? `${++captures}` : "-1");
+    return { inputs: values(spec.inputs, inputs), outputs: values(spec.outputs, outputs), options };
   }
 
-  function release({ binding, options }: { readonly binding: Address; readonly options: Address }): void {
-    api.free("ReleaseIoBinding", binding);
+  function release({ inputs, outputs, options }: Tensors): void {
+    for (const value of [...inputs, ...outputs]) api.free("ReleaseValue", value);
     api.free("ReleaseRunOptions", options);
   }
 
@@ -90,21 +95,23 @@ export function cSession(spec: GraphSpec, threads: number, device: BoundDevice):
       let key = "";
       for (const { at, shape } of inputs) key += `${at}:${shape};`;
       for (const { at } of outputs) key += `${at};`;
-      let found = bindings.get(key);
+      let found = known.get(key);
       if (found === undefined) {
-        found = bind(inputs, outputs);
-        bindings.set(key, found);
-        if (bindings.size > bindingLimit) {
-          const [oldest] = bindings;
-          bindings.delete(oldest![0]);
+        found = tensors(inputs, outputs);
+        known.set(key, found);
+        if (known.size > addressLimit) {
+          const [oldest] = known;
+          known.delete(oldest![0]);
           release(oldest![1]);
         }
       }
-      api.call("RunWithBinding", session, found.options, found.binding);
+      const [given, wanted] = [found.inputs, found.outputs];
+      api.call("Run", session, found.options, inputNames, given, given.length, outputNames, wanted.length, wanted);
     },
     dispose() {
-      for (const one of bindings.values()) release(one);
-      bindings.clear();
+      for (const one of known.values()) release(one);
+      known.clear();
+      names.length = 0; // they lay where ONNX Runtime reads them
       api.free("ReleaseMemoryInfo", place);
       api.free("ReleaseSession", session);
     },

@@ -178,9 +178,7 @@ describe.skipIf(!hasKoffi())("the C interface", () => {
     await engine.use("cpu-capi");
     let failures = 1;
     faulty((name) =>
-      name === "RunWithBinding" && failures-- > 0
-        ? "Failed to allocate memory for requested buffer of size 1234"
-        : null,
+      name === "Run" && failures-- > 0 ? "Failed to allocate memory for requested buffer of size 1234" : null,
     );
     const double = jit((x: tf.Tensor) => tf.mul(x, 2), { name: "double" });
     expect(double(tf.ones([3])).dataSync()[0]).toBe(2);
@@ -196,7 +194,7 @@ describe.skipIf(!hasKoffi())("the C interface", () => {
     const double = jit((x: tf.Tensor) => tf.mul(x, 2), { name: "double" });
     expect(double(tf.ones([3])).dataSync()[0]).toBe(2);
     const fault = "Non-zero status code: CUDA failure 719: unspecified launch failure ; GPU=0";
-    faulty((name) => (name === "RunWithBinding" ? fault : null));
+    faulty((name) => (name === "Run" ? fault : null));
     const again = jit((x: tf.Tensor) => tf.mul(x, 3), { name: "triple" });
     let thrown: unknown;
     try {

@@ -61,6 +61,7 @@ function card(options: Partial<BoundDevice["options"]> = {}, refuses: (told: str
         return ++made;
       },
       free: (name) => note(name, []),
+      addressOf: () => 3n,
     },
     memory: new DeviceMemory(countedStore()),
     options: { tf32: false, graphs: false, card: 1, optimise: "none", ...options },
@@ -110,12 +111,13 @@ describe("a program for CUDA", () => {
       session.run([at(20n)], [at(10n)]);
     }
     expect(graphs()).toEqual(["gpu_graph_id=1", "gpu_graph_id=2"]);
-    expect(told.filter((line) => line.startsWith("RunWithBinding"))).toHaveLength(6);
+    expect(told.filter((line) => line.startsWith("Run "))).toHaveLength(6);
     for (let i = 0n; i < 8n; i++) session.run([at(100n + i)], [at(20n)]);
     expect(graphs().slice(-3)).toEqual(["gpu_graph_id=8", "gpu_graph_id=-1", "gpu_graph_id=-1"]);
-    expect(told.filter((line) => line.startsWith("ReleaseIoBinding"))).toHaveLength(2); // those used longest ago
+    expect(told.filter((line) => line.startsWith("ReleaseRunOptions"))).toHaveLength(2); // those used longest ago
     session.dispose();
-    expect(told.filter((line) => line.startsWith("ReleaseIoBinding"))).toHaveLength(10);
+    expect(told.filter((line) => line.startsWith("ReleaseRunOptions"))).toHaveLength(10);
+    expect(told.filter((line) => line.startsWith("ReleaseValue"))).toHaveLength(20);
     expect(device.captured).toEqual({ graphs: 1, refused: 0 });
   });
 
