@@ -6,6 +6,7 @@ export * from "./conform-command.ts";
 export * from "./conform.ts";
 export * from "./many.ts";
 export * from "./plasticity-then-stability.ts";
+export * from "./population-based.ts";
 export * from "./processes.ts";
 export * from "./protocols/index.ts";
 export * from "./references.ts";

@@ -24,7 +24,7 @@ const batchings = await factories<(options?: object) => Batching>("batching");
 const schedules = await factories<() => Schedule>("schedules");
 
 /** Rates of optimizers whose steps have other units. */
-const rates: Record<string, number> = { adadelta: 20 };
+const rates: Record<string, number> = { adadelta: 20, implicitFtrl: 1 };
 
 /** Steps of an optimizer on ½(w − target)² with exact gradients. */
 function descend(

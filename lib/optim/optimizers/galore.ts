@@ -1,5 +1,5 @@
 import { needOneOf, needShare, needWhole } from "../../data/options.ts";
-import { mapTensors, type Tree, tf, valueAndGrad, when } from "../../engine/index.ts";
+import { type Tree, tf, valueAndGrad, when } from "../../engine/index.ts";
 import { optimizer } from "../optimizer.ts";
 import { byPath, type MatrixParts, matrixOf, onMatrices } from "../parts/matrices.ts";
 import { pulled } from "../parts/moments.ts";
@@ -13,8 +13,8 @@ type Held = {
   readonly moments: Moments;
   /** The basis' own moments, where it learns. */
   readonly learning?: Moments;
-  /** The last gradients in the subspace, the newest first, where they say what the curvature is. */
-  readonly history?: readonly tf.Tensor[];
+  /** `[history, numbers]`: the last gradients in the subspace, the newest last, where they say what the curvature is. */
+  readonly history?: tf.Tensor2D;
 };
 type State = Left & { readonly taken: tf.Tensor; readonly held: { readonly [path: string]: Held } };
 
@@ -104,7 +104,7 @@ export const galore = optimizer(
         basis,
         moments: empty(low),
         ...(subspace === "online" && { learning: empty(basis) }),
-        ...(history > 0 && { history: Array.from({ length: history }, () => tf.zerosLike(low)) }),
+        ...(history > 0 && { history: tf.zeros([history, low.size]) as tf.Tensor2D }),
       };
     };
     const moved = (had: Held, gradient: tf.Tensor, before: State, left: Left): readonly [tf.Tensor, Held] => {
@@ -119,7 +119,7 @@ export const galore = optimizer(
       // the basis that a gradient is projected by is the one before it teaches it
       const own = found.basis;
       const low = into(g, own);
-      const past = had.history && [low, ...had.history.slice(0, -1)];
+      const past = had.history && newest(had.history, low);
       const known = past ? naturally(low, past, tf.minimum(tf.add(taken, 1), history), damping) : low;
       const [direction, moments] = adamOf(known, had.moments, left, options);
       const step = tf.mul(tf.reshape(outOf(direction as tf.Tensor2D, own, g.shape), gradient.shape), scale);
@@ -146,12 +146,18 @@ export const galore = optimizer(
   },
 );
 
+/** The last gradients with one more, in place of the oldest. */
+function newest(history: tf.Tensor2D, low: tf.Tensor2D): tf.Tensor2D {
+  const [count, size] = history.shape;
+  const own = tf.reshape(low, [1, size]) as tf.Tensor2D;
+  return count === 1 ? own : tf.concat([tf.slice(history, [1, 0], [count - 1, size]), own], 0);
+}
+
 /** `(damping · 1 + Σ g gᵀ / n)⁻¹ g` over the last gradients, by a system of as many equations as there are gradients. */
-function naturally(g: tf.Tensor, past: readonly tf.Tensor[], count: tf.Tensor, damping: number): tf.Tensor {
-  const rows = tf.stack(past.map((one) => tf.reshape(one, [one.size]))) as tf.Tensor2D;
+function naturally(g: tf.Tensor, rows: tf.Tensor2D, count: tf.Tensor, damping: number): tf.Tensor {
   const flat = tf.reshape(g, [g.size, 1]) as tf.Tensor2D;
-  const inner = tf.add(tf.matMul(rows, rows, false, true), tf.mul(tf.eye(past.length), tf.mul(count, damping)));
+  const inner = tf.add(tf.matMul(rows, rows, false, true), tf.mul(tf.eye(rows.shape[0]), tf.mul(count, damping)));
   const weights = solved(inner as tf.Tensor2D, tf.matMul(rows, flat));
   const across = tf.reshape(tf.matMul(rows, weights, true, false), g.shape);
-  return mapTensors((one) => tf.div(tf.sub(one, across), damping), g);
+  return tf.div(tf.sub(g, across), damping);
 }

@@ -10,8 +10,8 @@ type State = {
   /** The weights without the guess, and the gradient that was guessed. */
   readonly half: Tree;
   readonly guess: Tree;
-  /** The last gradients, the newest last. */
-  readonly history: readonly Tree[];
+  /** The last gradients, the newest last: `[history, …]` for each tensor. */
+  readonly history: Tree;
   readonly taken: tf.Tensor;
 };
 
@@ -62,7 +62,7 @@ export const optAmsgrad = optimizer(
           largest: zeros(params),
           half: cloneTree(params),
           guess: zeros(params),
-          history: Array.from({ length: history }, () => zeros(params)),
+          history: mapTensors((w) => tf.zeros([history, ...w.shape]), params),
           taken: tf.scalar(0),
         }) as unknown as Tree,
       update(grads, state, params, rate) {
@@ -73,7 +73,11 @@ export const optAmsgrad = optimizer(
         const missed = mapTensors((g, m) => tf.squaredDifference(g, m!), grads, had.guess);
         const square = blend(had.square, missed, beta2);
         const largest = mapTensors((a, b) => tf.maximum(a, b!), had.largest, square);
-        const past = [...had.history.slice(1), grads];
+        const newest = (had: tf.Tensor, g: tf.Tensor): tf.Tensor => {
+          const kept = tf.slice(had, [1, ...g.shape.map(() => 0)], [history - 1, ...g.shape]);
+          return tf.concat([kept, tf.expandDims(g, 0)], 0);
+        };
+        const past = history === 1 ? had.history : mapTensors((old, g) => newest(old, g!), had.history, grads);
         const taken = tf.add(had.taken, 1);
         const guess = guessed(past, grads, tf.greaterEqual(taken, history), ridge);
         const stepped = (from: Tree, along: Tree): Tree =>
@@ -93,19 +97,22 @@ export const optAmsgrad = optimizer(
 );
 
 /** What a series of gradients goes to, from its last members; the last of them where it is not `ready`. */
-function guessed(past: readonly Tree[], last: Tree, ready: tf.Tensor, ridge: number): Tree {
-  if (past.length < 2) return last;
-  const rows = past.map((tree) => tf.concat(leaves<tf.Tensor>(tree).map((t) => tf.reshape(t, [t.size]))));
-  const moves = tf.stack(rows.slice(1).map((row, i) => tf.sub(row, rows[i]!))) as tf.Tensor2D;
-  const gram = tf.matMul(moves, moves, false, true);
-  const count = past.length - 1;
+function guessed(past: Tree, last: Tree, ready: tf.Tensor, ridge: number): Tree {
+  const rows = leaves<tf.Tensor>(past).map((t) => tf.reshape(t, [t.shape[0]!, t.size / t.shape[0]!]) as tf.Tensor2D);
+  const count = rows[0]!.shape[0] - 1;
+  if (count < 1) return last;
+  const part = (of: tf.Tensor2D, from: number): tf.Tensor2D => tf.slice(of, [from, 0], [count, of.shape[1]]);
+  const gram = tf.addN(
+    rows.map((all) => {
+      const moves = tf.sub(part(all, 1), part(all, 0)) as tf.Tensor2D;
+      return tf.matMul(moves, moves, false, true);
+    }),
+  );
   const added = tf.mul(tf.eye(count), tf.add(tf.mul(tf.max(tf.abs(gram)), ridge), 1e-20));
   const z = solved(tf.add(gram, added) as tf.Tensor2D, tf.ones([count, 1]));
-  const weights = tf.div(z, tf.sum(z));
-  const flat = leaves<tf.Tensor>(last);
-  const next = flat.map((own, i) => {
-    const stacked = tf.stack(past.slice(0, -1).map((tree) => tf.reshape(leaves<tf.Tensor>(tree)[i]!, [own.size])));
-    const extrapolated = tf.reshape(tf.matMul(weights as tf.Tensor2D, stacked as tf.Tensor2D, true, false), own.shape);
+  const weights = tf.div(z, tf.sum(z)) as tf.Tensor2D;
+  const next = leaves<tf.Tensor>(last).map((own, i) => {
+    const extrapolated = tf.reshape(tf.matMul(weights, part(rows[i]!, 0), true, false), own.shape);
     return tf.where(ready, extrapolated, own);
   });
   return unflatten<unknown, tf.Tensor>(last, next) as Tree;

@@ -10,4 +10,5 @@ export * from "./plateau.ts";
 export * from "./power.ts";
 export * from "./stepped.ts";
 export * from "./warmup.ts";
+export * from "./wsd-s.ts";
 export * from "./wsd.ts";
