@@ -40,7 +40,7 @@ describe("seededSpsa", () => {
 });
 
 describe("implicitFtrl", () => {
-  const after = (optimizer: Optimizer, steps: number, start = 3): number => {
+  const reached = (optimizer: Optimizer, steps: number, start = 3): number => {
     let w: W = { w: tf.tensor1d([start]) };
     let state = optimizer.init(w);
     for (let k = 0; k < steps; k++) {
@@ -58,21 +58,21 @@ describe("implicitFtrl", () => {
 
   test("linear is the sum of gradients at the rate of now; its rate falls with the root of the steps", () => {
     // ½w²: w₁ = 3 − .5 · 3 = 1.5; w₂ = 3 − .5/√2 · (3 + 1.5)
-    expect(after(implicitFtrl({ lr: 0.5, variant: "linear" }), 2)).toBeCloseTo(3 - (0.5 / Math.SQRT2) * 4.5, 5);
-    expect(after(implicitFtrl({ lr: 0.5, variant: "linear", decline: "none" }), 2)).toBeCloseTo(0.75, 5);
+    expect(reached(implicitFtrl({ lr: 0.5, variant: "linear" }), 2)).toBeCloseTo(3 - (0.5 / Math.SQRT2) * 4.5, 5);
+    expect(reached(implicitFtrl({ lr: 0.5, variant: "linear", decline: "none" }), 2)).toBeCloseTo(0.75, 5);
   });
 
   test("aprox goes no farther than where the line of the loss is 0, mirrorProx by the gradient there", () => {
     // at rate 9 the line ½ · 9 + 3 (v − 3) is 0 at v = 1.5
-    expect(after(implicitFtrl({ lr: 9, variant: "aprox" }), 1)).toBeCloseTo(1.5, 5);
-    expect(after(implicitFtrl({ lr: 0.1, variant: "aprox" }), 1)).toBeCloseTo(2.7, 5);
+    expect(reached(implicitFtrl({ lr: 9, variant: "aprox" }), 1)).toBeCloseTo(1.5, 5);
+    expect(reached(implicitFtrl({ lr: 0.1, variant: "aprox" }), 1)).toBeCloseTo(2.7, 5);
     // the step of FTRL at rate .5 leads to 1.5, whose gradient is 1.5
-    expect(after(implicitFtrl({ lr: 0.5, variant: "mirrorProx" }), 1)).toBeCloseTo(3 - 0.5 * 1.5, 5);
+    expect(reached(implicitFtrl({ lr: 0.5, variant: "mirrorProx" }), 1)).toBeCloseTo(3 - 0.5 * 1.5, 5);
   });
 
   test("a rate too large does not throw aprox off, as it does the linear one", () => {
-    expect(Math.abs(after(implicitFtrl({ lr: 50, variant: "aprox", decline: "none" }), 20))).toBeLessThan(0.1);
-    expect(Math.abs(after(implicitFtrl({ lr: 50, variant: "linear", decline: "none" }), 20))).toBeGreaterThan(1e6);
+    expect(Math.abs(reached(implicitFtrl({ lr: 50, variant: "aprox", decline: "none" }), 20))).toBeLessThan(0.1);
+    expect(Math.abs(reached(implicitFtrl({ lr: 50, variant: "linear", decline: "none" }), 20))).toBeGreaterThan(1e6);
   });
 });
 
