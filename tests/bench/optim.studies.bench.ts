@@ -4,10 +4,9 @@
  *
  * Every optimizer is tried at the same rates for the same steps, and is judged at its own best one; what does not hold here is recorded as such.
  */
-import { curvatureStudies } from "./parts/curvature.ts";
 import { optimizerStudies } from "./parts/optimizers.ts";
 import { study } from "./parts/studies.ts";
 
 const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
-for (const [id, make] of Object.entries({ ...optimizerStudies, ...curvatureStudies }))
+for (const [id, make] of Object.entries(optimizerStudies))
   if (wanted.length === 0 || wanted.includes(id)) study(id, await make());
