@@ -23,6 +23,8 @@ export interface Context {
   /** Which cells show what the notebook no longer says. */
   readonly stale: Tracker;
   readonly debug: Adapter;
+  /** What the library in the user's process said of itself last: its device, how far a run is. */
+  readonly told: Content;
   /** Cells executed so far: the number of the last one. */
   count: number;
   /** The run in progress, or else the last one: what output that comes now belongs to. */

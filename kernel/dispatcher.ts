@@ -18,6 +18,7 @@ import { isComplete } from "./handlers/is-complete.ts";
 import { kernelInfo } from "./handlers/kernel-info.ts";
 import { shutdown } from "./handlers/shutdown.ts";
 import { stale, tracker } from "./handlers/stale.ts";
+import { usage } from "./handlers/usage.ts";
 import { history } from "./history.ts";
 import { languageClient } from "./language/client.ts";
 import { type Bundle, type Channel, type Content, type Message, messageFactory } from "./messages.ts";
@@ -61,6 +62,7 @@ const shellHandlers: Record<string, Handler> = {
   shutdown_request: shutdown,
   stale_request: stale,
   debug_request: debug,
+  usage_request: usage,
   interrupt_request: interrupt,
 };
 
@@ -143,6 +145,7 @@ export function createKernel(options: KernelOptions): Kernel {
     comms: new Map(),
     stale: tracker(),
     debug: debugging,
+    told: {},
     count: 0,
     output: undefined,
     nextRun: () => ++runs,
@@ -185,6 +188,10 @@ export function createKernel(options: KernelOptions): Kernel {
       gathered.size += output.text.length;
       if (gathered.size >= gatherBytes) await flush();
       else gatherTimer ??= setTimeout(() => void flush(), gatherMs);
+      return;
+    }
+    if (output.op === "status") {
+      Object.assign(context.told, output.status);
       return;
     }
     await flush();

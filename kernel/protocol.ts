@@ -68,6 +68,8 @@ export type FromChild =
   | { op: "stream"; name: "stdout" | "stderr"; text: string }
   | { op: "display"; data: Bundle; metadata: Content; displayId?: string; update: boolean }
   | { op: "clear"; wait: boolean }
+  /** What the library says of itself. */
+  | { op: "status"; status: Content }
   | { op: "input"; prompt: string; password: boolean; sync: boolean }
   | {
       op: "comm";

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { transpile } from "../cell/transpile.ts";
+import type { Content } from "../messages.ts";
 import type { ChildOptions, ToChild } from "../protocol.ts";
 import { fds } from "../protocol.ts";
 import { comm, receiveComm } from "./comm.ts";
@@ -44,6 +45,7 @@ define("__dirname", process.cwd());
 define("__filename", join(process.cwd(), "notebook.ts"));
 define(displaySymbol, (bundle: Record<string, unknown>, shown?: DisplayOptions) => show(bundle, shown));
 define(Symbol.for("Jupyter.interrupt"), interrupts(cells));
+define(Symbol.for("Jupyter.status"), (status: Content) => emit({ op: "status", status }));
 
 const evaluation = evaluator(cells, options.marker);
 const stray = (label: string) => (thrown: unknown) => {

@@ -13,6 +13,8 @@ export async function bundleOf(value: unknown): Promise<Bundle | undefined> {
     const own = (value as { [displaySymbol]?: unknown })[displaySymbol];
     if (typeof own === "function" && value !== globalThis) {
       const bundle = (await own.call(value)) as unknown;
+      // What shows itself elsewhere is not shown again.
+      if (bundle === null) return undefined;
       if (!isObject(bundle))
         throw new TypeError(`Symbol.for("Jupyter.display") must return a MIME bundle, got ${inspect(bundle)}`);
       return "text/plain" in bundle ? (bundle as Bundle) : { ...bundle, "text/plain": inspect(value, { depth: 1 }) };

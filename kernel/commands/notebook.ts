@@ -9,8 +9,9 @@ import { buildApp, findApp } from "../server/app.ts";
 import { type NotebookServer, type ServerOptions, startServer } from "../server/server.ts";
 import { preloadOption, typesOption, UsageError } from "./options.ts";
 
-export const usage = `thalweg notebook [file.ipynb | folder] [--port number] [--no-open] [--preload module | --no-preload] [--types warn|block|off]
-  Opens the notebook in the browser. Serves the folder to this machine alone; Ctrl-C ends it.`;
+export const usage = `thalweg notebook [file.ipynb | folder] [--app] [--port number] [--no-open] [--preload module | --no-preload] [--types warn|block|off]
+  Opens the notebook in the browser. Serves the folder to this machine alone; Ctrl-C ends it.
+  With --app the file is run and shown without its code, its widgets live.`;
 
 /** The first port to try, and how many after it, when none is asked for. */
 const firstPort = 8888;
@@ -24,6 +25,7 @@ export async function run(argv: string[]): Promise<number> {
     allowPositionals: true,
     options: {
       port: { type: "string" },
+      app: { type: "boolean", default: false },
       "no-open": { type: "boolean", default: false },
       preload: { type: "string" },
       "no-preload": { type: "boolean", default: false },
@@ -32,6 +34,7 @@ export async function run(argv: string[]): Promise<number> {
   });
   if (positionals.length > 1) throw new UsageError(usage);
   const { root, file } = target(positionals[0]);
+  if (values.app && file === undefined) throw new UsageError("--app: a notebook is required, got a folder");
   const app = findApp() ?? (await buildApp((line) => console.log(line)));
   let stop = () => {};
   const stopped = new Promise<void>((done) => {
@@ -40,6 +43,7 @@ export async function run(argv: string[]): Promise<number> {
   const server = await listen(portOf(values.port), {
     root,
     app,
+    ...(values.app ? { appFile: file! } : {}),
     ...preloadOption(values),
     typeErrors: typesOption(values.types),
     onShutdown: () => stop(),

@@ -9,6 +9,7 @@ import { ansiHtml } from "./ansi.ts";
 import { highlight } from "./highlight.ts";
 import { type Heading, markdownHtml } from "./markdown.ts";
 import type { CellOutput, Notebook, NotebookCell } from "./nbformat.ts";
+import { deck, slideStyle, slidesOf } from "./slides.ts";
 import { style } from "./style.ts";
 
 export interface PageOptions {
@@ -16,14 +17,18 @@ export interface PageOptions {
   title: string;
   /** Whether the outputs were made here and now. Scripts in outputs of others do not run; figures of ours do. Default true. */
   own?: boolean;
+  /** As slides, one at a time, instead of one column. Default false. */
+  slides?: boolean;
 }
 
-export function notebookPage(notebook: Notebook, { title, own = true }: PageOptions): string {
+export function notebookPage(notebook: Notebook, { title, own = true, slides = false }: PageOptions): string {
   const headings: Heading[] = [];
   const page = { headings, figures: 0, widgets: keptStates(notebook.metadata) };
-  const body = notebook.cells.map((cell) => cellHtml(cell, page)).join("\n");
+  const body = slides ? slidesHtml(notebook, page) : notebook.cells.map((cell) => cellHtml(cell, page)).join("\n");
   const heading = headings[0]?.text.replace(/[`*_]/g, "") ?? title;
   const scripts = page.figures > 0 ? [plotlyScript(), `(${drawAll.toString()})(${activate.toString()});`] : [];
+  // Sources through a loader name functions by a helper, which must then be there.
+  if (slides) scripts.push(`const __name = (f) => f; (${deck.toString()})();`);
   // What cells themselves showed may hold scripts: those of one's own run may run, and no others.
   const shown = own ? body : "";
   const inline = [...shown.matchAll(/<script(?![^>]*\btype="application\/json")[^>]*>([\s\S]*?)<\/script>/gi)].map(
@@ -41,7 +46,7 @@ export function notebookPage(notebook: Notebook, { title, own = true }: PageOpti
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="thalweg">
 <title>${escapeHtml(heading)}</title>
-<style>${style}</style>
+<style>${style}${slides ? slideStyle : ""}</style>
 </head>
 <body>
 <main>
@@ -57,6 +62,16 @@ interface Page {
   headings: Heading[];
   figures: number;
   widgets: Record<string, State>;
+}
+
+function slidesHtml(notebook: Notebook, page: Page): string {
+  const sections = slidesOf(notebook.cells).map((parts) => {
+    const cells = parts.map(({ cell, fragment }) =>
+      fragment ? `<div class="fragment">${cellHtml(cell, page)}</div>` : cellHtml(cell, page),
+    );
+    return `<section class="slide">${cells.join("\n")}</section>`;
+  });
+  return `${sections.join("\n")}<div class="place"></div><div class="bar"></div>`;
 }
 
 function cellHtml(cell: NotebookCell, page: Page): string {

@@ -84,6 +84,8 @@ export interface PageOptions extends Omit<PageAddress, "clean"> {
   folderName: string;
   /** Whether `treePath` is a file. */
   isFile: boolean;
+  /** The file is shown as an app. */
+  appFile?: string;
 }
 
 export function page(response: ServerResponse, options: PageOptions): void {
@@ -105,6 +107,7 @@ export function page(response: ServerResponse, options: PageOptions): void {
     workspace: options.workspace,
     treePath: options.treePath,
     askedFile: options.isFile ? options.treePath : "",
+    appFile: options.appFile ?? "",
     serverRoot: options.folderName,
     terminalsAvailable: "false",
     quitButton: "true",

@@ -28,6 +28,8 @@ export interface ServerOptions extends KernelOptions {
   token?: string;
   /** The folder of the bundle; without it the API answers, but there is no page. */
   app?: string;
+  /** The notebook that is shown as an app, and run: this one and no other, whatever an address says. */
+  appFile?: string;
   /** Where settings are kept. Default: the user's. */
   config?: string;
   /** The page asked the server to end. */
@@ -86,7 +88,15 @@ export async function startServer(options: ServerOptions): Promise<NotebookServe
       const isFile = asked !== undefined && asked.type !== "directory";
       expected = asked?.type === "notebook" && !bound.has(asked.path) ? asked.path : undefined;
       const host = request.headers.host ?? "";
-      page(response, { ...address, app: options.app, host, folderName: basename(root), isFile });
+      const appFile = options.appFile === address.treePath ? options.appFile : undefined;
+      page(response, {
+        ...address,
+        app: options.app,
+        host,
+        folderName: basename(root),
+        isFile,
+        ...(appFile ? { appFile } : {}),
+      });
     } else if (url.pathname === "/widgets/frame" && options.app) {
       widgetFrame(response, options.app, request.headers.host ?? "");
     } else if (/^\/static\/(app|themes)\//.test(url.pathname) && options.app) {

@@ -14,6 +14,8 @@ export interface Progress {
   end(): void;
 }
 
+/** Says where it computes and how far it is; the kernel's page shows that in its status bar. */
+type Tell = (status: { device?: string; progress: { share: number; text: string } | null }) => void;
 type Show = (bundle: Record<string, unknown>, options?: { displayId?: string; update?: boolean }) => void;
 
 /** Least time between two pictures, in milliseconds. */
@@ -69,6 +71,10 @@ class Place {
     return this.#share;
   }
 
+  get device(): string {
+    return this.#device;
+  }
+
   line(): string {
     const of = this.#experiences === null ? "" : ` of ${this.#experiences}`;
     const loss = Number.isNaN(this.#loss) ? "" : ` · loss ${this.#loss.toPrecision(3)}`;
@@ -97,6 +103,10 @@ class Places {
   get share(): number {
     const going = this.#going();
     return going.reduce((sum, place) => sum + place.share, 0) / Math.max(1, going.length);
+  }
+
+  get device(): string {
+    return this.#runs.get(this.#last)?.device ?? "";
   }
 
   line(): string {
@@ -141,6 +151,8 @@ function notebook(name: string, tasks: readonly string[], show: Show): Progress 
   const logs: TrainEvent[][] = [];
   let drawn = performance.now();
   let shownOnce = false;
+  const status = (globalThis as { [key: symbol]: unknown })[Symbol.for("Jupyter.status")];
+  const tell = typeof status === "function" ? (status as Tell) : () => {};
   const picture = (title: string): Figure =>
     accuracyCurves(
       logs.filter((log) => log !== undefined),
@@ -148,6 +160,7 @@ function notebook(name: string, tasks: readonly string[], show: Show): Progress 
     );
   const draw = (title: string): void => {
     show(shown(picture(title)), { displayId, update: shownOnce });
+    tell({ device: place.device, progress: { share: place.share, text: `${name}: ${place.line()}` } });
     shownOnce = true;
     drawn = performance.now();
   };
@@ -161,6 +174,9 @@ function notebook(name: string, tasks: readonly string[], show: Show): Progress 
       if (event.type !== "step") logs[index]?.push(event);
       if (performance.now() - drawn > interval) draw(`${name} · ${Math.round(100 * place.share)} % · ${place.line()}`);
     },
-    end: () => draw(`${name}: accuracy over the run`),
+    end() {
+      draw(`${name}: accuracy over the run`);
+      tell({ progress: null });
+    },
   };
 }

@@ -5,7 +5,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from "playwrig
 import { expect, onTestFinished } from "vitest";
 import { ownLibrary } from "../../kernel/preload.ts";
 import { findApp } from "../../kernel/server/app.ts";
-import { type NotebookServer, startServer } from "../../kernel/server/server.ts";
+import { type NotebookServer, type ServerOptions, startServer } from "../../kernel/server/server.ts";
 import { temporary } from "./support.ts";
 
 const executablePath = [
@@ -59,7 +59,11 @@ export interface Tab {
   picture(name: string): Promise<void>;
 }
 
-export async function desk(notebooks: Record<string, unknown>, preload = true): Promise<Desk> {
+export async function desk(
+  notebooks: Record<string, unknown>,
+  preload = true,
+  options: Partial<ServerOptions> = {},
+): Promise<Desk> {
   mkdirSync(pictures, { recursive: true });
   const root = temporary();
   for (const [name, content] of Object.entries(notebooks)) {
@@ -67,7 +71,7 @@ export async function desk(notebooks: Record<string, unknown>, preload = true): 
     else writeFileSync(join(root, name), typeof content === "string" ? content : JSON.stringify(content));
   }
   const library = preload ? { preload: ownLibrary() } : { typeErrors: "off" as const };
-  const server = await startServer({ root, app: app!, config: temporary(), ...library });
+  const server = await startServer({ root, app: app!, config: temporary(), ...library, ...options });
   onTestFinished(() => server.close());
   // Shared memory is small in containers; a page that finds it full crashes.
   const args = ["--no-sandbox", "--disable-dev-shm-usage"];

@@ -1,4 +1,5 @@
 import { newDisplay } from "../display.ts";
+import { displaySymbol } from "../show.ts";
 import type { Control } from "./control.ts";
 
 /**
@@ -27,7 +28,8 @@ export async function live(draw: () => unknown, ...controls: Control<unknown>[])
     }
   }
   const off = controls.map((control) => control.onChange(() => void redraw()));
-  return () => {
+  const end = () => {
     for (const stop of off) stop();
   };
+  return Object.defineProperty(end, displaySymbol, { value: () => null });
 }

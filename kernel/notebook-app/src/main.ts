@@ -2,6 +2,7 @@
 import { type JupyterFrontEndPlugin, JupyterLab } from "@jupyterlab/application";
 import { IConnectionStatus, IServiceManager } from "@jupyterlab/services";
 import { PluginRegistry } from "@lumino/coreutils";
+import { appViewPlugin } from "./app-view.ts";
 import { askedPlugin } from "./asked.ts";
 import { consoleFactoryPlugin, consoleTrackerPlugin } from "./consoles.ts";
 import { executorPlugin } from "./executor.ts";
@@ -10,6 +11,7 @@ import { plotlyRenderer } from "./plotly.ts";
 import { settingsPlugin } from "./settings.ts";
 import { serverSettingsPlugin } from "./socket.ts";
 import { stalePlugin } from "./stale.ts";
+import { statusPlugin } from "./status.ts";
 import { titlePlugin } from "./title.ts";
 import { translatorPlugin } from "./translator.ts";
 import { widgetsPlugin } from "./widgets/plugin.ts";
@@ -56,6 +58,8 @@ async function start(): Promise<void> {
     askedPlugin,
     widgetsPlugin,
     stalePlugin,
+    statusPlugin,
+    appViewPlugin,
     consoleTrackerPlugin,
     consoleFactoryPlugin,
   ] as Plugin[];

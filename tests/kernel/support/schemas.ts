@@ -78,6 +78,15 @@ const replies: Record<string, Schema> = {
     body: record,
     message: optional(string),
   },
+  // As jupyter-resource-usage asks it.
+  usage_reply: {
+    hostname: string,
+    pid: integer,
+    kernel_memory: () => true,
+    host_virtual_memory: record,
+    device: optional(string),
+    progress: optional(() => true),
+  },
   // Ours: which cells are stale.
   stale_reply: ok({
     stale: record,
