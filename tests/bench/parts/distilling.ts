@@ -4,10 +4,12 @@ import {
   autoencoder,
   classes,
   concatenated,
+  cost,
   digits,
   distil,
   distilEnsemble,
   distilFeatures,
+  distilStored,
   from,
   futureTeacher,
   type Model,
@@ -17,6 +19,7 @@ import {
   type Strategy,
   type TrainedNetwork,
   trained,
+  vit,
 } from "../../../lib/index.ts";
 import type { Study } from "../../support/reference.ts";
 import { accuracies, allOf, apart, band, outcomeOf } from "./studies.ts";
@@ -283,6 +286,38 @@ async function stages(): Promise<Study> {
   };
 }
 
+/** P395: a small transformer and stored answers. */
+async function stored(): Promise<Study> {
+  const teacher = await taught(all, [128]);
+  const own = vit({ patch: 2, width: 16, depth: 1, heads: 2, widen: 2 });
+  const base = all
+    .limit({ train: 500 })
+    .learn(own)
+    .with(adam({ lr: 2e-3 }))
+    .train({ batch: 20, epochs: 16 });
+  const ways = {
+    "labels alone": base,
+    "a teacher in every step": base.by(distil({ teacher, weight: 1, temperature: 1 })),
+    "three stored numbers of each of four views": base.by(distilStored({ teacher, top: 3, views: 4, pad: 1 })),
+  };
+  const figures: Figures = {};
+  const found: Record<string, number[]> = {};
+  for (const [name, study] of Object.entries(ways)) {
+    const run = await study.evaluate({ every: "end", share: 0 }).run({ seeds, quiet: true, record: false });
+    found[name] = run.logs.map((_, seed) => run.matrix({ seed }).values.at(-1)!.at(-1)!);
+    figures[`accuracy, ${name}`] = band(found[name]!);
+    figures[`GFLOPs, ${name}`] = Number((cost.flops(run.logs[0]!.events).value! / 1e9).toFixed(2));
+  }
+  teacher.dispose();
+  const [labels, , kept] = Object.values(found);
+  return {
+    headline: "A small transformer learns more from stored answers than from labels, at no teacher's cost in a step",
+    outcome: outcomeOf(apart(kept!, labels!)),
+    figures,
+    seeds,
+  };
+}
+
 export const distilling: Readonly<Record<string, () => Promise<Study>>> = {
   P046: complementary,
   P287: rich,
@@ -291,5 +326,6 @@ export const distilling: Readonly<Record<string, () => Promise<Study>>> = {
   P324: ahead,
   P387: stages,
   P393: averaged,
+  P395: stored,
   P451: fused,
 };

@@ -1,0 +1,65 @@
+import { describe, expect, test } from "vitest";
+import { gather } from "../../lib/data/dataset.ts";
+import { digits } from "../../lib/data/digits.ts";
+import { tf } from "../../lib/engine/index.ts";
+import { mlp } from "../../lib/models/index.ts";
+import { trained } from "../../lib/models/trained.ts";
+import { distilStored } from "../../lib/strategies/index.ts";
+import { limit } from "../../lib/streams/operators/limit.ts";
+import { classes } from "../../lib/streams/sources/classes.ts";
+import { batches } from "../../lib/train/plan.ts";
+import { close, contextOf, hooksOf, lossOf, mean, normal, perceptron, small, softmax, stepOf } from "./by-hand.ts";
+
+describe("P395: stored answers", () => {
+  const train = limit({ train: 12 })(classes(digits()) as never).experience(0).train;
+  const { weights } = small([6], 64, 10, 3);
+  const teacher = trained({ model: mlp({ hidden: [6] }), input: [8, 8, 1], weights, scale: 1 });
+  const { net, weights: own } = small([5], 64, 10, 8);
+  const context = contextOf(net, own, { columns: 10 });
+  const strategy = distilStored({ teacher, top: 2, views: 3, pad: 2, flip: 0.5, weight: 0.7 });
+  const hooks = hooksOf(strategy);
+  const state = hooks.beforeExperience({ said: null }, { train, index: 0 } as never, context);
+  const made = batches(train, 0);
+
+  test("are the largest probabilities that the teacher gives for the very view that is trained on, the rest in equal parts", () => {
+    const at = Uint32Array.of(4, 7, 4);
+    const seen = [0, 1, 2].map(() => hooks.batch(state, made(at), context));
+    for (const batch of seen) {
+      const wanted = batch.extra.distilStored!.wanted!.data as Float32Array;
+      for (let row = 0; row < 3; row++) {
+        const x = [...batch.x.subarray(64 * row, 64 * row + 64)];
+        const p = softmax(perceptron(weights, [x]).logits[0]!);
+        const best = [...p.keys()].sort((a, b) => p[b]! - p[a]!).slice(0, 2);
+        const left = (1 - p[best[0]!]! - p[best[1]!]!) / 8;
+        close(
+          [...wanted.subarray(10 * row, 10 * row + 10)],
+          p.map((v, c) => (best.includes(c) ? v : left)),
+          4,
+        );
+      }
+    }
+    // example 4 comes twice in a batch: its views follow one another, and come again after the third
+    const rowOf = (k: number, row: number): number[] => [...seen[k]!.x.subarray(64 * row, 64 * row + 64)];
+    expect(rowOf(0, 0)).not.toEqual(rowOf(0, 2));
+    expect(rowOf(1, 2)).toEqual(rowOf(0, 0));
+    const raw = gather(train, Uint32Array.of(4));
+    expect([rowOf(0, 0), rowOf(0, 2), rowOf(1, 0)].every((x) => x.every((v, i) => v === raw[i]))).toBe(false);
+  });
+
+  test("are learnt beside the labels", () => {
+    const x = normal(3, 64, 5);
+    const wanted = normal(3, 10, 6).map((row) => softmax(row));
+    const step = stepOf({ net, weights: own, x, y: [1, 2, 3], extra: { wanted: tf.tensor2d(wanted) } as never });
+    const { logits } = perceptron(own, x);
+    const labels = mean(logits.map((z, i) => -Math.log(softmax(z)[i + 1]!)));
+    const soft = mean(logits.map((z, i) => -wanted[i]!.reduce((s, p, c) => s + p * Math.log(softmax(z)[c]!), 0)));
+    expect(lossOf(strategy, state, step)).toBeCloseTo(0.3 * labels + 0.7 * soft, 4);
+  });
+
+  test("want images where they are to be moved", () => {
+    const flat = { ...train, shape: [64] };
+    expect(() => hooks.beforeExperience({ said: null }, { train: flat, index: 0 } as never, context)).toThrow(
+      "distilStored: images are required",
+    );
+  });
+});
