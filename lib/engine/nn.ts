@@ -19,6 +19,67 @@ const custom = (
     return { value: fn(given), gradFunc: gradient as GradFunction };
   })(...inputs);
 
+/**
+ * `x · kernel + bias` exactly, of whose gradient with respect to the kernel only some rows of `x` are kept: an unbiased estimate.
+ *
+ * With `p_i` the share of `‖x_i‖` in the sum over rows, the j largest are kept as they are and `k − j` others drawn with replacement by what is left of p, each
+ * multiplied by `(1 − P_j) / ((k − j) p_i)`, P_j being the sum of the j largest; j is where `(1 − P_j) / (k − j)` is least. `x` is `[n, d]`; `uniforms`, `[k]` of
+ * [0, 1), draw. The gradients with respect to `x` and the bias are exact. Liu et al. 2023 (WTA-CRS), arXiv:2305.15265, eq. 6 and theorem 2.
+ *
+ * @example
+ * ```ts
+ * import { nn, tf } from "thalweg";
+ * const y = nn.sampledProduct(tf.tensor2d([[1, 2], [3, 4]]), tf.ones([2, 1]), tf.zeros([1]), tf.tensor1d([0.5]));
+ * [...y.dataSync()]; // [3, 7]
+ * ```
+ */
+export function sampledProduct(x: tf.Tensor2D, kernel: tf.Tensor2D, bias: tf.Tensor, uniforms: tf.Tensor): tf.Tensor {
+  return tf.customGrad((...args: (tf.Tensor | tf.GradSaveFunc)[]) => {
+    const [x, kernel, bias, uniforms] = args as [tf.Tensor2D, tf.Tensor2D, tf.Tensor, tf.Tensor];
+    const { at, scale } = winners(x, uniforms);
+    const kept = tf.mul(tf.gather(x, at), tf.expandDims(scale, 1)) as tf.Tensor2D;
+    (args.at(-1) as tf.GradSaveFunc)([kernel, kept, at]);
+    // Rows are kept before the product is there, so that nothing else of x has to wait for the gradient.
+    const first = tf.mul(tf.slice(tf.reshape(kept, [kept.size]), [0], [1]), 0);
+    return {
+      value: tf.add(tf.matMul(x, kernel), tf.add(bias, first)),
+      gradFunc: ((dy: tf.Tensor2D, saved: tf.Tensor[]) => {
+        const [kernel, kept, at] = saved as [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
+        return [
+          tf.matMul(dy, kernel, false, true),
+          tf.matMul(kept, tf.gather(dy, at) as tf.Tensor2D, true, false),
+          tf.sum(dy, 0),
+          tf.zeros(uniforms.shape),
+        ];
+      }) as GradFunction,
+    };
+  })(x, kernel, bias, uniforms);
+}
+
+/** The rows that are kept of a table, and what each is multiplied by. */
+function winners(x: tf.Tensor2D, uniforms: tf.Tensor): { readonly at: tf.Tensor1D; readonly scale: tf.Tensor } {
+  const [n, k] = [x.shape[0], uniforms.shape[0]!];
+  const norms = tf.add(tf.sqrt(tf.sum(tf.square(x), 1)), 1e-8);
+  const { values, indices } = tf.topk(tf.div(norms, tf.sum(norms)), n);
+  const sums = tf.cumsum(values, 0);
+  // (1 − P_j) / (k − j) for j = 0 … k − 1
+  const before = tf.slice(tf.concat([tf.zeros([1]), sums], 0), [0], [k]);
+  const rest = tf.relu(tf.sub(1, before));
+  const places = tf.range(0, k);
+  const scores = tf.div(rest, tf.sub(k, places));
+  const j = tf.cast(tf.argMin(scores, 0), "float32");
+  const found = tf.cast(tf.equal(places, j), "float32");
+  const outside = tf.sum(tf.mul(rest, found));
+  const wanted = tf.add(tf.sub(1, outside), tf.mul(uniforms, outside));
+  const below = tf.cast(tf.lessEqual(tf.expandDims(sums, 0), tf.expandDims(wanted, 1)), "float32");
+  const drawn = tf.minimum(tf.maximum(tf.sum(below, 1), j), n - 1);
+  const sure = tf.less(places, j);
+  const place = tf.cast(tf.where(sure, places, drawn), "int32") as tf.Tensor1D;
+  const p = tf.gather(values, place);
+  const scale = tf.where(sure, tf.onesLike(places), tf.div(outside, tf.mul(p, tf.sub(k, j))));
+  return { at: tf.gather(indices, place) as tf.Tensor1D, scale };
+}
+
 /** What a batch says about its channels. */
 export interface BatchMoments {
   /** Mean of each channel, `[c]`. */

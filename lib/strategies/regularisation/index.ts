@@ -3,6 +3,7 @@
 export * from "./center-loss.ts";
 export * from "./distil-ensemble.ts";
 export * from "./distil-features.ts";
+export * from "./distil-stored.ts";
 export * from "./distil.ts";
 export * from "./ewc.ts";
 export * from "./l2-anchor.ts";
