@@ -67,6 +67,7 @@ export { gpuCommand, gpuUsage } from "./gpu/command.ts";
 export type { GpuStatus } from "./gpu/status.ts";
 export * from "./grad.ts";
 export * from "./jit.ts";
+export * from "./live-bytes.ts";
 export * from "./model-files.ts";
 export * as nn from "./nn.ts";
 export * from "./random.ts";
