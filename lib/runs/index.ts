@@ -1,6 +1,9 @@
 /** What a run leaves: the event logs of an experiment over seeds, and everything that can be asked of them. */
 // Written by `npm run gen`.
 export * from "./diff.ts";
+export * from "./export-mlflow.ts";
+export * from "./export-tensorboard.ts";
+export * from "./export-wandb.ts";
 export * from "./folder.ts";
 export * from "./fork.ts";
 export * from "./hugging-face.ts";
