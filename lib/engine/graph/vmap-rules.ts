@@ -28,7 +28,7 @@ const rules = new Map<string, Rule>();
 export const ruleOf = (op: string): Rule | undefined => rules.get(op);
 
 /** Gives operations a rule. */
-function rule(names: string, of: Rule): void {
+export function rule(names: string, of: Rule): void {
   for (const name of names.split(" ")) rules.set(name, of);
 }
 

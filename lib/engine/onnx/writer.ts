@@ -4,7 +4,7 @@
  * Field numbers are those of onnx.proto (ONNX IR version 9).
  */
 
-import type { Node } from "../graph/graph.ts";
+import type { Node, Value } from "../graph/graph.ts";
 
 /** Element types that appear in our graphs, named as ONNX Runtime's JavaScript API names them. */
 export type ElementType = "float32" | "int32" | "int64" | "bool" | "uint8" | "float64";
@@ -29,6 +29,12 @@ export interface BodyAttribute {
   /** What one pass computes, and how many passes there are. */
   readonly nodes: readonly Node[];
   readonly length: number;
+  /** The values behind the graph's inputs, behind what it captures, and behind its outputs. */
+  readonly values: {
+    readonly parameters: readonly Value[];
+    readonly captured: readonly Value[];
+    readonly outputs: readonly Value[];
+  };
   /** What it computes, in the form in which equal graphs are found again. */
   toJSON(): string;
 }

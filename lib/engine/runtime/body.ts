@@ -1,9 +1,11 @@
 /** The body of a loop within a program: part of a recording, cut out as a graph of its own. */
 import * as tf from "@tensorflow/tfjs-core";
-import { type Arr, arr, full } from "../graph/arr.ts";
+import { type Arr, arr, full, transposeValue } from "../graph/arr.ts";
 import { Graph, type Node, type Value } from "../graph/graph.ts";
-import { lower, reach } from "../graph/lower.ts";
+import { lower, nameOf, reach } from "../graph/lower.ts";
 import { rewrite } from "../graph/rewrite.ts";
+import { vmap } from "../graph/vmap.ts";
+import { everywhere, type Lane, rule } from "../graph/vmap-rules.ts";
 import type { BodyAttribute } from "../onnx/writer.ts";
 import { backend, type Tracing } from "./backend.ts";
 import { structure } from "./program.ts";
@@ -66,22 +68,66 @@ export function recordBody(
     requireKnown(name, wanted, [...parameters, ...constants.map((one) => backend.arr(one).value)]);
   const cut = cutOut(wanted, parameters);
   const { outputs } = rewrite(cut.outputs, new Set(), true);
-  const { nodes, leaves } = reach(outputs);
+  const { leaves } = reach(outputs);
   const used = cut.captures.filter(({ inner }) => leaves.includes(inner));
-  const ordered = [...parameters, ...used.map(({ inner }) => inner), ...leaves.filter(isConstant)];
-  const text = structure(nodes, ordered, outputs);
+  const captured = used.map(({ inner }) => inner);
   return {
-    attribute: {
-      graph: lower(`${name} pass`, parameters, outputs),
-      captures: used.map(({ inner }) => `v${inner.id}`),
-      nodes,
-      length,
-      toJSON: () => text,
-    },
+    attribute: attributeOf(`${name} pass`, { parameters, captured, outputs }, length),
     captures: used.map(({ outer }) => outer),
     results: outputs.map(({ shape, type }) => ({ shape, type })),
   };
 }
+
+/** A body as a node has it. */
+function attributeOf(name: string, values: BodyAttribute["values"], length: number): BodyAttribute {
+  const { parameters, captured, outputs } = values;
+  const { nodes, leaves } = reach(outputs);
+  const text = structure(nodes, [...parameters, ...captured, ...leaves.filter(isConstant)], outputs);
+  return {
+    graph: lower(name, parameters, outputs),
+    captures: captured.map(nameOf),
+    nodes,
+    length,
+    values,
+    toJSON: () => text,
+  };
+}
+
+/** A loop along places for many calls: one loop whose passes do all calls, the places before the calls. */
+rule("Scan", (of) => {
+  const { g, count, node, inputs } = of;
+  const { graph, length, values } = node.attributes!.body as BodyAttribute;
+  const given = inputs as Lane[];
+  const places = Number(node.attributes!.num_scan_inputs);
+  const [states, own] = [values.parameters.length - places, values.parameters.length];
+  // A state differs after the first pass where anything does.
+  const differs = given.map((lane, i) => i < states || lane.differs);
+  const inner = [...values.parameters, ...values.captured];
+  const over = vmap(values.outputs, new Set(inner.filter((_, i) => differs[i])), count);
+  const at = (value: Value, i: number): Value =>
+    over.leaves.get(value) ?? (differs[i] ? g.input([count, ...value.shape], value.type, { kind: "pass" }) : value);
+  const all = inner.map(at);
+  const taken = given.map((lane, i) => {
+    if (!differs[i]) return lane.value;
+    const value = everywhere(g, lane, count);
+    return i < states || i >= own ? value : turned(g, value);
+  });
+  const body = attributeOf(
+    graph.name,
+    { parameters: all.slice(0, own), captured: all.slice(own), outputs: over.outputs },
+    length,
+  );
+  const results = node.outputs.map(({ shape, type }, i) => ({
+    shape: i < states ? [count, ...shape] : [length, count, ...shape.slice(1)],
+    type,
+  }));
+  const made = g.ops("Scan", taken, results, { ...node.attributes, body });
+  return made.map((value, i) => (i < states ? value : turned(g, value)));
+});
+
+/** The first two axes the other way round. */
+const turned = (g: Graph, value: Value): Value =>
+  transposeValue(g, value, [1, 0, ...value.shape.slice(2).map((_, i) => i + 2)]);
 
 const isConstant = (value: Value): boolean => value.leaf?.kind === "constant";
 
