@@ -97,6 +97,18 @@ describe("a process", () => {
       /THALWEG_DEVICE: engine: tf32 or graphs is required after the name of a device, got "fast"/,
     );
   });
+  it("knows whether somebody has said where to compute, by THALWEG_DEVICE or engine.use", () => {
+    const asks = join(folder, "asks.mts");
+    writeFileSync(
+      asks,
+      `import { engine } from ${JSON.stringify(`${root}lib/engine/index.ts`)};
+       const before = engine.isChosen; await engine.use("cpu"); console.log(before, engine.isChosen);`,
+    );
+    const said = (env: NodeJS.ProcessEnv) =>
+      execFileSync("node", ["--import", "tsx", asks], { cwd: root, env: { ...process.env, ...env }, encoding: "utf8" });
+    expect(said({})).toBe("false true\n");
+    expect(said({ THALWEG_DEVICE: "cpu" })).toBe("true true\n");
+  });
   it("says what to install where the package that CUDA is called with is missing", () => {
     const block = join(folder, "no-koffi.cjs");
     writeFileSync(
