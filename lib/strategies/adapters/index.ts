@@ -9,6 +9,7 @@ export * from "./incremental-rank.ts";
 export * from "./inf-lora.ts";
 export * from "./key-value-bottleneck.ts";
 export * from "./l2p.ts";
+export * from "./ln-tuning.ts";
 export * from "./lora-merge.ts";
 export * from "./mos.ts";
 export * from "./sara.ts";
