@@ -6,21 +6,29 @@
  */
 import {
   adam,
+  autoEma,
+  classes,
   color,
   conform,
+  digits,
   ewc,
+  foster,
   from,
+  icarl,
   keyValueBottleneck,
   l2Anchor,
   l2p,
   lfl,
   lwf,
+  mlp,
   mnist,
+  momentumInterpolation,
   type PublishedCell,
   pretrained,
   replay,
   rotated,
   sgd,
+  slca,
 } from "../../lib/index.ts";
 import { smallPretrained } from "../../lib/sweeps/protocols/pretrained.ts";
 import { record } from "../support/reference.ts";
@@ -45,6 +53,8 @@ const asked = (...ids: readonly string[]): boolean => wanted.length === 0 || ids
 if (asked("P206", "P124", "P151", "P004", "P050")) await benchmark();
 if (asked("P116")) await domains();
 if (asked("P052")) await closerLook();
+if (asked("P416")) await averages();
+if (asked("P200")) await boosting();
 
 /** The table of the benchmark, and the rows that it decides. */
 async function benchmark(): Promise<void> {
@@ -118,7 +128,10 @@ async function closerLook(): Promise<void> {
   };
   const figures: Record<string, readonly number[]> = {};
   for (const [name, strategy] of Object.entries(methods)) {
-    const cell = { name, strategies: [strategy], published: {} };
+    // as in the paper, the classes of an experience compete alone while it is learnt
+    const local = slca({ slow: 1, rounds: 0 });
+    const optimizer = adam({ lr: 5e-4 });
+    const cell = { name, strategies: [local, strategy], optimizer, published: {} };
     const { values } = await conform({ ...smallPretrained, cells: [cell] }, "b0inc2", name, data, { seeds });
     figures[name] = values;
     console.log(name.padEnd(22), values.map((value) => value.toFixed(1)).join("  "));
@@ -131,5 +144,54 @@ async function closerLook(): Promise<void> {
     outcome: allOf(...against.map((values) => outcomeOf(values))),
     figures: Object.fromEntries(Object.entries(figures).map(([name, values]) => [`${name} (%)`, band(values)])),
     seeds,
+  });
+}
+
+/** Averages of the weights with a rate of their own and a fixed one, on digits that are turned. */
+async function averages(): Promise<void> {
+  const turned = rotated(digits(), [0, 40, 80]);
+  const many = 5;
+  const learnt = async (strategy: ReturnType<typeof autoEma>): Promise<number[]> => {
+    const study = turned
+      .learn(mlp({ hidden: [64] }))
+      .by(strategy)
+      .with(adam({ lr: 1e-3 }))
+      .train({ batch: 16, epochs: 3 })
+      .evaluate({ atStart: false, share: 0 });
+    return (await accuracies(study as never, many)).map((value) => 100 * value);
+  };
+  const [own, fixed] = [await learnt(autoEma()), await learnt(momentumInterpolation({ tau: 0.99 }) as never)];
+  study("P416", {
+    headline: "An average of the weights that chooses its rate keeps more than one with a fixed rate",
+    outcome: outcomeOf(apart(own, fixed)),
+    figures: {
+      "autoEma (%)": band(own),
+      "fixed rate (%)": band(fixed),
+      "difference (points)": band(apart(own, fixed)),
+    },
+    seeds: many,
+  });
+}
+
+/** FOSTER and iCaRL with as many exemplars, on digits two at a time. */
+async function boosting(): Promise<void> {
+  const many = 5;
+  const learnt = async (strategy: ReturnType<typeof foster>): Promise<number[]> => {
+    const study = classes(digits(), { order: "run" })
+      .split(5)
+      .learn(mlp({ hidden: [64] }))
+      .by(strategy)
+      .with(adam({ lr: 1e-3 }))
+      .train({ batch: 16, epochs: 10 })
+      .evaluate({ atStart: false, share: 0 });
+    return (await accuracies(study as never, many)).map((value) => 100 * value);
+  };
+  const [own, other] = [await learnt(foster({ capacity: 50 })), await learnt(icarl({ capacity: 50 }) as never)];
+  study("P200", {
+    headline:
+      "Boosting by a module and compressing beats methods with exemplars at the size of one network: here iCaRL",
+    outcome: outcomeOf(apart(own, other)),
+    figures: { "foster (%)": band(own), "icarl (%)": band(other), "difference (points)": band(apart(own, other)) },
+    seeds: many,
   });
 }
