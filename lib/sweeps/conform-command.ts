@@ -46,11 +46,11 @@ export const conformUsage = `thalweg conform [cell] [--strategy name] [--seeds n
   Fashion-MNIST, where relations between methods are told and bands are unknown. Without a cell lists them; "DER20/split-mnist" is all below it.
   Runs are recorded (default: runs/conform), so that what was stopped goes on. Exit code 1 when a number is out of band or a relation not met.`;
 
-/** Every cell of every protocol. */
+/** Every cell of every protocol; those without a published number under all scenarios of theirs, for the relations between them. */
 export function conformCells(): Listed[] {
   return (Object.values(all) as Protocol[]).flatMap((protocol) =>
     protocol.cells.flatMap(({ name, strategies, published }) =>
-      Object.keys(published).map((scenario) => ({
+      Object.keys(Object.keys(published).length === 0 ? protocol.scenarios : published).map((scenario) => ({
         id: `${protocol.id}/${scenario}/${name}`,
         protocol,
         scenario,

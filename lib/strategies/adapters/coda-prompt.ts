@@ -6,7 +6,10 @@ import { openColumns, openEntropy } from "../parts/open-columns.ts";
 import { addedBy, type Prefix, prefixedAt, queryOf, withAdded } from "../parts/prompts.ts";
 import { requireNumber, requireWhole, strategy } from "../strategy.ts";
 
-/** Components of an experience in one layer: prompts `[count, length · width]`, keys and attentions `[count, features]`. A type, so that it is a tree of tensors. */
+/**
+ * Components of an experience in one layer: prompts `[count, length · width]`, keys and attentions `[count, features]`. A type, so that it is
+ * a tree of tensors.
+ */
 type Components = { readonly prompt: tf.Tensor; readonly key: tf.Tensor; readonly attention: tf.Tensor };
 type ByLayer = { readonly [layer: string]: Components };
 
@@ -19,9 +22,10 @@ interface Memory {
  * CODA-Prompt: prefixes for a frozen network that are sums of components, weighed for each example by how well its features, seen through an
  * attention of the component's own, fit the component's key.
  *
- * In each of the first layers of attention the prefix is `Σ_m cos(q ⊙ A_m, K_m) P_m`, the first half of its length keys, the second values; q are the network's features without
- * prefixes. Every experience adds `components` of them, begun orthogonal to those before and to each other; the others stay as they are. The loss
- * is the cross-entropy among the classes of the experience plus `ortho ·` the mean squares of `K Kᵀ − I`, `A Aᵀ − I` and `P Pᵀ − I`. Memory and work grow with the number of experiences.
+ * In each of the first layers of attention the prefix is `Σ_m cos(q ⊙ A_m, K_m) P_m`, the first half of its length keys, the second values; q
+ * are the network's features without prefixes. Every experience adds `components` of them, begun orthogonal to those before and to each
+ * other; the others stay as they are. The loss is the cross-entropy among the classes of the experience plus `ortho ·` the mean squares of `K
+ * Kᵀ − I`, `A Aᵀ − I` and `P Pᵀ − I`. Memory and work grow with the number of experiences.
  *
  * Smith et al. 2023, arXiv:2211.13218, eq. 3–9; the program GT-RIPL/CODA-Prompt, as in sun-hailong/LAMDA-PILOT.
  * Differs from the paper: where a space has no more directions, new components begin orthogonal to none.

@@ -22,12 +22,13 @@ interface Memory {
 }
 
 /**
- * CoLoR: every experience trains a low-rank change of a frozen network and a head of its own; which of them an example gets is told by the nearest
- * cluster of the features that the network had before.
+ * CoLoR: every experience trains a low-rank change of a frozen network and a head of its own; which of them an example gets is told by the
+ * nearest cluster of the features that the network had before.
  *
- * Queries and values of attention have `alpha / rank · A B` added. When an experience ends, its examples' features without any change are put into `clusters`
- * clusters; in evaluation the cluster with the nearest centre says whose change and head predict. It is for streams of domains,
- * and works for new classes too: they then compete with those of their own experience alone. Memory grows with the number of experiences, and so does what a prediction costs.
+ * Queries and values of attention have `alpha / rank · A B` added. When an experience ends, its examples' features without any change are put
+ * into `clusters` clusters; in evaluation the cluster with the nearest centre says whose change and head predict. It is for streams of
+ * domains, and works for new classes too: they then compete with those of their own experience alone. Memory grows with the number of
+ * experiences, and so does what a prediction costs.
  *
  * Wistuba et al. 2023, "Continual learning with low rank adaptation", arXiv:2311.17601, section 3.
  * Differs from the paper: a head begins as the last one left it; changes begin anew.

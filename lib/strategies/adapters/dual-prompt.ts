@@ -17,17 +17,18 @@ interface Memory {
 }
 
 /**
- * DualPrompt: a frozen network with prefixes that all experiences share in its first layers, and in later ones prefixes of which each experience has
- * its own.
+ * DualPrompt: a frozen network with prefixes that all experiences share in its first layers, and in later ones prefixes of which each
+ * experience has its own.
  *
- * Prefixes are keys and values that go before those of attention. In training an experience uses its own and pulls its key to the features that the network
- * gives without prefixes: the loss is the cross-entropy among the classes of the experience, minus `pull ·` the cosine of the two. In evaluation
- * an example gets the prefix whose key has the largest cosine with its features. A new prefix begins as a copy of the last one. Memory grows with the
- * number of experiences: a prefix and a key for each.
+ * Prefixes are keys and values that go before those of attention. In training an experience uses its own and pulls its key to the features
+ * that the network gives without prefixes: the loss is the cross-entropy among the classes of the experience, minus `pull ·` the cosine of
+ * the two. In evaluation an example gets the prefix whose key has the largest cosine with its features. A new prefix begins as a copy of the
+ * last one. Memory grows with the number of experiences: a prefix and a key for each.
  *
  * Wang et al. 2022, arXiv:2204.04799, eq. 3–6; the defaults are those of the program for split CIFAR-100, JH-LEE-KR/dualprompt-pytorch.
- * Differs from the paper: as in that program prefixes and keys begin uniform in [−1, 1); keys of experiences still to come do not compete, which they do there. Layers that the
- * network does not have are left out; where none is left for the experience's own prefix, it goes into the last one.
+ * Differs from the paper: as in that program prefixes and keys begin uniform in [−1, 1); keys of experiences still to come do not compete,
+ * which they do there. Layers that the network does not have are left out; where none is left for the experience's own prefix, it goes into
+ * the last one.
  *
  * Implements: P124 DualPrompt
  *

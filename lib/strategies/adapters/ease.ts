@@ -21,17 +21,19 @@ interface Memory {
 }
 
 /**
- * EASE: every experience trains an adapter of its own beside a frozen network; a class is told by its prototypes under all of them, and where an
- * adapter came after the class its prototype there is put together from those of new classes that are like it.
+ * EASE: every experience trains an adapter of its own beside a frozen network; a class is told by its prototypes under all of them, and where
+ * an adapter came after the class its prototype there is put together from those of new classes that are like it.
  *
- * The adapters are bottlenecks beside the dense layers of each block, trained with the head by the cross-entropy among the classes of the experience. The score of class c is `Σ_d w cos(f_d(x), p_{c,d})` over the
- * adapters d; w is 1 for the adapter of the class's own experience and `alpha / t` for the others, t being the number of experiences before. With
- * d after the class, `p_{c,d} = Σ_k s_k p_{k,d}` over the classes k met since d came, s the softmax of their cosines with c under the adapter of c. Nothing of the past
- * is kept but means. Memory and work grow with the number of experiences.
+ * The adapters are bottlenecks beside the dense layers of each block, trained with the head by the cross-entropy among the classes of the
+ * experience. The score of class c is `Σ_d w cos(f_d(x), p_{c,d})` over the adapters d; w is 1 for the adapter of the class's own experience
+ * and `alpha / t` for the others, t being the number of experiences before. With d after the class, `p_{c,d} = Σ_k s_k p_{k,d}` over the
+ * classes k met since d came, s the softmax of their cosines with c under the adapter of c. Nothing of the past is kept but means. Memory and
+ * work grow with the number of experiences.
  *
  * Zhou et al. 2024, arXiv:2403.12030, eq. 4–9; the program is sun-hailong/LAMDA-PILOT.
- * Differs from the paper: the network's own head is trained with the adapter (a cosine one where the model is `headed(normalized())`, as there); bottlenecks
- * see what the dense layers see, after normalisation. A class that comes again has means under the adapters that came since.
+ * Differs from the paper: the network's own head is trained with the adapter (a cosine one where the model is `headed(normalized())`, as
+ * there); bottlenecks see what the dense layers see, after normalisation. A class that comes again has means under the adapters that came
+ * since.
  *
  * Implements: P151 EASE
  *

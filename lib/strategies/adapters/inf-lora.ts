@@ -25,10 +25,11 @@ interface Memory {
  * InfLoRA: low-rank changes of a frozen network's attention, whose way down is not learnt but chosen so that what was learnt before is not
  * disturbed.
  *
- * Before an experience the second moments of what comes into the keys and values of each block are taken over its examples; without the directions that past gradients used, their strongest `rank`
- * directions divided by √3 are the way down A. Only the way up B is trained, with the cross-entropy among the classes of the experience; afterwards `A B` is added
- * to the changes before. Directions of the past are those that hold a share of the inputs' squared length, growing from `from` to `to` over the stream; once they are more than half,
- * the others are kept in their place (DualGPM).
+ * Before an experience the second moments of what comes into the keys and values of each block are taken over its examples; without the
+ * directions that past gradients used, their strongest `rank` directions divided by √3 are the way down A. Only the way up B is trained, with
+ * the cross-entropy among the classes of the experience; afterwards `A B` is added to the changes before. Directions of the past are those
+ * that hold a share of the inputs' squared length, growing from `from` to `to` over the stream; once they are more than half, the others are
+ * kept in their place (DualGPM).
  *
  * Liang and Li 2024, arXiv:2404.00228, eq. 5–9 and algorithm 1; the defaults are those of the program liangyanshuo/InfLoRA for split CIFAR-100.
  * Differs from the paper: moments are taken over at most `samples` examples.

@@ -9,15 +9,16 @@ interface Memory {
 }
 
 /**
- * A discrete key–value bottleneck on a frozen network: an example looks up the nearest key in each of several codebooks, and the values of those keys
- * decide. Only values are learnt, so that an example changes what its own keys say and nothing else.
+ * A discrete key–value bottleneck on a frozen network: an example looks up the nearest key in each of several codebooks, and the values of
+ * those keys decide. Only values are learnt, so that an example changes what its own keys say and nothing else.
  *
- * Each codebook sees its own random projection of the features, to `size` numbers. Its keys are means of what comes near them, moved over the first experience's
- * examples without their labels (`k ← decay · k + (1 − decay) · mean`, as running sums), and stay from then on. The logits are the means of the
- * chosen values over codebooks. No boundary has to be told.
+ * Each codebook sees its own random projection of the features, to `size` numbers. Its keys are means of what comes near them, moved over the
+ * first experience's examples without their labels (`k ← decay · k + (1 − decay) · mean`, as running sums), and stay from then on. The logits
+ * are the means of the chosen values over codebooks. No boundary has to be told.
  *
  * Träuble et al. 2023, arXiv:2207.11240, section 3 with the decoder without parameters of section 4.
- * Differs from the paper: values begin as 0; the softmax has no temperature of its own. Keys that nothing came near stay where they were drawn, among the examples.
+ * Differs from the paper: values begin as 0; the softmax has no temperature of its own. Keys that nothing came near stay where they were
+ * drawn, among the examples.
  *
  * Implements: P050 Discrete Key-Value Bottleneck
  *

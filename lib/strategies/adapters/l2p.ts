@@ -14,15 +14,16 @@ interface Memory {
 /**
  * L2P, learning to prompt: a frozen network, and a pool of prompts from which each example chooses those whose keys are most like its features.
  *
- * The query q is the network's features without prompts. The `top` prompts with the largest `cos(q, kᵢ)` go before the sequence that comes into the
- * first block, and the head sees the mean of what becomes of them. The loss is the cross-entropy among the classes of the experience, minus `pull ·` the sum of the cosines
- * of the chosen keys. Only prompts, keys and head are trained. Nothing is kept of the past and no task is asked for.
+ * The query q is the network's features without prompts. The `top` prompts with the largest `cos(q, kᵢ)` go before the sequence that comes
+ * into the first block, and the head sees the mean of what becomes of them. The loss is the cross-entropy among the classes of the
+ * experience, minus `pull ·` the sum of the cosines of the chosen keys. Only prompts, keys and head are trained. Nothing is kept of the past
+ * and no task is asked for.
  *
  * Put it on a trained network: `stream.learn(from(pretrained("vit-small"))).by(l2p())`.
  *
  * Wang et al. 2022, arXiv:2112.08654, eq. 3–5; the defaults are those of the program for split CIFAR-100, JH-LEE-KR/l2p-pytorch.
- * Differs from the paper: as in that program keys and prompts begin uniform in [0, 1), the classes of the experience alone compete, and keys are not
- * told how often they were chosen. `batchwise` is that program's choice, the paper's is each example's own.
+ * Differs from the paper: as in that program keys and prompts begin uniform in [0, 1), the classes of the experience alone compete, and keys
+ * are not told how often they were chosen. `batchwise` is that program's choice, the paper's is each example's own.
  *
  * Implements: P206 L2P
  *

@@ -24,13 +24,15 @@ interface Memory {
 /**
  * MOS: every experience trains an adapter, which is drawn to the mean of those before; an example finds the adapter it needs by itself.
  *
- * After each step the adapter is `(1 − merge) ·` itself `+ merge ·` the mean of the past ones. The loss is the cross-entropy among the classes of the experience plus `apart ·` that of telling
- * the features of the batch and the means of past classes from each other, `softmax(M Mᵀ / 0.8)`. After each experience but the first the head is aligned with features drawn from a Gaussian of each class, as by `slca`.
- * A prediction begins with the adapter of the class that the network without one decides for, and goes on with that of the class it decides for now, three times; its softmax is added to
- * that of the network without an adapter, sharpened by the number of experiences. Memory grows with the number of experiences, and so does what a prediction costs.
+ * After each step the adapter is `(1 − merge) ·` itself `+ merge ·` the mean of the past ones. The loss is the cross-entropy among the
+ * classes of the experience plus `apart ·` that of telling the features of the batch and the means of past classes from each other,
+ * `softmax(M Mᵀ / 0.8)`. After each experience but the first the head is aligned with features drawn from a Gaussian of each class, as by
+ * `slca`. A prediction begins with the adapter of the class that the network without one decides for, and goes on with that of the class it
+ * decides for now, three times; its softmax is added to that of the network without an adapter, sharpened by the number of experiences.
+ * Memory grows with the number of experiences, and so does what a prediction costs.
  *
- * Sun et al. 2025, "MOS: model surgery for pre-trained model-based class-incremental learning", arXiv:2412.09441; the program sun-hailong/LAMDA-PILOT, whose settings for split
- * CIFAR-100 the defaults are.
+ * Sun et al. 2025, "MOS: model surgery for pre-trained model-based class-incremental learning", arXiv:2412.09441; the program
+ * sun-hailong/LAMDA-PILOT, whose settings for split CIFAR-100 the defaults are.
  * Differs from the paper: bottlenecks see what the dense layers see, after normalisation. Drawn features are not shrunk, as there.
  *
  * @example

@@ -14,14 +14,15 @@ interface Memory {
 }
 
 /**
- * SD-LoRA: every experience adds a low-rank change of a frozen network's attention; directions of the past stay, and how large each is goes on being
- * learnt.
+ * SD-LoRA: every experience adds a low-rank change of a frozen network's attention; directions of the past stay, and how large each is goes
+ * on being learnt.
  *
- * The products of queries and values have `α_t A_t B_t + Σ_{k<t} α_k A_k B_k / (‖A_k‖ ‖B_k‖)` added; A_t, B_t and all α are trained, with the cross-entropy among the
- * classes of the experience. Every α begins as 1 and goes on from where the last experience left it. Nothing of the past is kept, and no task is asked for. Memory and work grow
- * with the number of experiences.
+ * The products of queries and values have `α_t A_t B_t + Σ_{k<t} α_k A_k B_k / (‖A_k‖ ‖B_k‖)` added; A_t, B_t and all α are trained, with the
+ * cross-entropy among the classes of the experience. Every α begins as 1 and goes on from where the last experience left it. Nothing of the
+ * past is kept, and no task is asked for. Memory and work grow with the number of experiences.
  *
- * Wu et al. 2025, "SD-LoRA: scalable decoupled low-rank adaptation for class incremental learning", arXiv:2501.13198, eq. 3; the program WuYichen-97/SD-Lora-CL.
+ * Wu et al. 2025, "SD-LoRA: scalable decoupled low-rank adaptation for class incremental learning", arXiv:2501.13198, eq. 3; the program
+ * WuYichen-97/SD-Lora-CL.
  * Differs from the paper: A begins uniform as PyTorch's layers do; a direction that has become none (all zeros) adds nothing.
  *
  * @example

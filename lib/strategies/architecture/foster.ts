@@ -20,7 +20,8 @@ import {
 } from "../strategy.ts";
 
 /**
- * The module of an experience, its rows of the joint classifier, what that makes of the old features, and a classifier of its own. A type, so that it is a tree of tensors.
+ * The module of an experience, its rows of the joint classifier, what that makes of the old features, and a classifier of its own. A type, so
+ * that it is a tree of tensors.
  */
 type Module = {
   readonly model: Params;
@@ -49,10 +50,11 @@ interface Memory {
 /**
  * FOSTER: a new module is trained to correct what the old network gets wrong, then both are pressed into one network of the old size.
  *
- * In the first `boost` share of an experience's steps a module, begun as a copy of the network, is trained beside the old one: `CE` of the joint logits of both features divided by the class's weight,
- * plus that of a classifier on the new features alone, plus distillation of the old logits over the old classes. In the rest the network itself learns, without labels, from the joint logits:
- * their softmax, times the class's weight and made to add up to 1. The weight of a class with n examples in training is `(1 − β) / (1 − βⁿ)`, scaled to a mean of 1: rare ones count more.
- * Trains on the experience's examples and exemplars.
+ * In the first `boost` share of an experience's steps a module, begun as a copy of the network, is trained beside the old one: `CE` of the
+ * joint logits of both features divided by the class's weight, plus that of a classifier on the new features alone, plus distillation of the
+ * old logits over the old classes. In the rest the network itself learns, without labels, from the joint logits: their softmax, times the
+ * class's weight and made to add up to 1. The weight of a class with n examples in training is `(1 − β) / (1 − βⁿ)`, scaled to a mean of 1:
+ * rare ones count more. Trains on the experience's examples and exemplars.
  *
  * Wang et al. 2022, arXiv:2204.04662, eq. 6–12; the defaults are those of the program G-U-N/ECCV22-FOSTER as in sun-hailong/LAMDA-PILOT.
  * Differs from the paper: both stages share the steps of an experience, and one optimizer; the model may not keep running statistics.
@@ -197,7 +199,9 @@ function fresh(weights: Weights, { network, columns }: Context, rng: Rng): Modul
   };
 }
 
-/** *Traced.* The joint logits, in which old features say nothing of new classes, those of the new features alone, and those of the old network. */
+/**
+ * *Traced.* The joint logits, in which old features say nothing of new classes, those of the new features alone, and those of the old network.
+ */
 function both(pass: Pass, old: Weights, known: tf.Tensor): { boosted: tf.Tensor; alone: tf.Tensor; before: tf.Tensor } {
   const own = addedBy<Module>(pass, "foster");
   const was = pass.plain({ weights: { ...pass.weights, ...old }, frozen: pass.statistics });

@@ -33,8 +33,8 @@ export function drawBottlenecks(network: Network, rng: Rng, units: number): Bott
 }
 
 /**
- * Adds `scale · (U relu(D x + b) + c)` to what the dense layers of each block give of x, what comes into them: the parallel form of Chen et al. 2022, "AdaptFormer",
- * arXiv:2205.13535, section 3.2.
+ * Adds `scale · (U relu(D x + b) + c)` to what the dense layers of each block give of x, what comes into them: the parallel form of Chen et
+ * al. 2022, "AdaptFormer", arXiv:2205.13535, section 3.2.
  */
 export function bottlenecksAt(network: Network, own: Bottlenecks, scale: number): { readonly tap: Tap } {
   const { paths } = blocksOf(network);

@@ -1,4 +1,7 @@
-/** Directions of a layer's inputs that past gradients used, kept as themselves or, once they are many, as those that are left: DualGPM (Liang and Li 2023). */
+/**
+ * Directions of a layer's inputs that past gradients used, kept as themselves or, once they are many, as those that are left: DualGPM (Liang
+ * and Li 2023).
+ */
 import { symmetricEigen } from "../../engine/linear-algebra.ts";
 
 /** Those that steps must not have ("remove"), or the only ones that they may have ("retain"); orthonormal. */

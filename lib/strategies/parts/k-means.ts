@@ -1,7 +1,10 @@
 /** Clusters of vectors. */
 import type { Rng } from "../../engine/index.ts";
 
-/** The centres of up to `count` clusters of rows of `width` numbers, row after row, by Lloyd's rounds from rows that are drawn far apart (Arthur and Vassilvitskii 2007). */
+/**
+ * The centres of up to `count` clusters of rows of `width` numbers, row after row, by Lloyd's rounds from rows that are drawn far apart
+ * (Arthur and Vassilvitskii 2007).
+ */
 export function kMeans(rows: Float32Array, width: number, count: number, rng: Rng, rounds = 20): Float32Array {
   const n = rows.length / width;
   const row = (i: number): Float32Array => rows.subarray(i * width, (i + 1) * width);

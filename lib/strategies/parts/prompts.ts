@@ -22,7 +22,10 @@ export function marked(at: tf.Tensor, size: number): tf.Tensor {
   return tf.cast(tf.equal(tf.expandDims(at, -1), tf.range(0, size, 1, "int32")), "float32");
 }
 
-/** `[n, count, size]`: 1 where a member of a pool is the one with the largest, the next largest, … of a row's scores. No gradient flows through it. */
+/**
+ * `[n, count, size]`: 1 where a member of a pool is the one with the largest, the next largest, … of a row's scores. No gradient flows through
+ * it.
+ */
 export function chosen(scores: tf.Tensor2D, count: number): tf.Tensor3D {
   const size = scores.shape[1];
   return tf.customGrad((given) => ({

@@ -6,8 +6,8 @@ type Memory = Partial<CosinePrototypes>;
 /**
  * SimpleCIL: nothing is trained; an example gets the class whose mean features have the largest cosine with its own.
  *
- * The features are those of the network as it begins, which should be a trained one: `stream.learn(from(pretrained("vit-small"))).by(simpleCil())`.
- * Exact in one pass, in any order.
+ * The features are those of the network as it begins, which should be a trained one:
+ * `stream.learn(from(pretrained("vit-small"))).by(simpleCil())`. Exact in one pass, in any order.
  *
  * Zhou et al. 2023, arXiv:2303.07338, eq. 4. Differs from the paper: none known.
  *

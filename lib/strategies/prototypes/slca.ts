@@ -14,13 +14,13 @@ interface Memory {
 }
 
 /**
- * SLCA, slow learner with classifier alignment: the model moves a hundredth as fast as the head, and after each experience the classifier is fitted to
- * features drawn from a Gaussian of each class.
+ * SLCA, slow learner with classifier alignment: the model moves a hundredth as fast as the head, and after each experience the classifier is
+ * fitted to features drawn from a Gaussian of each class.
  *
- * In training the classes of the experience compete alone. Of each class the mean and covariance of its features are kept, as they were at the end of its
- * experience. From the second experience on a copy of the head descends on `perClass` draws of each class in `rounds` rounds, each logit vector divided by
- * `temperature ·` the mean length of the logits of each experience; it predicts, and the head itself is trained on as it was. Means of class c are shrunk by
- * `0.9 + 0.1 t_c / t`. Memory: a square matrix for each class, so it grows with classes.
+ * In training the classes of the experience compete alone. Of each class the mean and covariance of its features are kept, as they were at
+ * the end of its experience. From the second experience on a copy of the head descends on `perClass` draws of each class in `rounds` rounds,
+ * each logit vector divided by `temperature ·` the mean length of the logits of each experience; it predicts, and the head itself is trained
+ * on as it was. Means of class c are shrunk by `0.9 + 0.1 t_c / t`. Memory: a square matrix for each class, so it grows with classes.
  *
  * Zhang et al. 2023, arXiv:2303.05118, eq. 2–5; the defaults are those of the program for split CIFAR-100, GengDavid/SLCA. It is for trained
  * networks: `stream.learn(from(big)).by(slca())`.

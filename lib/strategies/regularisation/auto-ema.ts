@@ -10,11 +10,14 @@ interface Memory {
 /**
  * An average of the weights that decides by itself how fast it follows them; each experience leaves the average, and the next begins from it.
  *
- * After every step each tensor of the average moves by `α` of the way to the weights, `α = 2 (1 + ‖g‖) / (‖θ − θ*‖ ‖g − g′‖)` with θ* the average, g the gradient, g′ that of the step before, and sums of absolute values for lengths: the
- * rate at which, by the expansion of the loss to second order, neither new nor old examples lose. Where that is not between 0 and 1 it is `otherwise`. The average begins anew with each experience, at its weights.
+ * After every step each tensor of the average moves by `α` of the way to the weights, `α = 2 (1 + ‖g‖) / (‖θ − θ*‖ ‖g − g′‖)` with θ* the
+ * average, g the gradient, g′ that of the step before, and sums of absolute values for lengths: the rate at which, by the expansion of the
+ * loss to second order, neither new nor old examples lose. Where that is not between 0 and 1 it is `otherwise`. The average begins anew with
+ * each experience, at its weights.
  *
  * Qiao et al. 2025, "Large continual instruction assistant", arXiv:2410.10868, section 4; the program JingyangQiao/CoIN (`ema_update`).
- * Differs from the paper: it is for any weights that are trained, not the adapters of a language model alone; what is trained is not expanded where a task is unlike those before.
+ * Differs from the paper: it is for any weights that are trained, not the adapters of a language model alone; what is trained is not expanded
+ * where a task is unlike those before.
  *
  * Implements: P416 Large Continual Instruction Assistant
  *

@@ -9,9 +9,9 @@ import { requireNumber, strategy } from "../strategy.ts";
  *
  * Adds `lambda · ‖θ − θ*‖²`, without a ½: elastic weight consolidation with every importance 1, the usual control for it.
  *
- * With `on` only some weights are pulled: `on: ["*query", "*key", "*value", "*out"]` are those of the attention of a pretrained transformer, where this
- * alone holds more than Fisher's information or distillation do (Smith et al. 2023, "A closer look at rehearsal-free continual learning",
- * arXiv:2203.17269, section 4).
+ * With `on` only some weights are pulled: `on: ["*query", "*key", "*value", "*out"]` are those of the attention of a pretrained transformer,
+ * where this alone holds more than Fisher's information or distillation do (Smith et al. 2023, "A closer look at rehearsal-free continual
+ * learning", arXiv:2203.17269, section 4).
  *
  * Hsu et al. 2018, arXiv:1810.12488 ("L2").
  *

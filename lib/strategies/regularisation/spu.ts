@@ -13,12 +13,14 @@ interface Memory {
  * SPU, selective parameter update: of a few layers only the weights that a new task's gradient asks for most are trained, all others stay as
  * they are.
  *
- * Before each experience the gradient of its loss is taken over up to `samples` of its examples; in each tensor that `on` selects the share `rate` with the largest magnitudes may move in this
- * experience. The head moves as a whole. The paper's memory of old examples is `replay()` beside it.
+ * Before each experience the gradient of its loss is taken over up to `samples` of its examples; in each tensor that `on` selects the share
+ * `rate` with the largest magnitudes may move in this experience. The head moves as a whole. The paper's memory of old examples is `replay()`
+ * beside it.
  *
- * Zhang et al. 2024, "Overcoming generic knowledge loss with selective parameter update", arXiv:2308.12462, section 3; the defaults are those of the program wx-zhang/spu: the first
- * dense layer of each block, a tenth of it.
- * Differs from the paper: the score is the gradient of the task's loss, which is the paper's; the program takes that of the squared length of the logits.
+ * Zhang et al. 2024, "Overcoming generic knowledge loss with selective parameter update", arXiv:2308.12462, section 3; the defaults are those
+ * of the program wx-zhang/spu: the first dense layer of each block, a tenth of it.
+ * Differs from the paper: the score is the gradient of the task's loss, which is the paper's; the program takes that of the squared length of
+ * the logits.
  *
  * Implements: P125 SPU
  *

@@ -24,14 +24,16 @@ interface Memory {
 /**
  * PODNet: what a network's convolutions give is held in its sums over rows and over columns, and a class is told by several proxies.
  *
- * The likeness of an example with a class is the mean of the cosines of its features with the class's `proxies`, each weighed by their softmax; the loss is
- * `max(0, −log exp(η (ŷ_y − margin)) / Σ_{i≠y} exp(η ŷ_i))` with a trained η, over the classes so far. On the experience's examples and exemplars the network is held to itself before the experience
- * by `√(classes / new) · (spatial · POD + flat · mean (1 − cos(f, f*)))`; POD is the mean over convolutions and examples of the distance between unit vectors of the squares of their output, summed over
- * each row and over each column.
+ * The likeness of an example with a class is the mean of the cosines of its features with the class's `proxies`, each weighed by their
+ * softmax; the loss is `max(0, −log exp(η (ŷ_y − margin)) / Σ_{i≠y} exp(η ŷ_i))` with a trained η, over the classes so far. On the
+ * experience's examples and exemplars the network is held to itself before the experience by `√(classes / new) · (spatial · POD + flat · mean
+ * (1 − cos(f, f*)))`; POD is the mean over convolutions and examples of the distance between unit vectors of the squares of their output,
+ * summed over each row and over each column.
  *
- * Douillard et al. 2020, arXiv:2004.13513, eq. 4–6 and 9; the defaults are those of the program arthurdouillard/incremental_learning.pytorch for CIFAR-100.
- * Differs from the paper: every convolution counts, before its rectifier, not the last of each stage; proxies of new classes begin at random, not at clusters of their features; no fine-tuning on balanced
- * classes. Where there is no convolution only `flat` holds.
+ * Douillard et al. 2020, arXiv:2004.13513, eq. 4–6 and 9; the defaults are those of the program arthurdouillard/incremental_learning.pytorch
+ * for CIFAR-100.
+ * Differs from the paper: every convolution counts, before its rectifier, not the last of each stage; proxies of new classes begin at random,
+ * not at clusters of their features; no fine-tuning on balanced classes. Where there is no convolution only `flat` holds.
  *
  * @example
  * ```ts
