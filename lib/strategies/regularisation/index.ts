@@ -1,5 +1,6 @@
 /** What is kept is knowledge of the weights: changes of those that matter, or of what they answer, cost something. */
 // Written by `npm run gen`.
+export * from "./auto-ema.ts";
 export * from "./center-loss.ts";
 export * from "./distil-ensemble.ts";
 export * from "./distil-features.ts";
