@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { areInstalled, list, packagesFolder, pinsOf } from "../notebook/packages.ts";
+import { openNotebook } from "../notebook/read.ts";
 import { buildApp, findApp } from "../server/app.ts";
 import { type NotebookServer, type ServerOptions, startServer } from "../server/server.ts";
 import { preloadOption, typesOption, UsageError } from "./options.ts";
@@ -51,6 +53,7 @@ export async function run(argv: string[]): Promise<number> {
   endOnSignal(server, stop);
   const url = server.url(file);
   console.log(`\n  ${url}\n\nServes ${root} to this machine alone. Ctrl-C ends it.`);
+  if (file !== undefined) tellPackages(join(root, file));
   const forget = values["no-open"] ? () => {} : open(url);
   await stopped;
   forget();
@@ -58,6 +61,17 @@ export async function run(argv: string[]): Promise<number> {
   await Promise.race([server.close(), new Promise((resolve) => setTimeout(resolve, endMs))]);
   console.log("Ended; everything that was saved is on the disk.");
   process.exit(0);
+}
+
+/** To open a notebook installs nothing: what is missing is said. */
+function tellPackages(path: string): void {
+  try {
+    const pins = pinsOf(openNotebook(path));
+    if (Object.keys(pins).length === 0 || areInstalled(packagesFolder(path), pins)) return;
+    console.log(`It pins ${list(pins)}, which is not installed: npx thalweg packages ${relative(process.cwd(), path)}`);
+  } catch {
+    // What is wrong with the file the page says.
+  }
 }
 
 /** The folder that is served and the file in it that is opened. A file below the current folder leaves the current folder served. */

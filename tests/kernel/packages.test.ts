@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
 import { notebookOf } from "../../kernel/notebook/nbformat.ts";
 import { ensurePackages, packagesFolder, pinsOf } from "../../kernel/notebook/packages.ts";
+import { channels, serve } from "../server/support.ts";
 import { temporaryFolder } from "./support/kernel.ts";
 
 const root = new URL("../..", import.meta.url).pathname;
@@ -115,6 +116,37 @@ describe("a registry of one package", () => {
     await expect(
       ensurePackages(join(folder, "other.ipynb"), notebook, { file, given: false, ask: undefined }),
     ).rejects.toThrow("nobody agreed");
+  });
+
+  it("to open a notebook asks nobody and installs nothing; its kernel uses what was installed before", {
+    timeout: 60_000,
+  }, async () => {
+    const pinned = { ...code("// npm: tiny@1.0.0\nimport { twice } from 'tiny'\ntwice(4)") };
+    const tested = await serve();
+    const { ask, root: folder } = tested;
+    writeFileSync(
+      join(folder, "n.ipynb"),
+      JSON.stringify({ nbformat: 4, nbformat_minor: 5, metadata: {}, cells: [pinned] }),
+    );
+    const before = asked;
+    await ask("GET", "/api/contents/n.ipynb");
+    const session = { path: "n.ipynb", type: "notebook", name: "n", kernel: { name: "thalweg" } };
+    const first = await ask("POST", "/api/sessions", session);
+    const run = async (id: string) => {
+      const client = await channels(tested, id);
+      const done = client.execute(pinned.source);
+      await client.reply(done);
+      const said = client.about(done).map(({ message }) => JSON.stringify(message.content));
+      client.socket.close();
+      return said.join("\n");
+    };
+    expect(await run(first.json.kernel.id)).toMatch(/Cannot find package 'tiny'/);
+    expect([asked, existsSync(join(folder, ".thalweg"))]).toEqual([before, false]);
+    await ask("DELETE", `/api/sessions/${first.json.id}`);
+    const path = join(folder, "n.ipynb");
+    await ensurePackages(path, book(pinned.source), { file: join(folder, "c/p.json"), given: true, ask: undefined });
+    const second = await ask("POST", "/api/sessions", session);
+    expect(await run(second.json.kernel.id)).toContain('"8"');
   });
 
   it("thalweg run installs what a notebook pins when told to, and its cells import it, with its types", {
