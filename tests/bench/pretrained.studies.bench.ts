@@ -181,12 +181,12 @@ async function boosting(): Promise<void> {
       .split(5)
       .learn(mlp({ hidden: [64] }))
       .by(strategy)
-      .with(adam({ lr: 1e-3 }))
-      .train({ batch: 16, epochs: 10 })
+      .with(adam({ lr: 5e-3 }))
+      .train({ batch: 16, epochs: 20 })
       .evaluate({ atStart: false, share: 0 });
     return (await accuracies(study as never, many)).map((value) => 100 * value);
   };
-  const [own, other] = [await learnt(foster({ capacity: 50 })), await learnt(icarl({ capacity: 50 }) as never)];
+  const [own, other] = [await learnt(foster({ capacity: 100 })), await learnt(icarl({ capacity: 100 }) as never)];
   study("P200", {
     headline:
       "Boosting by a module and compressing beats methods with exemplars at the size of one network: here iCaRL",
