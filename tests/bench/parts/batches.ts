@@ -331,28 +331,6 @@ async function packed(): Promise<Study> {
   };
 }
 
-/** P372: accuracy when a product keeps some rows of what came in. */
-async function keptRows(): Promise<Study> {
-  const seeds = 6;
-  const figures: Study["figures"] & Record<string, unknown> = {};
-  const found: Record<number, number[]> = {};
-  for (const rows of [1, 0.3, 0.1]) {
-    const own = net().flatten().dense(64).layerNorm().dense(64, { rows }).relu().layerNorm().dense(64, { rows }).relu();
-    const study = all
-      .learn(own as never)
-      .with(adam({ lr: 2e-3 }))
-      .train({ batch: 64, epochs: 15 });
-    found[rows] = await accuracies(study as never, seeds);
-    Object.assign(figures, { [`accuracy, ${rows * 100} % of the rows`]: band(found[rows]!) });
-  }
-  return {
-    headline: "Keeping three rows in ten of what comes into a product for its gradient costs almost no accuracy",
-    outcome: outcomeOf(apart(found[0.3]!, found[1]!), -0.01),
-    figures,
-    seeds,
-  };
-}
-
 export const batches: Readonly<Record<string, () => Promise<Study>>> = {
   P089: packed,
   P129: waiting,
@@ -367,7 +345,6 @@ export const batches: Readonly<Record<string, () => Promise<Study>>> = {
   P329: rested,
   P340: largeBatches,
   P360: stableRates,
-  P372: keptRows,
   P400: confused,
   P404: grownBatches,
 };
