@@ -1,6 +1,7 @@
 /**
  * Processor time of a training step with each optimizer, one thread, beside PyTorch's (foreach) and pytorch_optimizer's, in turns; and the
- * numbers that each keeps beside the weights. `npm run bench -- optimizers`, about two minutes.
+ * numbers that each keeps beside the weights. `npm run bench -- optimizers`, some minutes; `npx tsx tests/bench/optimizers.bench.ts adam lion`
+ * measures some alone.
  *
  * THALWEG_BENCH_PYTHON names a python with torch and pytorch_optimizer; without it only this library is timed.
  */
@@ -12,7 +13,7 @@ import { random } from "../../lib/engine/random.ts";
 import type { Optimizer, Seen } from "../../lib/optim/optimizer.ts";
 import * as optimizers from "../../lib/optim/optimizers/index.ts";
 import { batch, mlp, type Program, type State, trainer, vit } from "../engine/support.ts";
-import { record } from "../support/reference.ts";
+import { record, reference } from "../support/reference.ts";
 
 target.threads = 1;
 const cases: Record<string, { readonly program: Program; readonly batch: number; readonly runs: number }> = {
@@ -24,6 +25,7 @@ const options: Record<string, object> = { sgd: { momentum: 0.9 }, scheduleFreeSg
 const makes = Object.entries(optimizers as unknown as Record<string, ((options: object) => Optimizer) | undefined>)
   .filter(([, make]) => typeof make === "function")
   .map(([name, make]) => [name, make!(options[name] ?? {})] as const)
+  .filter(([name]) => process.argv.length < 3 || process.argv.includes(name))
   .filter(([, { sees }]) => sees === undefined || sees.every((sight) => sight === "noise"));
 const blind = { task: null, layers: {}, rng: null } as unknown as Seen;
 
@@ -41,7 +43,8 @@ const now = (): number => {
   return (user + system) / 1000;
 };
 
-const figures: Record<string, Record<string, number | null>> = {};
+type Figures = Record<string, Record<string, number | null>>;
+const figures: Figures = { ...(reference()["optimizers, speed"] as { figures?: Figures } | undefined)?.figures };
 for (const [name, made] of makes) {
   const own: Record<string, number | null> = {};
   for (const [kind, { program, batch: rows, runs }] of Object.entries(cases)) {
@@ -90,7 +93,7 @@ for (const [name, made] of makes) {
   }
   figures[name] = own;
   console.log(name.padEnd(18), JSON.stringify(own));
+  if (version !== null)
+    record("optimizers, speed", { unit: "ms of processor time per step, one thread", torch: version, figures });
 }
 if (peer) peer.kill();
-if (version !== null)
-  record("optimizers, speed", { unit: "ms of processor time per step, one thread", torch: version, figures });

@@ -3,7 +3,7 @@ import { digits } from "../../lib/data/digits.ts";
 import { tf } from "../../lib/engine/index.ts";
 import { mlp } from "../../lib/models/index.ts";
 import { sgd } from "../../lib/optim/index.ts";
-import { stableMax } from "../../lib/strategies/index.ts";
+import { perceptron, stableMax } from "../../lib/strategies/index.ts";
 import { classes } from "../../lib/streams/sources/classes.ts";
 import { evaluation, training } from "../../lib/train/spec.ts";
 import { run, spec } from "./support.ts";
@@ -40,4 +40,29 @@ test("a network learns digits by stableMax", () => {
     .events.flatMap((event) => (event.type === "evaluated" ? [event.accuracy] : []))
     .at(-1)!;
   expect(last).toBeGreaterThan(0.8);
+});
+
+test("perceptron pulls at rows that are wrong, by how far their own column is behind the best other one", () => {
+  const of = (logits: number[][], y: number[], mask: number[] | null = null): number =>
+    perceptron().hooks.taskLoss!({}, {
+      logits: tf.tensor2d(logits),
+      y: tf.tensor1d(y, "int32"),
+      mask: mask && tf.tensor2d([mask]),
+      weight: null,
+    } as never).dataSync()[0]!;
+  expect(
+    of(
+      [
+        [1, 3, 0],
+        [5, 2, 1],
+      ],
+      [0, 0],
+    ),
+  ).toBeCloseTo(1, 6); // (2 + 0) / 2
+  expect(of([[1, 3, 0]], [0], [1, 0, 1])).toBeCloseTo(0, 9);
+  const slope = tf.grad((z: tf.Tensor) =>
+    perceptron().hooks.taskLoss!({}, { logits: z, y: tf.tensor1d([0], "int32"), mask: null, weight: null } as never),
+  );
+  expect([...slope(tf.tensor2d([[0, 2]])).dataSync()]).toEqual([-1, 1]);
+  expect([...slope(tf.tensor2d([[0, 0]])).dataSync()]).toEqual([-0.5, 0.5]);
 });

@@ -48,8 +48,8 @@ export const soap = optimizer(
     epsilon: 1e-8,
     /** Steps from one refinement of the bases to the next. */
     every: 10,
-    /** The largest side with a basis of its own. */
-    largest: 1024,
+    /** The largest side with a basis of its own; its columns are made orthogonal one after the other. */
+    largest: 512,
     /** Pull of the weights towards 0. */
     weightDecay: 0,
   },

@@ -3,6 +3,7 @@
 export * from "./autoencoder.ts";
 export * from "./future-teacher.ts";
 export * from "./in-batch-negatives.ts";
+export * from "./perceptron.ts";
 export * from "./simsiam.ts";
 export * from "./stable-max.ts";
 export * from "./view-batch.ts";

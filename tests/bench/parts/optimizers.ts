@@ -131,7 +131,7 @@ const fourBits = strategy("fourBits", {}, () => ({
 
 /** P114: TAG on tasks one after the other against the same optimizer without it. */
 async function tasksApart(): Promise<Study> {
-  const seeds = 6;
+  const seeds = 4;
   const base = classes(digits())
     .split(5)
     .scenario("task")
