@@ -28,11 +28,9 @@ export const perceptron = strategy("perceptron", {}, () => ({
     const away = mask === null ? own : tf.maximum(own, tf.sub(1, mask));
     const best = tf.max(tf.sub(logits, tf.mul(away, 1e9)), -1);
     const behind = tf.sub(best, tf.sum(tf.mul(logits, own), -1));
-    const [wrong, tied] = [tf.greater(behind, 0), tf.equal(behind, 0)].map((is) => tf.cast(is, "float32")) as [
-      tf.Tensor,
-      tf.Tensor,
-    ];
-    const losses = tf.mul(behind, tf.add(wrong, tf.mul(tied, 0.5)));
+    // 1 where it is behind, a half at a tie
+    const pull = tf.div(tf.add(tf.sub(tf.step(behind), tf.step(tf.neg(behind))), 1), 2);
+    const losses = tf.mul(behind, pull);
     const weights = weight ?? tf.onesLike(losses);
     return tf.div(tf.sum(tf.mul(losses, weights)), tf.maximum(tf.sum(weights), 1e-30)) as tf.Scalar;
   },
