@@ -21,7 +21,8 @@ test.skipIf(app === undefined)(
   "the page begins so, before its settings are read (skipped: the page is not built)",
   () => {
     const scripts = join(app!, "app");
-    const text = readdirSync(scripts)
+    const text = readdirSync(scripts, { recursive: true })
+      .map(String)
       .filter((name) => name.endsWith(".js"))
       .map((name) => readFileSync(join(scripts, name), "utf8"))
       .join("\n");
