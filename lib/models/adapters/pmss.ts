@@ -13,7 +13,7 @@ import { adapter } from "./adapter.ts";
  * Implements: P279 PMSS
  *
  * Wang et al. 2024, "PMSS: pretrained matrices skeleton selection for LLM fine-tuning", arXiv:2409.16722, section 3. Differs from the paper: C and
- * R are divided by the root of their mean square, so that one learning rate serves all layers.
+ * R are divided by the root of their mean square, so that one learning rate serves all layers: a small one, since every number of M moves the whole kernel.
  *
  * @example
  * ```ts
