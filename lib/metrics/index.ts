@@ -30,6 +30,7 @@ export * from "./online-error.ts";
 export * from "./paired-comparison.ts";
 export * from "./plasticity.ts";
 export * from "./prequential.ts";
+export * from "./recovery.ts";
 export * from "./relearn-time.ts";
 export * from "./representation.ts";
 export * from "./stability-gap.ts";

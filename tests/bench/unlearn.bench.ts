@@ -5,7 +5,7 @@
  * others, whether a membership attack tells its training digits of that class from test digits, and after how many steps it knows them again.
  */
 
-import { type Examples, table } from "../../lib/data/dataset.ts";
+import { type Examples, gather, table } from "../../lib/data/dataset.ts";
 import {
   classes,
   digits,
@@ -55,8 +55,7 @@ function band(values: readonly number[]) {
 }
 function some(of: Examples, is: (label: number) => boolean): Examples {
   const at = [...of.labels.keys()].filter((i) => is(of.labels[i]!));
-  const x = new Float32Array(at.length * 64);
-  of.read(Uint32Array.from(at), x);
+  const x = gather(of, Uint32Array.from(at)); // as the network sees them
   return table(
     x,
     Int32Array.from(at, (i) => of.labels[i]!),

@@ -17,7 +17,7 @@ import {
 } from "thalweg";
 import { describe, expect, test } from "vitest";
 import type { Examples } from "../../lib/data/dataset.ts";
-import { table } from "../../lib/data/dataset.ts";
+import { gather, table } from "../../lib/data/dataset.ts";
 import { disposeTree, random, type Tree } from "../../lib/engine/index.ts";
 import { freshVae, reconstructed, representationLoss } from "../../lib/strategies/parts/vae.ts";
 import { contextOf, hooksOf, small } from "./by-hand.ts";
@@ -31,8 +31,7 @@ const test0 = stream.test(0).examples;
 const rowsOf = (of: Examples, is: (label: number) => boolean): number[] =>
   [...of.labels.keys()].filter((i) => is(of.labels[i]!));
 const some = (of: Examples, at: readonly number[]): Examples => {
-  const x = new Float32Array(at.length * 64);
-  of.read(Uint32Array.from(at), x);
+  const x = gather(of, at); // as the network sees them
   return table(
     x,
     Int32Array.from(at, (i) => of.labels[i]!),
