@@ -61,6 +61,7 @@ export const cotta = strategy(
     const optimizer = adam({ lr });
     return {
       tokens: t.onePrediction,
+      classes: true,
       ...t.afresh(({ weights }: Context): Memory => {
         const begun = t.notBegun(() => ({ source: t.zerosLike(weights), teacher: t.zerosLike(weights) }));
         return { carried: { ...begun, optimizer: scoped(() => optimizer.init(weights as unknown as Tree)) } };

@@ -54,6 +54,7 @@ export const dynamicEvaluation = strategy(
     const carried = ({ weights }: Context): Memory["carried"] => t.notBegun(() => ({ source: t.zerosLike(weights) }));
     return {
       tokens: true,
+      classes: true,
       init: (context): Memory => ({
         tensors: { squares: scoped(() => t.zerosLike(context.weights)) },
         carried: carried(context),

@@ -71,6 +71,7 @@ export const eata = strategy(
     };
     return {
       tokens: t.onePrediction,
+      classes: true,
       init(context): Memory {
         const importance = scoped(() => t.zerosLike(t.requireNorms("eata", context.weights)));
         return { tensors: { importance }, carried: carried(context) };

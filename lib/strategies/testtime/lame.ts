@@ -60,6 +60,7 @@ export const lame = strategy(
 
     return {
       tokens: t.onePrediction,
+      classes: true,
       adapting: { batch, reset: "batch" satisfies Reset, shuffle },
       adapt(_state, { x, mask, forward }) {
         const { features, logits } = forward(x);

@@ -50,6 +50,7 @@ export const memo = strategy(
     const optimizer = sgd({ lr });
     return {
       tokens: t.onePrediction,
+      classes: true,
       adapting: { batch, reset: "batch" satisfies Reset, shuffle },
       adapt(_state, { weights, x, mask, rng, forward }) {
         const share = 1 / (1 + prior);

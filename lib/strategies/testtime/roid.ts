@@ -65,6 +65,7 @@ export const roid = strategy(
     const optimizer = sgd({ lr, momentum });
     return {
       tokens: t.onePrediction,
+      classes: true,
       ...t.afresh(({ weights, columns }: Context): Memory => {
         const norms = t.requireNorms("roid", weights);
         const begun = t.notBegun(() => ({ source: t.zerosLike(norms), mean: tf.zeros([columns]) }));

@@ -63,6 +63,7 @@ export const rotta = strategy(
     const optimizer = adam({ lr });
     return {
       tokens: t.onePrediction,
+      classes: true,
       ...t.afresh(({ weights, network, columns }: Context): Memory => {
         const norms = t.requireNorms("rotta", weights);
         return {

@@ -57,6 +57,7 @@ export const sar = strategy(
     const optimizer = sgd({ lr, momentum });
     return {
       tokens: t.onePrediction,
+      classes: true,
       ...t.afresh(({ weights }: Context): Memory => {
         const norms = t.requireNorms("sar", weights);
         const begun = t.notBegun(() => ({ source: t.zerosLike(norms), mean: tf.scalar(0), met: tf.scalar(0) }));
