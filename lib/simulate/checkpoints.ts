@@ -52,7 +52,7 @@ export interface Checkpointed {
  * import { simulate } from "thalweg";
  * const training = { iterations: 10, forward: 1, backward: 2, update: 0.5, bytes: 4e9, toMemory: 2e9, toDisk: 1e9, room: 4 };
  * (await simulate.checkpoints({ ...training, how: "blocking" })).stalled; // 60
- * (await simulate.checkpoints({ ...training, every: 2 })).stalled; // 0
+ * (await simulate.checkpoints({ ...training, every: 2 })).stalled; // 2, the last copy
  * ```
  */
 export async function checkpoints({

@@ -36,7 +36,7 @@ export interface DspOptions extends RankOptions {
  * import { simulate } from "thalweg";
  * const x = Float32Array.from({ length: 4 * 4 * 2 }, (_, i) => Math.sin(i));
  * const run = await simulate.dsp({ rows: 4, columns: 4, heads: 1, width: 2, x }, { ranks: 2 });
- * run.bytes; // [64, 64]
+ * run.bytes; // [32, 32]
  * ```
  */
 export async function dsp(

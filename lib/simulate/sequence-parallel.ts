@@ -41,7 +41,7 @@ export interface SequenceParallelOptions extends RankOptions {
  * import { simulate } from "thalweg";
  * const x = Float32Array.from({ length: 8 * 2 * 3 }, (_, i) => Math.sin(i));
  * const run = await simulate.sequenceParallel({ length: 8, heads: 2, width: 3, q: x, k: x, v: x }, { ranks: 4, ulysses: 2 });
- * run.bytes; // [144, 144, 144, 144]
+ * run.bytes; // [192, 192, 192, 192]
  * ```
  */
 export async function sequenceParallel(

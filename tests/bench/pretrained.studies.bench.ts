@@ -6,7 +6,6 @@
  */
 import {
   adam,
-  autoEma,
   classes,
   color,
   conform,
@@ -22,7 +21,6 @@ import {
   lwf,
   mlp,
   mnist,
-  momentumInterpolation,
   type PublishedCell,
   pretrained,
   replay,
@@ -53,7 +51,6 @@ const asked = (...ids: readonly string[]): boolean => wanted.length === 0 || ids
 if (asked("P206", "P124", "P151", "P004", "P050")) await benchmark();
 if (asked("P116")) await domains();
 if (asked("P052")) await closerLook();
-if (asked("P416")) await averages();
 if (asked("P200")) await boosting();
 
 /** The table of the benchmark, and the rows that it decides. */
@@ -144,32 +141,6 @@ async function closerLook(): Promise<void> {
     outcome: allOf(...against.map((values) => outcomeOf(values))),
     figures: Object.fromEntries(Object.entries(figures).map(([name, values]) => [`${name} (%)`, band(values)])),
     seeds,
-  });
-}
-
-/** Averages of the weights with a rate of their own and a fixed one, on digits that are turned. */
-async function averages(): Promise<void> {
-  const turned = rotated(digits(), [0, 40, 80]);
-  const many = 5;
-  const learnt = async (strategy: ReturnType<typeof autoEma>): Promise<number[]> => {
-    const study = turned
-      .learn(mlp({ hidden: [64] }))
-      .by(strategy)
-      .with(adam({ lr: 1e-3 }))
-      .train({ batch: 16, epochs: 3 })
-      .evaluate({ atStart: false, share: 0 });
-    return (await accuracies(study as never, many)).map((value) => 100 * value);
-  };
-  const [own, fixed] = [await learnt(autoEma()), await learnt(momentumInterpolation({ tau: 0.99 }) as never)];
-  study("P416", {
-    headline: "An average of the weights that chooses its rate keeps more than one with a fixed rate",
-    outcome: outcomeOf(apart(own, fixed)),
-    figures: {
-      "autoEma (%)": band(own),
-      "fixed rate (%)": band(fixed),
-      "difference (points)": band(apart(own, fixed)),
-    },
-    seeds: many,
   });
 }
 

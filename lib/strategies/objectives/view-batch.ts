@@ -22,7 +22,7 @@ import { requireNumber, requireWhole, strategy } from "../strategy.ts";
  * ```ts
  * import { classes, digits, mlp, replay, viewBatch, views } from "thalweg";
  * const study = classes(digits()).split(5).learn(mlp()).by(viewBatch({ copies: 4 }), replay({ capacity: 200 }));
- * study.with(views({ pad: 1 })).train({ batch: 8, epochs: 3 }).name; // "viewBatch + replay"
+ * study.with(views({ pad: 1 })).train({ batch: 8, epochs: 3 }).name; // "viewBatch+replay"
  * ```
  */
 export const viewBatch = strategy(

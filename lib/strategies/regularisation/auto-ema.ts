@@ -17,9 +17,7 @@ interface Memory {
  *
  * Qiao et al. 2025, "Large continual instruction assistant", arXiv:2410.10868, section 4; the program JingyangQiao/CoIN (`ema_update`).
  * Differs from the paper: it is for any weights that are trained, not the adapters of a language model alone; what is trained is not expanded
- * where a task is unlike those before.
- *
- * Implements: P416 Large Continual Instruction Assistant
+ * where a task is unlike those before, so that it is half of the method.
  *
  * @example
  * ```ts

@@ -107,13 +107,14 @@ export const splitCifar100Pretrained: Protocol = {
   spread: { kind: "deviation", runs: 3 },
   conventions: programs,
   cells: [
-    { name: "l2p", strategies: [s.l2p({ batchwise: true })], published: { class: [83.83, 0.04] } },
+    { name: "l2p", strategies: [s.l2p({ batchwise: true })], published: { class: [83.83, 0.04] }, remembered: true },
     {
       name: "dual-prompt",
       strategies: [s.dualPrompt()],
       optimizer: chain(clip(1), adam({ lr: (0.03 * 24) / 256 })),
       training: { batch: 24 },
       published: { class: [86.51, 0.33] },
+      remembered: true,
     },
     {
       name: "slca",
@@ -139,7 +140,12 @@ export const splitImageNetRPretrained: Protocol = {
   spread: { kind: "deviation", runs: 3 },
   conventions: programs,
   cells: [
-    { name: "dual-prompt", strategies: [s.dualPrompt({ expertLength: 20 })], published: { class: [68.13, 0.49] } },
+    {
+      name: "dual-prompt",
+      strategies: [s.dualPrompt({ expertLength: 20 })],
+      published: { class: [68.13, 0.49] },
+      remembered: true,
+    },
   ],
 };
 
