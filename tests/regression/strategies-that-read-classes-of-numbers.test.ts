@@ -11,7 +11,7 @@ const streams = {
   numbers: () => regression({ examples: 16, testExamples: 8, experiences: 2 }).scenario("task"),
   labels: () => classes(data).split(2).scenario("task").multiLabel(),
 };
-const refusal = /^[a-zA-Z]+: .{20,}/;
+const refusal = /^[a-zA-Z0-9]+: .{20,}/;
 
 /** A strategy on two short experiences: its events, or the sentence that refuses it before any training. */
 async function outcome(

@@ -19,7 +19,7 @@ import { strategy } from "../strategy.ts";
  * ```
  */
 export const stableMax = strategy("stableMax", {}, () => ({
-  tokens: true,
+  tokens: "its loss reads one class of each example, and a sequence has one at each place",
   classes: true,
   taskLoss(_state: object, { logits, y, mask, weight }) {
     const grown = tf.add(tf.relu(logits), 1);
@@ -27,13 +27,12 @@ export const stableMax = strategy("stableMax", {}, () => ({
     const shares = tf.mul(grown, shrunk);
     const open = mask === null ? shares : tf.mul(shares, mask);
     const columns = logits.shape.at(-1)!;
-    // places where nothing is asked for have a label below 0, of which no column is one
+    // rows where nothing is asked for have a label below 0, of which no column is one
     const own = tf.sum(tf.mul(open, tf.oneHot(tf.cast(y, "int32") as tf.Tensor1D, columns, 1, 0, "float32")), -1);
     const asked = tf.cast(tf.greaterEqual(y, 0), "float32");
     const losses = tf.sub(tf.log(tf.sum(open, -1)), tf.log(tf.add(own, tf.sub(1, asked))));
     const each = tf.mul(losses, asked);
-    const weights =
-      weight === null ? asked : tf.mul(asked, tf.reshape(weight, [weight.size, ...new Array(y.rank - 1).fill(1)]));
+    const weights = weight === null ? asked : tf.mul(asked, weight);
     return tf.div(tf.sum(tf.mul(each, weights)), tf.maximum(tf.sum(weights), 1e-30)) as tf.Scalar;
   },
 }));

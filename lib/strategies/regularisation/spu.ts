@@ -52,6 +52,7 @@ export const spu = strategy(
       return among.some((at) => fits("*/up", at)) ? fits("*/up", path) : path.endsWith("/kernel");
     };
     return {
+      tokens: "its scores read one class of each example, and a sequence has one at each place",
       init: (): Memory => ({ tensors: undefined }),
       beforeExperience(_state: Memory, { train }, context): Memory {
         const all = paths(context.weights as unknown as Tree).map(([path]) => path);
