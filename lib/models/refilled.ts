@@ -29,6 +29,9 @@ export interface Refilled {
   readonly used: number;
 }
 
+/** Tensors that layers carry from one piece of a sequence to the next. */
+type States = readonly (readonly tf.Tensor[])[];
+
 /** A sequence in a slot. */
 interface Under {
   readonly index: number;
@@ -87,7 +90,7 @@ export function refilled(
   const latencies = new Array<number>(sequences.length).fill(0);
   const under: (Under | null)[] = Array.from({ length: slots }, () => null);
   let [waiting, finished, clock, places, useful] = [0, 0, 0, 0, 0];
-  let states: readonly (readonly tf.Tensor[])[] | null = null;
+  let states: States | null = null;
   const arrived = (): boolean => waiting < sequences.length && arrivals[waiting]! <= clock;
 
   while (finished < sequences.length) {
@@ -114,7 +117,8 @@ export function refilled(
       }
     const given = tf.tensor(x, [slots, chunk, ...inner]);
     const goes = tf.tensor2d(keep, [slots, chunk]);
-    const [features, next] = pass(network.weights.model, network.statistics, states, given, goes);
+    const out: readonly [tf.Tensor, States] = pass(network.weights.model, network.statistics, states, given, goes);
+    const [features, next] = out;
     disposeTree([given, goes, states ?? {}] as unknown as Tree);
     states = next;
     clock += chunk;
