@@ -235,7 +235,7 @@ describe("widgets", () => {
 
   it("are followed by what is drawn from them, in its place", async () => {
     const { messages } = await k.execute(
-      "const w = slider(0, 100, { value: 1 }); await live(() => `w is ${w.value}`, w)",
+      "const w = slider(0, 100, { value: 1 }); await live(() => 'w is ' + w.value, w)",
     );
     const id = String(opened(messages).content.comm_id);
     const place = messages.find((m) => m.header.msg_type === "display_data")!;

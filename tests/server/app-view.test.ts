@@ -66,6 +66,7 @@ describe.skipIf(missing !== "")(`a notebook shown (skipped: ${missing})`, () => 
     const complaints: string[] = [];
     page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
     await page.goto(`file://${file}`);
+    // biome-ignore lint/performance/useDomNodeTextContent: what is hidden does not count
     const seen = () => page.locator("main").innerText();
     await eventually(seen).toMatch(/First[\s\S]*1 \/ 2/);
     expect(await page.getByText("later").isVisible()).toBe(false);
