@@ -9,6 +9,7 @@
 import { kernelOf, siteOf } from "../../lib/edit/parts/facts.ts";
 import { adam, coachHook, edit, edits, editWith, evaluation, grace, net, type Strategy } from "../../lib/index.ts";
 import { recordStudy } from "../support/reference.ts";
+import { allOf, band, outcomeOf } from "./parts/studies.ts";
 
 const seeds = 3;
 const methods: Readonly<Record<string, () => Strategy>> = {
@@ -21,14 +22,6 @@ const methods: Readonly<Record<string, () => Strategy>> = {
   coachHook: () => coachHook(),
 };
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
-/** Mean and its 95% interval by Student's t with two degrees of freedom. */
-function band(values: readonly number[]) {
-  const centre = mean(values);
-  const deviation = Math.sqrt(values.reduce((sum, v) => sum + (v - centre) ** 2, 0) / (values.length - 1));
-  const half = (4.303 * deviation) / Math.sqrt(values.length);
-  const round = (v: number): number => Number(v.toFixed(4));
-  return { mean: round(centre), interval: [round(centre - half), round(centre + half)] as const };
-}
 
 type Measured = Record<"locality" | "kept edits" | "growth" | "seconds", number[]>;
 const found: Record<string, Measured> = {};
@@ -67,32 +60,31 @@ const figures = (names: readonly string[]) =>
       (["locality", "kept edits", "growth"] as const).map((what) => [`${what}, ${name}`, band(found[name]![what])]),
     ),
   );
+/** Whether one way is better than another by every score that the headline names. */
 function decided(
   id: string,
   headline: string,
   better: string,
   worse: string,
-  score: (name: string, seed: number) => number,
+  scores: Readonly<Record<string, (name: string, seed: number) => number>>,
 ): void {
-  const gain = band(Array.from({ length: seeds }, (_, seed) => score(better, seed) - score(worse, seed)));
-  const [low, high] = gain.interval;
-  const outcome = low > 0 ? "holds" : high < 0 ? "does not hold here" : "undecided";
-  recordStudy(id, {
-    headline,
-    outcome,
-    figures: { ...figures([better, worse]), [`${better} − ${worse}, seed by seed`]: gain },
-    seeds,
+  const gains = Object.entries(scores).map(([what, score]) => {
+    const each = Array.from({ length: seeds }, (_, seed) => score(better, seed) - score(worse, seed));
+    return [`${what}: ${better} − ${worse}, seed by seed`, each] as const;
   });
-  console.log(id, outcome, gain);
+  const outcome = allOf(...gains.map(([, each]) => outcomeOf(each)));
+  const apart = Object.fromEntries(gains.map(([what, each]) => [what, band(each)]));
+  recordStudy(id, { headline, outcome, figures: { ...figures([better, worse]), ...apart }, seeds });
+  console.log(id, outcome, apart);
 }
-const both = (name: string, seed: number): number =>
-  (found[name]!.locality[seed]! + found[name]!["kept edits"][seed]!) / 2;
+const locality = (name: string, seed: number): number => found[name]!.locality[seed]!;
+const both = { locality, "kept edits": (name: string, seed: number): number => found[name]!["kept edits"][seed]! };
 decided(
   "P065",
   "Many edits in a row without losing what else is known: the kernel grows less than by MEMIT",
   "encore",
   "memit",
-  (name, seed) => -found[name]!.growth[seed]!,
+  { growth: (name, seed) => -found[name]!.growth[seed]! },
 );
 decided(
   "P162",
@@ -101,13 +93,9 @@ decided(
   "memit",
   both,
 );
-decided(
-  "P249",
-  "A codebook takes hundreds of edits without changing unrelated answers",
-  "grace",
-  "fine-tuning",
-  (name, seed) => found[name]!.locality[seed]!,
-);
+decided("P249", "A codebook takes hundreds of edits without changing unrelated answers", "grace", "fine-tuning", {
+  locality,
+});
 decided(
   "P259",
   "Projection onto the null space of known keys keeps more of sequential edits and of the rest than ROME",
