@@ -53,6 +53,7 @@ export const anytime = {
     { formula: "Σ_i (1/k) Σ_j (1 − A_j) at the i-th arrival", higherIsBetter: false, unit: "number" },
     (events) => {
       const found = atArrivals([...events], "evaluated");
+      if (found.length === 0) return notDefined("nothing arrived");
       if (found.some((accuracies) => accuracies.length === 0))
         return notDefined("an experience passed before anything was evaluated; evaluate({ atStart: true }) does so");
       return { value: found.reduce((sum, accuracies) => sum + 1 - mean(accuracies), 0) };

@@ -22,8 +22,11 @@ const yaml = (fields: Record<string, string | number | readonly string[]>): stri
  *
  * @example
  * ```ts
- * const run = await classes(digits()).split(5).learn(mlp()).with(sgd()).train({ batch: 32, epochs: 1 }).run({ record: false });
- * exportMlflow(run, "runs-for-mlflow"); // ["runs-for-mlflow/…/…"]
+ * import { mkdtempSync } from "node:fs";
+ * import { blobs, classes, exportMlflow, mlp } from "thalweg";
+ * const folder = mkdtempSync("/tmp/tracked-");
+ * const run = await classes(blobs()).split(2).learn(mlp({ hidden: [8] })).run({ quiet: true, record: false });
+ * exportMlflow(run, folder).length; // 1
  * ```
  */
 export function exportMlflow(run: Run, folder: string, { at = Date.now() }: TrackerOptions = {}): string[] {

@@ -19,8 +19,11 @@ export interface TrackerOptions {
  *
  * @example
  * ```ts
- * const run = await classes(digits()).split(5).learn(mlp()).with(sgd()).train({ batch: 32, epochs: 1 }).run({ record: false });
- * exportTensorBoard(run, "runs-for-tensorboard"); // ["runs-for-tensorboard/…/seed-0"]
+ * import { mkdtempSync } from "node:fs";
+ * import { blobs, classes, exportTensorBoard, mlp } from "thalweg";
+ * const folder = mkdtempSync("/tmp/tracked-");
+ * const run = await classes(blobs()).split(2).learn(mlp({ hidden: [8] })).run({ quiet: true, record: false });
+ * exportTensorBoard(run, folder).length; // 1
  * ```
  */
 export function exportTensorBoard(run: Run, folder: string, { at = Date.now() }: TrackerOptions = {}): string[] {

@@ -21,8 +21,11 @@ const item = (keyField: number, key: string, value: unknown): number[] => [
  *
  * @example
  * ```ts
- * const run = await classes(digits()).split(5).learn(mlp()).with(sgd()).train({ batch: 32, epochs: 1 }).run({ record: false });
- * exportWandb(run, "runs-for-wandb"); // ["runs-for-wandb/wandb/offline-run-…"]
+ * import { mkdtempSync } from "node:fs";
+ * import { blobs, classes, exportWandb, mlp } from "thalweg";
+ * const folder = mkdtempSync("/tmp/tracked-");
+ * const run = await classes(blobs()).split(2).learn(mlp({ hidden: [8] })).run({ quiet: true, record: false });
+ * exportWandb(run, folder).length; // 1
  * ```
  */
 export function exportWandb(run: Run, folder: string, { at = Date.now() }: TrackerOptions = {}): string[] {

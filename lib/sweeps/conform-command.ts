@@ -166,12 +166,12 @@ function usage(message: string): Error {
 }
 
 function asJson({ id, protocol, scenario, name, strategies }: Listed): object {
-  const [mean, spread] = protocol.cells.find((cell) => cell.name === name)!.published[scenario]!;
+  const [mean, spread] = protocol.cells.find((cell) => cell.name === name)!.published[scenario] ?? [];
   return {
     cell: id,
     strategies,
     data: protocol.data ?? generated,
-    published: mean,
+    ...(mean !== undefined && { published: mean }),
     ...(spread !== undefined && { spread }),
     source: protocol.source,
   };
@@ -182,10 +182,11 @@ function listing(cells: readonly Listed[]): string {
   const width = Math.max(...cells.map(({ id }) => id.length));
   return cells
     .flatMap(({ id, protocol, scenario, name }) => {
-      const [mean, spread] = protocol.cells.find((cell) => cell.name === name)!.published[scenario]!;
+      const [mean, spread] = protocol.cells.find((cell) => cell.name === name)!.published[scenario] ?? [];
       const band = bandOf(protocol, spread, 3);
       const room = protocol.spread.kind === "floor" ? "at least" : `± ${band.toFixed(1)}`;
-      const row = `  ${id.padEnd(width)}  ${mean.toFixed(2).padStart(6)} ${room}`;
+      const number = mean === undefined ? "nothing published" : `${mean.toFixed(2).padStart(6)} ${room}`;
+      const row = `  ${id.padEnd(width)}  ${number}`;
       const head =
         protocol.source === source
           ? []

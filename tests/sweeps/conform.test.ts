@@ -206,8 +206,12 @@ describe("the command", () => {
     for (const of of new Set(all.map((cell) => cell.protocol)))
       for (const { scenario, a, b, says } of of.relations ?? [])
         for (const name of [a, b])
-          if (typeof name === "string")
-            expect(of.cells.find((cell) => cell.name === name)?.published[scenario], `${of.id}: ${says}`).toBeDefined();
+          if (typeof name === "string") {
+            // a protocol of our own has cells without published numbers, and then runs all of them
+            const published = of.cells.find((cell) => cell.name === name)?.published;
+            expect(published, `${of.id}: ${says}`).toBeDefined();
+            if (Object.keys(published!).length > 0) expect(published![scenario], `${of.id}: ${says}`).toBeDefined();
+          }
   });
 
   test("lists the cells, in words and as JSON", async () => {

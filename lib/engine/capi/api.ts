@@ -57,7 +57,7 @@ export interface Api {
   readonly free: Free;
   readonly env: Address;
   /** The address of an array, which its owner keeps alive. */
-  addressOf(array: NodeJS.TypedArray): Address;
+  addressOf(array: ArrayBufferView): Address;
 }
 
 let opened: Api | undefined;

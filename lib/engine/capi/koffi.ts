@@ -16,7 +16,7 @@ export interface Koffi {
   proto(declaration: string): object;
   // biome-ignore lint/suspicious/noExplicitAny: as above
   decode(address: Address, type: object | string, length?: number): any;
-  address(array: NodeJS.TypedArray): Address;
+  address(array: ArrayBufferView): Address;
   config(settings: { readonly sync_stack_size: number }): unknown;
 }
 

@@ -5,6 +5,7 @@ import { type AcquisitionName, acquisitions, highest, probabilitiesOf } from "..
 import { asTable, type Buffer, emptyBuffer, recall, withExtra, withRows } from "../parts/buffer.ts";
 import { meanSquares } from "../parts/distillation.ts";
 import { unitRows } from "../parts/exemplars.ts";
+import { dropped } from "../parts/forgetting.ts";
 import { joinedRows } from "../parts/rows.ts";
 import { typicalAndUncertain } from "../parts/typical.ts";
 import { type Context, requireNumber, requireOneOf, requireWhole, strategy } from "../strategy.ts";
@@ -111,8 +112,19 @@ export const cal = strategy(
         asked: new Set(),
         tensors: { share: tf.scalar(1) },
       }),
+      forget(memory: Memory, columns): Memory {
+        if (memory.past !== null) dropped(memory.past, columns);
+        return { ...memory, said: null };
+      },
+      afterExperience: (memory: Memory, _experience, context): Memory => ({
+        ...memory,
+        past: remembered(memory, context),
+        said: null,
+        at: new Uint32Array(0),
+        labels: new Int32Array(0),
+      }),
       beforeExperience(before: Memory, experience, context): Memory {
-        const had = remembered(before, context);
+        const had = before.past;
         const now = bought(before.asked, experience, context);
         const replays = past === "replay" && had !== null;
         return {
@@ -155,10 +167,10 @@ export const cal = strategy(
   },
 );
 
-/** What was bought before an experience: the memory with what the one before it bought. */
+/** All that was bought: the memory with what this experience bought. */
 function remembered({ past, at, labels }: Memory, { stream, experience }: Context): Buffer | null {
   if (at.length === 0) return past;
-  const { train, task } = stream.experience(experience - 1);
+  const { train, task } = stream.experience(experience);
   const had = past?.size ?? 0;
   const next = emptyBuffer(had + at.length, train);
   const size = sizeOf(train.shape);

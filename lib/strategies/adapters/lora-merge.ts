@@ -4,7 +4,7 @@ import { drawWeights } from "../../models/initial.ts";
 import type { Params } from "../../models/model.ts";
 import { requireWhole } from "../parts/checks.ts";
 import { type Kernels, kernelsIn, withKernels } from "../parts/kernels.ts";
-import { strategy } from "../strategy.ts";
+import { requireNumber, strategy } from "../strategy.ts";
 
 interface Memory {
   /** What past experiences have changed each kernel by. */
@@ -41,6 +41,7 @@ export const loraMerge = strategy(
   ({ rank, alpha, on: given }) => {
     const on: Filter = given ?? "*";
     requireWhole("loraMerge", "rank", rank, 1);
+    requireNumber("loraMerge", "alpha", alpha, 0);
     const times = alpha / rank;
     const drawn = (rng: Rng, kernels: Kernels): Params =>
       Object.fromEntries(

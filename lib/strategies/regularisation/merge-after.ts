@@ -56,7 +56,7 @@ export const mergeAfter = strategy(
     const found = known.find(({ merging }) => merging === rule);
     if (found === undefined || found.how.exactly !== undefined)
       throw new TypeError(
-        `mergeAfter: one of merge.${known.flatMap(({ merging, how }) => (how.exactly === undefined ? [merging] : [])).join(", merge.")} is required, got "${rule}"`,
+        `mergeAfter: rule must be one of merge.${known.flatMap(({ merging, how }) => (how.exactly === undefined ? [merging] : [])).join(", merge.")}, got "${rule}"`,
       );
     const { how } = found;
     const own = found(options).options as { [name: string]: Json };

@@ -146,6 +146,25 @@ export const rmt = strategy(
         };
         return { ...plain, tensors: tensors(plain, context), carried: carried(context) };
       },
+      forget(state: Memory, columns, context): Memory {
+        const width = state.sums.length / state.counts.length;
+        const size = state.rows.length / capacity;
+        const filled = Math.min(state.seen, capacity);
+        const stay = Array.from({ length: filled }, (_, i) => i).filter((i) => !columns.has(state.labels[i]!));
+        const [rows, labels] = [new Float32Array(state.rows.length), new Int32Array(capacity)];
+        for (const [to, from] of stay.entries()) {
+          rows.set(state.rows.subarray(from * size, (from + 1) * size), to * size);
+          labels[to] = state.labels[from]!;
+        }
+        const plain = {
+          sums: state.sums.map((sum, i) => (columns.has(Math.floor(i / width)) ? 0 : sum)),
+          counts: state.counts.map((count, label) => (columns.has(label) ? 0 : count)),
+          rows,
+          labels,
+          seen: stay.length,
+        };
+        return { ...state, ...plain, tensors: tensors(plain, context) };
+      },
       beforeExperience: (state: Memory, _experience, context): Memory => ({ ...state, carried: carried(context) }),
       afterExperience: (state: Memory, { train }, context): Memory =>
         train.length === 0 ? state : learnt(state, train, context),
