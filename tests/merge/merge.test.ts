@@ -243,7 +243,7 @@ describe("after every experience", () => {
   });
 
   test("says which rules there are", () => {
-    expect(() => mergeAfter({ rule: "nothing" })).toThrow('merge.ties is required, got "nothing"');
+    expect(() => mergeAfter({ rule: "nothing" })).toThrow('merge.ties, got "nothing"');
     expect(() => mergeAfter(merge.slerp())).toThrow('got "slerp"');
     expect(() => mergeAfter({ rule: "ties", options: { densty: 1 } })).toThrow("ties: no option densty");
   });
