@@ -1,9 +1,10 @@
 /** Clients who keep their examples to themselves, and a server that learns from what they send. */
 import type { Examples, Json } from "../data/dataset.ts";
-import { needShare, withDefaults } from "../data/options.ts";
+import { needShare } from "../data/options.ts";
 import type { Rng } from "../engine/index.ts";
 import { type Clock, type Cut, clock, type Link, type Machine, type Outage } from "./clock.ts";
 import type { ClusterRun, Experiment, Updated } from "./cluster.ts";
+import { declared } from "./parts/declared.ts";
 import { type Delay, delayOf, requireDelay } from "./parts/delay.ts";
 import { localTraining, type Trained, type Turn } from "./parts/local.ts";
 import { type Trainer, trainer } from "./parts/trainer.ts";
@@ -70,11 +71,7 @@ export function federated<O extends object>(
   defaults: O,
   build: (options: O) => FederatedProgram["start"],
 ): FederatedFactory<O> {
-  const make = (options: Partial<O> = {}): FederatedProgram => {
-    const all = withDefaults<O>(name, options, defaults);
-    return Object.freeze({ spec: { name, options: JSON.parse(JSON.stringify(all)) as Json }, start: build(all) });
-  };
-  return Object.assign(make, { program: name, defaults });
+  return declared(name, defaults, build);
 }
 
 /** Clients that learn studies with a server. */

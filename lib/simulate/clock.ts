@@ -1,4 +1,5 @@
 /** Many machines in one process: clocks, links and what programs do on them, the same for the same seed. */
+import { stopAsked } from "../engine/runtime/interrupt.ts";
 import { Interrupted } from "../train/fit.ts";
 import { eventQueue } from "./parts/event-queue.ts";
 
@@ -326,9 +327,6 @@ function requireTime(what: string, value: number): number {
 }
 
 function requireGoing(signal: AbortSignal | undefined, now: number): void {
-  const notebook = (globalThis as { [key: symbol]: unknown })[Symbol.for("Jupyter.interrupt")] as
-    | { requested(): boolean }
-    | undefined;
-  if (signal?.aborted !== true && notebook?.requested() !== true) return;
+  if (!stopAsked(signal)) return;
   throw new Interrupted(`simulate: stopped after ${now.toPrecision(4)} simulated seconds`);
 }

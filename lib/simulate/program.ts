@@ -1,7 +1,6 @@
 /** How a program is declared. */
-import type { Json } from "../data/dataset.ts";
-import { withDefaults } from "../data/options.ts";
 import type { Program } from "./cluster.ts";
+import { declared } from "./parts/declared.ts";
 
 /** A function that makes a program from options. */
 export interface ProgramFactory<O extends object> {
@@ -38,9 +37,5 @@ export function program<O extends object>(
   defaults: O,
   build: (options: O) => Program["start"],
 ): ProgramFactory<O> {
-  const make = (options: Partial<O> = {}): Program => {
-    const all = withDefaults<O>(name, options, defaults);
-    return Object.freeze({ spec: { name, options: JSON.parse(JSON.stringify(all)) as Json }, start: build(all) });
-  };
-  return Object.assign(make, { program: name, defaults });
+  return declared(name, defaults, build);
 }

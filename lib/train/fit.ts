@@ -1,5 +1,6 @@
 /** Training as an async stream of typed events. */
 import { random } from "../engine/index.ts";
+import { stopAsked } from "../engine/runtime/interrupt.ts";
 import { deviceName } from "./device.ts";
 import type { TrainEvent } from "./events.ts";
 import type { Meeting } from "./meeting.ts";
@@ -92,10 +93,7 @@ async function together(session: Session, until: Place | undefined, meeting: Mee
 
 /** Throws `Interrupted` when the run's signal, or the notebook around it, asks to stop. */
 function requireRunning(signal: AbortSignal | undefined, { cursor }: Session): void {
-  const notebook = (globalThis as { [key: symbol]: unknown })[Symbol.for("Jupyter.interrupt")] as
-    | { requested(): boolean }
-    | undefined;
-  if (signal?.aborted !== true && notebook?.requested() !== true) return;
+  if (!stopAsked(signal)) return;
   throw new Interrupted(
     `fit: stopped at step ${cursor.step} (experience ${cursor.experience}); the events until then are kept, and save() gives the state to go on from`,
   );
