@@ -89,8 +89,9 @@ describe("the debugger", () => {
     expect(sourcePath).toBe(pathOf(code));
     const set = await ask("setBreakpoints", { source: { path: sourcePath }, breakpoints: [{ line: 3 }] });
     expect(set.breakpoints).toMatchObject([{ verified: true, line: 3 }]);
+    const [stops, went] = [events("stopped").length, events("continued").length];
     const cell = k.start(code);
-    expect(await happened("stopped", 1)).toMatchObject({ reason: "breakpoint", threadId: 1 });
+    expect(await happened("stopped", stops + 1)).toMatchObject({ reason: "breakpoint", threadId: 1 });
     const { stackFrames } = await ask("stackTrace", { threadId: 1 });
     expect(stackFrames).toMatchObject([
       { name: "twice", line: 3, source: { path: sourcePath } },
@@ -110,17 +111,18 @@ describe("the debugger", () => {
     expect((await ask("source", { source: { path: sourcePath } })).content).toBe(code);
     expect((await ask("debugInfo")).stoppedThreads).toEqual([1]);
     await ask("stepOut", { threadId: 1 });
-    await happened("stopped", 2);
+    await happened("stopped", stops + 2);
     // V8 goes out to the next turn of the loop.
     expect((await ask("stackTrace")).stackFrames[0]).toMatchObject({ line: 6 });
     await ask("continue", { threadId: 1 });
-    await happened("stopped", 3);
+    await happened("stopped", stops + 3);
     await ask("next", { threadId: 1 });
-    await happened("stopped", 4);
+    await happened("stopped", stops + 4);
     await ask("setBreakpoints", { source: { path: sourcePath }, breakpoints: [] });
     await ask("continue", { threadId: 1 });
     expect((await cell.done()).result).toBe("6");
-    expect(events("continued").length).toBeGreaterThanOrEqual(4);
+    // What says so may come after the reply of the cell: the process tells of its debugger on another way.
+    await happened("continued", went + 4);
   });
 
   it("answers the heartbeat of its messages while the program stands, and an interrupt ends the cell", async () => {
