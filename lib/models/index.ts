@@ -23,5 +23,6 @@ export * from "./network.ts";
 export * from "./parameters.ts";
 export * from "./refilled.ts";
 export * from "./sequential.ts";
+export * from "./stepping.ts";
 export * from "./trained.ts";
 export * from "./verbs.ts";

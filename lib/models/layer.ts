@@ -17,9 +17,13 @@ export interface Layer<In extends Kind = Kind, Out extends Kind = Kind> {
   init?(rng: Rng, input: Shape, remembered?: Remembered<Shape>): Params;
   statistics?(input: Shape, remembered?: Remembered<Shape>): Params;
   apply(x: tf.Tensor, params: Params, mode: Mode, remembered?: Remembered<tf.Tensor>): tf.Tensor;
+  /** Whether it treats each place of a sequence by itself once it is trained; a layer that only keeps the last place does too. */
+  readonly byPlace?: boolean;
   /**
-   * Of a layer that carries a state along the places of a sequence, from its beginning to its end: what it gives from the states that are handed to it (none
-   * at first), and the states after. `keep` is `[n, places]`: 0 where a new sequence begins, before which the states are 0 again; else 1.
+   * Of a layer that carries a state along the places of a sequence, from its beginning to its end: what it gives for a piece of sequences,
+   * `[n, places, …]`, from the states that are handed to it, and the states after, `[n, …]` each. At first there are none, which is the same as
+   * states of zeros. `keep` is `[n, places]`: 0 where a new sequence begins, before which the states are 0 again; else 1. Layers that look back
+   * on places remember `mode.piece.context` of them.
    */
   recurs?(
     x: tf.Tensor,
@@ -28,6 +32,8 @@ export interface Layer<In extends Kind = Kind, Out extends Kind = Kind> {
     states: readonly tf.Tensor[] | null,
     keep: tf.Tensor,
   ): readonly [tf.Tensor, readonly tf.Tensor[]];
+  /** How many places it knows from the beginning of a sequence on; absent where any number. */
+  reach?(params: Params): number;
   /** The same layer of `tf.layers` with the same numbers, put on `x`; absent where there is none. */
   readonly counterpart?: Counterpart;
   /** The kind of the parameter at a path in the layer's tree, where its name does not say it: `() => "embedding"`. */
@@ -55,7 +61,9 @@ export interface LayerFactory<
 
 /** The parts a layer's declaration gives for its arguments. */
 export type LayerParts = Pick<Layer, "shape" | "apply"> &
-  Partial<Pick<Layer, "init" | "statistics" | "recurs" | "counterpart" | "kindOf">> & { readonly options: Json };
+  Partial<Pick<Layer, "init" | "statistics" | "byPlace" | "recurs" | "reach" | "counterpart" | "kindOf">> & {
+    readonly options: Json;
+  };
 
 /** Declares a layer that turns examples of kind `accepts` into outputs of kind `gives`. */
 export function layer<Args extends readonly unknown[], const In extends Kind, const Out extends Kind>(

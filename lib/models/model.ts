@@ -28,6 +28,16 @@ export interface Within {
     | undefined;
   /** The keys and values of a layer of attention, `[n, places, width]` before they go to the heads, with others before or behind. */
   readonly attended?: ((path: readonly string[], key: tf.Tensor, value: tf.Tensor) => Attended) | undefined;
+  /** Where `x` is a piece of sequences that began before it. */
+  readonly piece?: Piece | undefined;
+}
+
+/** A pass over a piece of sequences, which goes on where the piece before it ended. */
+export interface Piece {
+  /** How many places layers that look back on places remember, their own among them. */
+  readonly context: number;
+  /** What a layer that carries a state gives from the state that it left behind. */
+  carry(layer: Layer, x: tf.Tensor, params: Params, mode: Mode): tf.Tensor;
 }
 
 /** Keys and values of as many places, which need not be those of the queries. */
@@ -58,6 +68,8 @@ export interface Mode {
   around(x: tf.Tensor, run: (x: tf.Tensor) => tf.Tensor): tf.Tensor;
   /** The keys and values that a layer of attention looks at: its own, `[n, places, width]`, and what others put beside them. */
   attended(key: tf.Tensor, value: tf.Tensor): Attended;
+  /** Where `x` is a piece of sequences that began before it: what carries the states of the layers. */
+  readonly piece?: Piece | undefined;
   /** Whether a strategy taps the layers: those that would hide their products in a loop write them out. */
   readonly isTapped: boolean;
 }
@@ -182,7 +194,7 @@ export function tape(
   within: Tap | Within = {},
   share?: number,
 ): Tape {
-  const { tap, around, attended } = typeof within === "function" ? { tap: within } : (within as Within);
+  const { tap, around, attended, piece } = typeof within === "function" ? { tap: within } : (within as Within);
   const pathOf = (path: string): string[] => ["model", ...path.split("/").slice(0, -1)];
   const writes = new Map<string, tf.Tensor>();
   const at = (node: Params, path: string, rng: Rng | null): Mode => ({
@@ -203,6 +215,7 @@ export function tape(
       tap === undefined ? output : tap(pathOf(path), input, output, rows),
     around: (x, run) => (around === undefined ? run(x) : around(pathOf(path), x, run)),
     attended: (key, value) => (attended === undefined ? [key, value] : attended(pathOf(path), key, value)),
+    piece,
     isTapped: tap !== undefined,
   });
   const collect = (node: Params, path: string): Params =>

@@ -4,6 +4,8 @@ import { needOneOf, needWhole, withDefaults } from "../data/options.ts";
 import { disposeTree, jit, type Tree, tf } from "../engine/index.ts";
 import type { Layer } from "./layer.ts";
 import { type Params, tape } from "./model.ts";
+import { goingOn, requirePlaceByPlace, type States } from "./parts/piece.ts";
+import { sequential } from "./sequential.ts";
 import type { TrainedNetwork } from "./trained.ts";
 
 /** Settings of `refilled`. */
@@ -29,9 +31,6 @@ export interface Refilled {
   readonly used: number;
 }
 
-/** Tensors that layers carry from one piece of a sequence to the next. */
-type States = readonly (readonly tf.Tensor[])[];
-
 /** A sequence in a slot. */
 interface Under {
   readonly index: number;
@@ -41,7 +40,7 @@ interface Under {
 /**
  * The answers of a trained recurrent network to sequences of any lengths, several at once: a slot whose sequence is finished is filled with the next one.
  *
- * The network's layers are such as treat every place by itself, `lstm` and `gru` in one direction, and `last`, after which a vector goes on. A sequence is its
+ * The network's layers treat every place by itself or carry a state along the sequence, as those of `stepping`; `last` is among them, after which a vector goes on. A sequence is its
  * numbers, place after place. The states of a slot are carried from chunk to chunk and are 0 where a sequence begins, so that answers are those to each
  * sequence alone. The report counts places, not seconds.
  *
@@ -85,7 +84,12 @@ export function refilled(
       `refilled: a sequence of whole places of ${width} numbers is required, got ${sequence.length} as sequence ${i}`,
     );
   });
-  const pass = passOf(network);
+  const { pass, reach } = passOf(network);
+  const long = lengths.find((length) => length > reach);
+  if (long !== undefined)
+    throw new RangeError(
+      `refilled: at most the ${reach} places that the network has positions for are required, got a sequence of ${long}`,
+    );
   const ends: (Float32Array | undefined)[] = sequences.map(() => undefined);
   const latencies = new Array<number>(sequences.length).fill(0);
   const under: (Under | null)[] = Array.from({ length: slots }, () => null);
@@ -143,51 +147,33 @@ export function refilled(
 }
 
 /** The layers before `last`, over some places, and their states. */
-function passOf({ model }: TrainedNetwork) {
+function passOf(network: TrainedNetwork) {
+  const { model } = network;
   const { stack = [], names = [] } = model as { stack?: readonly Layer[]; names?: readonly string[] };
   const end = stack.findIndex(({ name }) => name === "last");
-  const [before, changes] = [stack.slice(0, end), model.spec.changes ?? []];
-  const wrong = before.find((layer) => layer.recurs === undefined && !byPlace.has(layer.name));
-  if (end < 0 || wrong !== undefined || changes.some((change) => !("freeze" in change)))
-    throw new TypeError(
-      `refilled: a network of layers that go place by place, lstm and gru in one direction, and last() is required, got ${wrong?.name ?? model.spec.name}`,
-    );
-  return jit(
+  if (end < 0)
+    throw new TypeError(`refilled: a network that keeps the last() place is required, got ${model.spec.name}`);
+  const before = sequential(model.spec.name, undefined, stack.slice(0, end), names.slice(0, end));
+  const context = network.input[0]!;
+  const reach = requirePlaceByPlace("refilled", network);
+  const pass = jit(
     (
       params: Params,
       statistics: Params,
-      states: readonly (readonly tf.Tensor[])[] | null,
+      states: States | null,
       given: tf.Tensor,
       keep: tf.Tensor,
-    ): readonly [tf.Tensor, (readonly tf.Tensor[])[]] => {
-      const { mode } = tape(false, null, statistics);
-      const next: (readonly tf.Tensor[])[] = [];
-      const features = before.reduce((x, layer, i) => {
-        const [own, inner] = [(params[names[i]!] ?? {}) as Params, mode.at(names[i]!)];
-        if (layer.recurs === undefined) return layer.apply(x, own, inner);
-        const [y, after] = layer.recurs(x, own, inner, states?.[next.length] ?? null, keep);
-        next.push(after);
-        return y;
-      }, given);
-      return [features, next];
-    },
+    ): readonly [tf.Tensor, States] =>
+      goingOn(
+        (piece) => before.apply(params, given, tape(false, null, statistics, { piece }).mode),
+        states,
+        keep,
+        context,
+      ),
     { name: "refilled" },
   );
+  return { pass, reach };
 }
-
-/** Layers that treat every place of a sequence by itself. */
-const byPlace = new Set([
-  "embedding",
-  "dense",
-  "relu",
-  "gelu",
-  "silu",
-  "tanh",
-  "sigmoid",
-  "leakyRelu",
-  "layerNorm",
-  "dropout",
-]);
 
 /** What the layers after `last` and the head make of the vectors at the ends. */
 function logitsOf(

@@ -73,7 +73,12 @@ export function sequential<K extends Kind>(
     apply(params: Params, x: tf.Tensor, mode: Mode, remembered = new Map()): tf.Tensor {
       return stack.reduce((now, layer, i) => {
         const [own, inner] = [(params[names[i]!] ?? {}) as Params, mode.at(names[i]!)];
-        return inner.around(now, (given) => layer.apply(given, own, inner, remembered));
+        const { piece } = inner;
+        return inner.around(now, (given) =>
+          piece === undefined || layer.recurs === undefined
+            ? layer.apply(given, own, inner, remembered)
+            : piece.carry(layer, given, own, inner),
+        );
       }, x);
     },
     counterpart: (x, at, params, statistics, remembered = new Map()) =>

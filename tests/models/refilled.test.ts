@@ -53,7 +53,9 @@ describe("P089: slots that are filled again", () => {
 
   test("refuse what they cannot carry on", () => {
     const both = made(lstm({ units: 3, bidirectional: true, gives: "last" }) as unknown as Model, [6, 2]);
-    expect(() => refilled(both, [[1, 2]])).toThrow("refilled: a network of layers that go place by place");
+    expect(() => refilled(both, [[1, 2]])).toThrow(
+      "refilled: layers that treat each place by itself or carry a state along the sequence are required, got lstm at layer1",
+    );
     expect(() => refilled(numbers, [[1, 2, 3]])).toThrow("whole places of 2 numbers");
     expect(() => refilled(tokens, [[1], [2]], { arrivals: [3, 1] })).toThrow("ascending");
   });

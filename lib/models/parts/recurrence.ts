@@ -1,5 +1,5 @@
 /** A state carried along the places of a sequence. */
-import { scan, tf } from "../../engine/index.ts";
+import { mapTensors, scan, type Tree, tf } from "../../engine/index.ts";
 import type { Mode, Params } from "../model.ts";
 
 /** One place: the states before, what is given there, and the layer's parameters; the states after, of which the first is kept. */
@@ -53,7 +53,7 @@ export function recur(
 
 /**
  * The first state after each place, from states that are handed on, and the states at the end; before a place where `keep`, `[n, length]`, is 0
- * they are 0 again. All passes are written out: it is meant for a few places at a time.
+ * they are 0 again. Pieces of more than 16 places are a loop in the program.
  */
 export function recurOn(
   step: Recurrence,
@@ -63,13 +63,83 @@ export function recurOn(
   mode: Mode,
   keep: tf.Tensor,
 ): readonly [tf.Tensor, readonly tf.Tensor[]] {
-  const [n, length, width] = given.shape as [number, number, number];
+  return goOn(
+    (states, x, own) => {
+      const next = step(states, x as tf.Tensor, own, mode);
+      return [next[0]!, next];
+    },
+    from,
+    given,
+    params,
+    keep,
+  );
+}
+
+/**
+ * What a step gives at each place, `[n, length, …]`, from states that are handed on, and the states at the end. `given` is a tree of tensors
+ * `[n, length, …]`. Before a place where `keep`, `[n, length]`, is 0 the states are 0 again. Pieces of more than 16 places are a loop in the program.
+ */
+export function goOn<X extends Tree>(
+  step: (states: readonly tf.Tensor[], given: X, params: Params) => readonly [tf.Tensor, readonly tf.Tensor[]],
+  from: readonly tf.Tensor[],
+  given: X,
+  params: Params,
+  keep: tf.Tensor,
+): readonly [tf.Tensor, readonly tf.Tensor[]] {
+  const [n, length] = keep.shape as [number, number];
+  const kept = (states: readonly tf.Tensor[], goes: tf.Tensor): tf.Tensor[] =>
+    states.map((state) => tf.mul(state, tf.reshape(goes, [n, ...state.shape.slice(1).map(() => 1)])));
+  if (length > 16) {
+    const front = (x: tf.Tensor): tf.Tensor => tf.transpose(x, [1, 0, ...x.shape.slice(2).map((_, i) => i + 2)]);
+    const [states, all] = scan(
+      (states: readonly tf.Tensor[], [x, goes]: readonly [X, tf.Tensor], own: Params) => {
+        const [y, next] = step(kept(states, goes), x, own);
+        return [next, y] as const;
+      },
+      from,
+      [mapTensors(front, given), front(keep)] as const,
+      params,
+    );
+    return [front(all), states];
+  }
   let states = from;
+  const at = (x: tf.Tensor, t: number): tf.Tensor => tf.squeeze(tf.slice(x, [0, t], [n, 1]), [1]);
   const all = Array.from({ length }, (_, t) => {
-    const goes = tf.slice(keep, [0, t], [n, 1]);
-    const had = states.map((state) => tf.mul(state, goes));
-    states = step(had, tf.reshape(tf.slice(given, [0, t, 0], [n, 1, width]), [n, width]), params, mode);
-    return states[0]!;
+    const [y, next] = step(
+      kept(states, at(keep, t)),
+      mapTensors((x) => at(x, t), given),
+      params,
+    );
+    states = next;
+    return y;
   });
   return [tf.stack(all, 1), states];
+}
+
+/**
+ * How many places of its sequence are before each place of a piece, `[n, length]`, and how many are after the piece, `[n, 1]`, which is the state to
+ * hand on. Where `keep` is 0 a sequence begins.
+ */
+export function placesBefore(
+  states: readonly tf.Tensor[] | null,
+  keep: tf.Tensor,
+): readonly [at: tf.Tensor, after: tf.Tensor] {
+  const [n, length] = keep.shape as [number, number];
+  const before = states?.[0] ?? tf.zeros([n, 1]);
+  const places = tf.range(0, length);
+  // the latest beginning of a sequence up to each place, counted from the first place of the piece
+  const begun = tf.where(
+    tf.equal(keep, 0),
+    tf.add(tf.zerosLike(keep), places),
+    tf.mul(tf.onesLike(keep), tf.neg(before)),
+  );
+  const later = tf.cast(tf.greater(tf.expandDims(places, 0), tf.expandDims(places, 1)), "float32");
+  const latest = tf.max(tf.sub(tf.expandDims(begun, 1), tf.mul(later, 1e9)), 2);
+  const at = tf.sub(places, latest);
+  return [at, tf.add(tf.slice(at, [0, length - 1], [n, 1]), 1)];
+}
+
+/** The rows of a table for places of a sequence, `[n, length, units]`; a slot in which no sequence is under way may be beyond the last. */
+export function rowsAt(table: tf.Tensor, at: tf.Tensor): tf.Tensor {
+  return tf.gather(table, tf.cast(tf.minimum(at, table.shape[0]! - 1), "int32"));
 }

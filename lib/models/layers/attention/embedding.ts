@@ -1,7 +1,8 @@
 import { tf, tfLayers } from "../../../engine/index.ts";
 import { layer, put, requireCount } from "../../layer.ts";
-import type { Params } from "../../model.ts";
+import type { Mode, Params } from "../../model.ts";
 import { product } from "../../parts/product.ts";
+import { placesBefore, rowsAt } from "../../parts/recurrence.ts";
 
 /** Options of `embedding`. */
 export interface EmbeddingOptions {
@@ -29,6 +30,11 @@ export const embedding = layer(
     requireCount("embedding", "tokens", tokens);
     requireCount("embedding", "units", units);
     if (context !== undefined) requireCount("embedding", "context", context);
+    const vectors = (x: tf.Tensor, params: Params, mode: Mode): tf.Tensor => {
+      // a product with ones and zeros: its gradient is another, and no rows have to be added up one by one
+      const chosen = tf.cast(tf.oneHot(tf.cast(x, "int32"), tokens), "float32");
+      return product(chosen, params, "tokens", mode);
+    };
     return {
       options: { tokens, units, positions, ...(context !== undefined && { context }) },
       kindOf: () => "embedding",
@@ -46,13 +52,21 @@ export const embedding = layer(
         ...(positions && { places: { kernel: rng.at("places").normals([context ?? length!, units], 0, 0.02) } }),
       }),
       apply(x, params, mode) {
-        // a product with ones and zeros: its gradient is another, and no rows have to be added up one by one
-        const chosen = tf.cast(tf.oneHot(tf.cast(x, "int32"), tokens), "float32");
-        const given = product(chosen, params, "tokens", mode);
+        const given = vectors(x, params, mode);
         if (!positions) return given;
         const { kernel } = params.places as { readonly kernel: tf.Tensor };
         return tf.add(given, context === undefined ? kernel : tf.slice(kernel, [0, 0], [x.shape[1]!, units]));
       },
+      ...(positions
+        ? {
+            reach: (params: Params) => ((params.places as Params).kernel as tf.Tensor).shape[0]!,
+            recurs(x: tf.Tensor, params: Params, mode: Mode, states: readonly tf.Tensor[] | null, keep: tf.Tensor) {
+              const { kernel } = params.places as { readonly kernel: tf.Tensor };
+              const [at, after] = placesBefore(states, keep);
+              return [tf.add(vectors(x, params, mode), rowsAt(kernel, at)), [after]] as const;
+            },
+          }
+        : { byPlace: true }),
       counterpart(x, name, params) {
         if (positions)
           throw new TypeError(

@@ -1,5 +1,7 @@
 import { tf } from "../../../engine/index.ts";
 import { sameLayer } from "../../layer.ts";
+import type { Params } from "../../model.ts";
+import { placesBefore, rowsAt } from "../../parts/recurrence.ts";
 
 /** Options of `positions`. */
 export interface PositionsOptions {
@@ -36,11 +38,17 @@ export const positions = sameLayer(
         return input;
       },
       ...(kind === "learned" && {
+        reach: ({ places }: Params) => (places as tf.Tensor).shape[0]!,
         init: (rng, [length, units]) => ({ places: rng.at("places").normals([length!, units!], 0, 0.02) }),
         kindOf: () => "embedding" as const,
       }),
       apply: (x, params) =>
         tf.add(x, kind === "learned" ? (params.places as tf.Tensor) : waves(x.shape[1]!, x.shape[2]!)),
+      recurs(x, params, _mode, states, keep) {
+        const [at, after] = placesBefore(states, keep);
+        const places = kind === "learned" ? rowsAt(params.places as tf.Tensor, at) : wavesAt(at, x.shape[2]!);
+        return [tf.add(x, places), [after]];
+      },
     };
   },
   ["sequence"],
@@ -54,4 +62,12 @@ function waves(length: number, units: number): tf.Tensor2D {
     return unit % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
   });
   return tf.tensor2d(numbers, [length, units]);
+}
+
+/** The same at the places `[n, length]` of a piece: `[n, length, units]`. */
+function wavesAt(at: tf.Tensor, units: number): tf.Tensor {
+  const slow = Float32Array.from({ length: units }, (_, unit) => 10000 ** -((unit - (unit % 2)) / units));
+  const angles = tf.mul(tf.expandDims(at, 2), tf.tensor1d(slow));
+  const even = tf.tensor1d(Float32Array.from({ length: units }, (_, unit) => 1 - (unit % 2)));
+  return tf.add(tf.mul(tf.sin(angles), even), tf.mul(tf.cos(angles), tf.sub(1, even)));
 }

@@ -1,7 +1,8 @@
 import { nn, tf } from "../../../engine/index.ts";
 import { drawWeights } from "../../initial.ts";
 import { requireCount, sameLayer } from "../../layer.ts";
-import type { Params } from "../../model.ts";
+import type { Mode, Params } from "../../model.ts";
+import { lookBack } from "../../parts/look-back.ts";
 import { type GeluForm, requireGelu } from "../../parts/options.ts";
 import { normParams, product, productParams } from "../../parts/product.ts";
 import { dropout } from "../basic/dropout.ts";
@@ -65,6 +66,38 @@ export const transformer = sameLayer(
       ...(share !== 0 && { dropout: share }),
       ...(!bias && { bias }),
     };
+    /** What is attended to, and what is added to the scores. */
+    type Attend = (
+      query: tf.Tensor,
+      key: tf.Tensor,
+      value: tf.Tensor,
+    ) => readonly [keys: tf.Tensor, values: tf.Tensor, mask: tf.Tensor | undefined];
+    function block(x: tf.Tensor, params: Params, mode: Mode, attend: Attend): tf.Tensor {
+      const [n, length, units] = x.shape as [number, number, number];
+      const norm = (of: tf.Tensor, part: string): tf.Tensor => {
+        const { scale, shift } = params[part] as { readonly scale: tf.Tensor; readonly shift: tf.Tensor };
+        return nn.layerNormalise(of, scale, shift, epsilon);
+      };
+      const split = (of: tf.Tensor): tf.Tensor =>
+        tf.transpose(tf.reshape(of, [n, of.shape[1]!, heads, units / heads]), [0, 2, 1, 3]);
+      const attention = (of: tf.Tensor): tf.Tensor => {
+        const [query, key, value] = ["query", "key", "value"].map((part) => product(of, params, part, mode));
+        const [keys, values, mask] = attend(query!, key!, value!);
+        const seen = nn.attention(split(query!), split(keys), split(values), mask);
+        const joined = tf.reshape(tf.transpose(seen, [0, 2, 1, 3]), [n, length, units]);
+        return drop.apply(product(joined, params, "out", mode), {}, mode.at("attention"));
+      };
+      const dense = (of: tf.Tensor): tf.Tensor => {
+        const inner = nn.gelu(product(of, params, "up", mode), gelu);
+        return drop.apply(product(inner, params, "down", mode), {}, mode.at("dense"));
+      };
+      if (place === "after") {
+        const attended = norm(tf.add(x, attention(x)), "before");
+        return norm(tf.add(attended, dense(attended)), "between");
+      }
+      const attended = tf.add(x, attention(norm(x, "before")));
+      return tf.add(attended, dense(norm(attended, "between")));
+    }
     return {
       options: { heads, widen, causal, ...rarer },
       shape(input) {
@@ -91,33 +124,34 @@ export const transformer = sameLayer(
           down: drawn("down", inner, units!),
         };
       },
-      apply(x, params, mode) {
-        const [n, length, units] = x.shape as [number, number, number];
-        const norm = (of: tf.Tensor, part: string): tf.Tensor => {
-          const { scale, shift } = params[part] as { readonly scale: tf.Tensor; readonly shift: tf.Tensor };
-          return nn.layerNormalise(of, scale, shift, epsilon);
-        };
-        const split = (of: tf.Tensor): tf.Tensor =>
-          tf.transpose(tf.reshape(of, [n, of.shape[1]!, heads, units / heads]), [0, 2, 1, 3]);
-        const attention = (of: tf.Tensor): tf.Tensor => {
-          const [query, ownKey, ownValue] = ["query", "key", "value"].map((part) => product(of, params, part, mode));
-          const [key, value] = mode.attended(ownKey!, ownValue!);
-          const mask = causal ? before(length, key.shape[1]!) : undefined;
-          const seen = nn.attention(split(query!), split(key), split(value), mask);
-          const joined = tf.reshape(tf.transpose(seen, [0, 2, 1, 3]), [n, length, units]);
-          return drop.apply(product(joined, params, "out", mode), {}, mode.at("attention"));
-        };
-        const dense = (of: tf.Tensor): tf.Tensor => {
-          const inner = nn.gelu(product(of, params, "up", mode), gelu);
-          return drop.apply(product(inner, params, "down", mode), {}, mode.at("dense"));
-        };
-        if (place === "after") {
-          const attended = norm(tf.add(x, attention(x)), "before");
-          return norm(tf.add(attended, dense(attended)), "between");
-        }
-        const attended = tf.add(x, attention(norm(x, "before")));
-        return tf.add(attended, dense(norm(attended, "between")));
-      },
+      apply: (x, params, mode) =>
+        block(x, params, mode, (query, key, value) => {
+          const [keys, values] = mode.attended(key, value);
+          return [keys, values, causal ? before(query.shape[1]!, keys.shape[1]!) : undefined];
+        }),
+      ...(causal && {
+        recurs(x: tf.Tensor, params: Params, mode: Mode, states: readonly tf.Tensor[] | null, keep: tf.Tensor) {
+          let after: readonly tf.Tensor[] = [];
+          const y = block(x, params, mode, (_query, key, value) => {
+            const remembered = lookBack(key, value, states, keep, mode.piece!.context);
+            after = remembered.states;
+            const [keys, values] = mode.attended(remembered.keys, remembered.values);
+            // what others put before is seen from every place
+            const others = keys.shape[1]! - remembered.keys.shape[1]!;
+            return [
+              keys,
+              values,
+              tf.pad(remembered.hidden, [
+                [0, 0],
+                [0, 0],
+                [0, 0],
+                [others, 0],
+              ]),
+            ];
+          });
+          return [y, after] as const;
+        },
+      }),
     };
   },
   ["sequence"],

@@ -58,6 +58,7 @@ export const dense = sameLayer(
     if (bytes > 0 && share < 1) throw new TypeError("dense: rows or bytes is required, got both; leave one out");
     return {
       options: { units, bias, initial, ...(share < 1 && { rows: share }), ...(bytes > 0 && { bytes }) },
+      byPlace: true,
       shape(input) {
         if (input.length !== 1 && input.length !== 2)
           throw new RangeError(`dense: a vector is required, got shape [${input}]; call flatten() first`);

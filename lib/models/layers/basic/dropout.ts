@@ -15,6 +15,7 @@ export const dropout = sameLayer("dropout", (share: number) => {
     throw new RangeError(`dropout: a share from 0 up to but not 1 is required, got ${share}`);
   return {
     options: { share },
+    byPlace: true,
     shape: (input) => input,
     apply(x, _params, { training, rng }) {
       if (!training || share === 0 || rng === null) return x;

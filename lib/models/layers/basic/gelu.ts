@@ -21,6 +21,7 @@ export const gelu = sameLayer("gelu", ({ form = "tanh" }: GeluOptions = {}) => {
   requireGelu("gelu", form);
   return {
     options: { form },
+    byPlace: true,
     shape: (input) => input,
     apply: (x) => nn.gelu(x, form),
     counterpart: (x, name) =>

@@ -13,6 +13,7 @@ import { layer } from "../../layer.ts";
  */
 export const last = layer("last", { accepts: ["sequence"], gives: "vector" }, () => ({
   options: {},
+  byPlace: true,
   shape(input) {
     if (input.length !== 2)
       throw new RangeError(

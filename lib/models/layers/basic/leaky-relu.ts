@@ -14,6 +14,7 @@ export const leakyRelu = sameLayer("leakyRelu", (slope: number = 0.01) => {
   if (!Number.isFinite(slope)) throw new RangeError(`leakyRelu: a finite slope is required, got ${slope}`);
   return {
     options: { slope },
+    byPlace: true,
     shape: (input) => input,
     apply: (x) => tf.leakyRelu(x, slope),
     counterpart: (x, name) => put(tfLayers.layers.leakyReLU({ name, alpha: slope }), x),

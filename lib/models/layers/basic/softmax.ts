@@ -8,6 +8,7 @@ import { put, sameLayer } from "../../layer.ts";
  */
 export const softmax = sameLayer("softmax", () => ({
   options: {},
+  byPlace: true,
   shape: (input) => input,
   apply: (x) => tf.softmax(x),
   counterpart: (x, name) => put(tfLayers.layers.softmax({ name }), x),

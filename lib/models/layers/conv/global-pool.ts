@@ -1,5 +1,7 @@
 import { tf, tfLayers } from "../../../engine/index.ts";
 import { layer, put } from "../../layer.ts";
+import type { Mode, Params } from "../../model.ts";
+import { goOn } from "../../parts/recurrence.ts";
 
 /** Options of `globalPool`. */
 export interface GlobalPoolOptions {
@@ -36,6 +38,22 @@ export const globalPool = layer(
         const places = x.rank === 4 ? [1, 2] : [1];
         return keep === "mean" ? tf.mean(x, places) : tf.max(x, places);
       },
+      ...(keep === "mean" && {
+        recurs(x: tf.Tensor, _params: Params, _mode: Mode, states: readonly tf.Tensor[] | null, keep: tf.Tensor) {
+          const [n, length, units] = x.shape as [number, number, number];
+          const [means, after] = goOn(
+            ([count, sum], given) => {
+              const next = [tf.add(count!, 1), tf.add(sum!, given)] as const;
+              return [tf.div(next[1], next[0]), next];
+            },
+            states ?? [tf.zeros([n, 1]), tf.zeros([n, units])],
+            x,
+            {},
+            keep,
+          );
+          return [tf.reshape(tf.slice(means, [0, length - 1], [n, 1]), [n, units]), after] as const;
+        },
+      }),
       counterpart(x, name) {
         const { globalAveragePooling1d, globalAveragePooling2d, globalMaxPooling1d, globalMaxPooling2d } =
           tfLayers.layers;

@@ -33,6 +33,7 @@ export const batchNorm = sameLayer(
   "batchNorm",
   ({ momentum = 0.1, epsilon = 1e-5, ghost = 0 }: BatchNormOptions = {}) => ({
     options: { momentum, epsilon, ...(needWhole("batchNorm", "ghost", ghost, 0) > 0 && { ghost }) },
+    byPlace: true,
     shape: (input) => input,
     init: (_rng, input) => ({ scale: tf.ones([input.at(-1)!]), shift: tf.zeros([input.at(-1)!]) }),
     statistics: (input) => ({ mean: tf.zeros([input.at(-1)!]), variance: tf.ones([input.at(-1)!]) }),

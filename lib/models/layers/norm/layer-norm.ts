@@ -15,6 +15,7 @@ import { normParams } from "../../parts/product.ts";
  */
 export const layerNorm = sameLayer("layerNorm", ({ epsilon = 1e-5 }: { readonly epsilon?: number } = {}) => ({
   options: { epsilon },
+  byPlace: true,
   shape: (input) => input,
   init: (_rng, input) => normParams(input.at(-1)!),
   apply: (x, params) => nn.layerNormalise(x, params.scale as tf.Tensor, params.shift as tf.Tensor, epsilon),

@@ -16,6 +16,7 @@ export const layerScale = sameLayer("layerScale", (begin: number = 1e-6) => {
   if (!Number.isFinite(begin)) throw new RangeError(`layerScale: a finite beginning is required, got ${begin}`);
   return {
     options: { begin },
+    byPlace: true,
     shape: (input) => input,
     init: (_rng, input) => ({ scale: tf.fill([input.at(-1)!], begin) }),
     apply: (x, params) => tf.mul(x, params.scale as tf.Tensor),

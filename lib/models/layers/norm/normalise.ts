@@ -24,6 +24,7 @@ export const normalise = sameLayer("normalise", (mean: PerChannel, deviation: Pe
     throw new RangeError(`normalise: deviations above 0 are required, got ${deviations}`);
   return {
     options: { mean, deviation },
+    byPlace: true,
     shape(input) {
       for (const { length } of [means, deviations])
         if (length !== 1 && length !== input.at(-1))
