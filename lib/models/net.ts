@@ -75,6 +75,10 @@ interface Graph<In extends Kind, Now extends Kind, Own, Taps> {
     times: number,
     inner: Inside<Now, Own, Taps, I, O>,
   ): Net<Narrowed<In, Now, I>, O, Own, Taps>;
+  /** Layers that go through a sequence from its beginning, and such from its end: `layers.bidirectional`. */
+  bidirectional<I extends Kind, O extends Kind = "sequence">(
+    inner: Inside<Now, Own, Taps, I, O>,
+  ): Net<Narrowed<In, Now, I>, O, Own, Taps>;
   /** A whole model as a layer: `layers.through`. */
   through<I extends Kind, O extends Kind = "vector">(
     model: [Now & I] extends [never] ? Refused<I, Now> : Chained<I, O>,

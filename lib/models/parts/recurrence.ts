@@ -1,12 +1,71 @@
 /** A state carried along the places of a sequence. */
-import { mapTensors, scan, type Tree, tf } from "../../engine/index.ts";
+import { mapTensors, type Rng, scan, type Tree, tf } from "../../engine/index.ts";
+import { drawBias, drawWeights } from "../initial.ts";
+import { requireCount } from "../layer.ts";
 import type { Mode, Params } from "../model.ts";
+import { still } from "./gradients.ts";
+import { product, productParams } from "./product.ts";
 
 /** One place: the states before, what is given there, and the layer's parameters; the states after, of which the first is kept. */
 export type Recurrence = (states: readonly tf.Tensor[], given: tf.Tensor, params: Params, mode: Mode) => tf.Tensor[];
 
+/** Options of layers that carry a state. */
+export interface RecurrentOptions {
+  /**
+   * Into how many heads the state is divided, each of which meets itself alone: so many small recurrent networks side by side, which need as
+   * many times fewer weights. Strategies that tap layers do not see the products of several. Default 1.
+   */
+  readonly heads?: number;
+  /**
+   * Over how many places the gradient goes back: at every place whose number is a multiple of it, what came before counts as a constant, and
+   * the state goes on (truncated backpropagation through time). Default 0: over all.
+   */
+  readonly truncate?: number;
+}
+
+/** The options of a layer that carries a state of so many units, checked; those that are not used do not stand in records. */
+export function recurrentOptions(where: string, units: number, { heads = 1, truncate = 0 }: RecurrentOptions) {
+  requireCount(where, "units", units);
+  requireCount(where, "heads", heads);
+  requireCount(where, "truncate", truncate, 0);
+  if (units % heads !== 0)
+    throw new RangeError(`${where}: units that ${heads} heads divide are required, got ${units}`);
+  return { heads, truncate, used: { ...(heads > 1 && { heads }), ...(truncate > 0 && { truncate }) } };
+}
+
+/** The width of a sequence of vectors; throws for what has another shape. */
+export function requireVectors(where: string, input: readonly number[]): readonly [length: number, inputs: number] {
+  if (input.length === 2) return input as readonly [number, number];
+  throw new RangeError(
+    `${where}: a sequence of vectors is required, got shape [${input}]; put embedding(tokens, units) before it`,
+  );
+}
+
+/** The parameters of the state's product with itself, to so many vectors of `units`. */
+export function stateParams(rng: Rng, units: number, vectors: number, heads: number): Params {
+  if (heads === 1) return productParams(rng, units, vectors * units);
+  const own = units / heads;
+  return {
+    kernels: drawWeights("torch", rng.at("kernel"), [heads, own, vectors * own], own, own),
+    bias: drawBias("torch", rng.at("bias"), vectors * units, own),
+  };
+}
+
+/** `[n, units]` to `[n, vectors · units]`, by one kernel or by one for each head. */
+export function stateProduct(h: tf.Tensor, params: Params, mode: Mode): tf.Tensor {
+  const { kernels, bias } = params.state as { readonly kernels?: tf.Tensor3D; readonly bias?: tf.Tensor };
+  if (kernels === undefined) return product(h, params, "state", mode);
+  const [heads, own, wide] = kernels.shape;
+  const n = h.shape[0]!;
+  const byHead = tf.matMul(tf.transpose(tf.reshape(h, [n, heads, own]), [1, 0, 2]), kernels);
+  const byVector = tf.transpose(tf.reshape(byHead, [heads, n, wide / own, own]), [1, 2, 0, 3]);
+  return tf.add(tf.reshape(byVector, [n, heads * wide]), bias!);
+}
+
 /** What `recur` may be told. */
 export interface RecurOptions {
+  /** As in the layers' options. Default 0. */
+  readonly truncate?: number;
   /** The longest sequence whose passes are written out in the program; longer ones are a loop in it. Default 4. */
   readonly writtenOut?: number;
   /** Whether it goes from the last place to the first. Default false. */
@@ -24,18 +83,22 @@ export function recur(
   given: tf.Tensor,
   params: Params,
   mode: Mode,
-  { writtenOut = 4, reverse = false }: RecurOptions = {},
+  { writtenOut = 4, reverse = false, truncate = 0 }: RecurOptions = {},
 ): tf.Tensor {
   const [n, length, width] = given.shape as [number, number, number];
+  const isCut = (t: number): boolean => truncate > 0 && t % truncate === 0;
   if (length > writtenOut && !mode.isTapped) {
     const along = [1, 0, 2];
+    const xs = { x: tf.transpose(given, along) };
+    const goes = { goes: tf.tensor1d(Array.from({ length }, (_, t) => (isCut(t) ? 0 : 1))) };
     const [, all] = scan(
-      (states: readonly tf.Tensor[], x: tf.Tensor, own: Params) => {
-        const next = step(states, x, own, mode);
+      (states: readonly tf.Tensor[], { x, goes }: { x: tf.Tensor; goes?: tf.Tensor }, own: Params) => {
+        const had = goes === undefined ? states : states.map((state) => partlyStill(state, goes));
+        const next = step(had, x, own, mode);
         return [next, next[0]!] as const;
       },
       first,
-      tf.transpose(given, along),
+      truncate > 0 ? { ...xs, ...goes } : xs,
       params,
       { reverse },
     );
@@ -45,10 +108,16 @@ export function recur(
   const all: tf.Tensor[] = new Array(length);
   for (let k = 0; k < length; k++) {
     const t = reverse ? length - 1 - k : k;
+    if (isCut(t)) states = states.map(still);
     states = step(states, tf.reshape(tf.slice(given, [0, t, 0], [n, 1, width]), [n, width]), params, mode);
     all[t] = states[0]!;
   }
   return tf.stack(all, 1);
+}
+
+/** The same numbers, whose gradient goes on where `goes` is 1 and ends where it is 0. */
+function partlyStill(x: tf.Tensor, goes: tf.Tensor): tf.Tensor {
+  return tf.add(tf.mul(x, goes), tf.mul(still(x), tf.sub(1, goes)));
 }
 
 /**

@@ -10,6 +10,7 @@ export * from "./leaky-relu.ts";
 export * from "./permute.ts";
 export * from "./relu.ts";
 export * from "./reshape.ts";
+export * from "./reverse.ts";
 export * from "./sigmoid.ts";
 export * from "./silu.ts";
 export * from "./softmax.ts";

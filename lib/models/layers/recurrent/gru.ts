@@ -1,8 +1,17 @@
 import { tf } from "../../../engine/index.ts";
-import { layer, requireCount } from "../../layer.ts";
+import { layer } from "../../layer.ts";
 import type { Params } from "../../model.ts";
 import { product, productParams } from "../../parts/product.ts";
-import { type Recurrence, recur, recurOn } from "../../parts/recurrence.ts";
+import {
+  type Recurrence,
+  type RecurrentOptions,
+  recur,
+  recurOn,
+  recurrentOptions,
+  requireVectors,
+  stateParams,
+  stateProduct,
+} from "../../parts/recurrence.ts";
 
 /**
  * A layer of gated recurrent units over a sequence, from its beginning to its end: `[length, inputs]` becomes `[length, units]`.
@@ -17,40 +26,41 @@ import { type Recurrence, recur, recurOn } from "../../parts/recurrence.ts";
  * net().embedding(26, 16, { positions: false }).gru(32).last().features([12]); // [32]
  * ```
  */
-export const gru = layer("gru", { accepts: ["sequence"], gives: "sequence" }, (units: number) => {
-  requireCount("gru", "units", units);
-  return {
-    options: { units },
-    shape(input) {
-      if (input.length !== 2)
-        throw new RangeError(
-          `gru: a sequence of vectors is required, got shape [${input}]; put embedding(tokens, units) before it`,
-        );
-      return [input[0]!, units];
-    },
-    init: (rng, [, inputs]): Params => ({
-      input: productParams(rng.at("input"), inputs!, 3 * units),
-      state: productParams(rng.at("state"), units, 3 * units),
-    }),
-    apply(x, params, mode) {
-      const given = product(x, params, "input", mode);
-      return recur(next, [tf.zeros([x.shape[0]!, units])], given, { state: params.state! }, mode, { writtenOut: 64 });
-    },
-    recurs: (x, params, mode, states, keep) =>
-      recurOn(
-        next,
-        states ?? [tf.zeros([x.shape[0]!, units])],
-        product(x, params, "input", mode),
-        { state: params.state! },
-        mode,
-        keep,
-      ),
-  };
-});
+export const gru = layer(
+  "gru",
+  { accepts: ["sequence"], gives: "sequence" },
+  (units: number, options: RecurrentOptions = {}) => {
+    const { heads, truncate, used } = recurrentOptions("gru", units, options);
+    return {
+      options: { units, ...used },
+      shape: (input) => [requireVectors("gru", input)[0], units],
+      init: (rng, [, inputs]): Params => ({
+        input: productParams(rng.at("input"), inputs!, 3 * units),
+        state: stateParams(rng.at("state"), units, 3, heads),
+      }),
+      apply(x, params, mode) {
+        const given = product(x, params, "input", mode);
+        return recur(next, [tf.zeros([x.shape[0]!, units])], given, { state: params.state! }, mode, {
+          writtenOut: 64,
+          truncate,
+        });
+      },
+      recurs: (x, params, mode, states, keep) =>
+        recurOn(
+          next,
+          states ?? [tf.zeros([x.shape[0]!, units])],
+          product(x, params, "input", mode),
+          { state: params.state! },
+          mode,
+          keep,
+        ),
+    };
+  },
+);
 
 /** The state after one place. */
 const next: Recurrence = ([h], given, params, mode) => {
-  const held = product(h!, params, "state", mode);
+  const held = stateProduct(h!, params, mode);
   const [resetIn, updateIn, newIn] = tf.split(given, 3, 1) as [tf.Tensor, tf.Tensor, tf.Tensor];
   const [resetOf, updateOf, newOf] = tf.split(held, 3, 1) as [tf.Tensor, tf.Tensor, tf.Tensor];
   const reset = tf.sigmoid(tf.add(resetIn, resetOf));

@@ -1,4 +1,8 @@
 /** Layers that go through a sequence place by place with a state. */
 // Written by `npm run gen`.
+export * from "./cfc.ts";
 export * from "./gru.ts";
 export * from "./lstm.ts";
+export * from "./ltc.ts";
+export * from "./rnn.ts";
+export * from "./slstm.ts";

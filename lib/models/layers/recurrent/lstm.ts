@@ -1,11 +1,20 @@
 import { tf } from "../../../engine/index.ts";
-import { layer, requireCount } from "../../layer.ts";
+import { layer } from "../../layer.ts";
 import type { Mode, Params } from "../../model.ts";
 import { product, productParams } from "../../parts/product.ts";
-import { type Recurrence, recur, recurOn } from "../../parts/recurrence.ts";
+import {
+  type Recurrence,
+  type RecurrentOptions,
+  recur,
+  recurOn,
+  recurrentOptions,
+  requireVectors,
+  stateParams,
+  stateProduct,
+} from "../../parts/recurrence.ts";
 
 /** Options of `lstm`. */
-export interface LstmLayerOptions {
+export interface LstmLayerOptions extends RecurrentOptions {
   /** Whether a second layer reads the sequence from its end; its states stand behind those of the first. Default false. */
   readonly bidirectional?: boolean;
 }
@@ -28,27 +37,21 @@ export interface LstmLayerOptions {
 export const lstm = layer(
   "lstm",
   { accepts: ["sequence"], gives: "sequence" },
-  (units: number, { bidirectional = false }: LstmLayerOptions = {}) => {
-    requireCount("lstm", "units", units);
+  (units: number, { bidirectional = false, ...options }: LstmLayerOptions = {}) => {
+    const { heads, truncate, used } = recurrentOptions("lstm", units, options);
     const oneWay = (x: tf.Tensor, params: Params, mode: Mode, reverse: boolean): tf.Tensor => {
       const first = [tf.zeros([x.shape[0]!, units]), tf.zeros([x.shape[0]!, units])];
       const given = product(x, params, "input", mode);
-      return recur(next, first, given, { state: params.state! }, mode, { reverse });
+      return recur(next, first, given, { state: params.state! }, mode, { reverse, truncate });
     };
     return {
-      options: { units, ...(bidirectional && { bidirectional }) },
-      shape(input) {
-        if (input.length !== 2)
-          throw new RangeError(
-            `lstm: a sequence of vectors is required, got shape [${input}]; put embedding(tokens, units) before it`,
-          );
-        return [input[0]!, bidirectional ? 2 * units : units];
-      },
+      options: { units, ...(bidirectional && { bidirectional }), ...used },
+      shape: (input) => [requireVectors("lstm", input)[0], bidirectional ? 2 * units : units],
       init(rng, [, inputs]): Params {
         // as PyTorch: every weight and bias by the width of the state
         const drawn = (at: typeof rng): Params => ({
           input: productParams(at.at("input"), inputs!, 4 * units, units),
-          state: productParams(at.at("state"), units, 4 * units),
+          state: stateParams(at.at("state"), units, 4, heads),
         });
         return { ...drawn(rng), ...(bidirectional && { reverse: drawn(rng.at("reverse")) }) };
       },
@@ -69,7 +72,7 @@ export const lstm = layer(
 
 /** The state and the cell after one place. */
 const next: Recurrence = ([h, c], given, params, mode) => {
-  const sums = tf.add(given, product(h!, params, "state", mode));
+  const sums = tf.add(given, stateProduct(h!, params, mode));
   const [enter, keep, fresh, leave] = tf.split(sums, 4, 1) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
   const cell = tf.add(tf.mul(tf.sigmoid(keep), c!), tf.mul(tf.sigmoid(enter), tf.tanh(fresh)));
   return [tf.mul(tf.sigmoid(leave), tf.tanh(cell)), cell];
