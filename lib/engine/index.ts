@@ -59,14 +59,18 @@ if (wanted) {
 
 export * as tf from "@tensorflow/tfjs-core";
 export * as tfLayers from "@tensorflow/tfjs-layers";
+export { associativeScan, type PrefixOptions } from "./associative-scan.ts";
 export { DeviceLost, type DeviceOptions } from "./capi/device.ts";
 export { OutOfMemory } from "./capi/memory.ts";
 export type { Device, DeviceName } from "./devices.ts";
+export * from "./complex.ts";
 export * from "./export.ts";
+export * from "./fft-convolve.ts";
 export { gpuCommand, gpuUsage } from "./gpu/command.ts";
 export type { GpuStatus } from "./gpu/status.ts";
 export * from "./grad.ts";
 export * from "./jit.ts";
+export * from "./linear-scan.ts";
 export * from "./live-bytes.ts";
 export * from "./model-files.ts";
 export * as nn from "./nn.ts";
