@@ -168,6 +168,22 @@ export function layerNormalise(x: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor,
   );
 }
 
+/** Divides each example by the root mean square of its last axis, and multiplies it by `scale`. Zhang and Sennrich 2019, arXiv:1910.07467, equation 4. */
+export function rmsNormalise(x: tf.Tensor, scale: tf.Tensor, epsilon = 1e-6): tf.Tensor {
+  const inverseOf = (x: tf.Tensor): tf.Tensor => tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), epsilon));
+  return custom(
+    ([x, scale]) => tf.mul(tf.mul(x!, inverseOf(x!)), scale!),
+    (dy, [x, scale]) => {
+      const inverse = inverseOf(x!);
+      const normal = tf.mul(x!, inverse);
+      const dNormal = tf.mul(dy, scale!);
+      const dx = tf.mul(tf.sub(dNormal, tf.mul(normal, tf.mean(tf.mul(dNormal, normal), -1, true))), inverse);
+      return [dx, tf.sum(tf.reshape(tf.mul(dy, normal), [-1, scale!.size]), 0)];
+    },
+    [x, scale],
+  );
+}
+
 /**
  * Normalises groups of channels of each image: `[n, height, width, c]` with `c` divisible by `groups`.
  *

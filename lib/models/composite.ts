@@ -4,10 +4,14 @@ import { tf, tfLayers } from "../engine/index.ts";
 import type { Layer, LayerFactory } from "./layer.ts";
 import type { LayerRow, Mode, ModelParts, Params, Remembered } from "./model.ts";
 import { located } from "./parts/located.ts";
+import { addOrthogonal } from "./parts/orthogonal.ts";
 import { sequential } from "./sequential.ts";
 
 /** How several values become one: their sum, their product, or one beside the other along the last axis. */
 export type Join = "add" | "multiply" | "concat";
+
+/** How a change comes to what passes by: as a sum, or what of it is at right angles to that, for each vector or for each example as a whole. */
+export type Adding = "add" | "orthogonal" | "orthogonal-whole";
 
 /** A model inside of a layer. */
 export interface Part {
@@ -22,8 +26,8 @@ export interface Part {
 export interface Ways<T> {
   /** The value after the part of that number; `time` tells apart the uses of a part that is used several times. */
   pass(part: number, x: T, time?: number): T;
-  /** Several values as one. A vector is joined to an image or a sequence at each of its places, but not by "concat". */
-  join(how: Join, values: readonly T[]): T;
+  /** Several values as one; of those that are not merely added the first passes by. A vector is joined to an image or a sequence at each of its places, but not by "concat". */
+  join(how: Join | Adding, values: readonly T[]): T;
   /** The numbers of a vector from a place on, in the given shape. */
   cut(x: T, from: number, shape: Shape): T;
   /** What was remembered before, by name. */
@@ -147,6 +151,7 @@ export function composite<Args extends readonly unknown[]>(
             if (new Set(values.map(({ rank }) => rank)).size > 1)
               throw noCounterpart(`${how} of a vector and what has places in ${at}`);
             const { add, multiply, concatenate } = tfLayers.layers;
+            if (how === "orthogonal" || how === "orthogonal-whole") throw noCounterpart(`an orthogonal sum in ${at}`);
             const layer = { add, multiply, concat: concatenate }[how]({ name: `${at}-${how}` });
             return layer.apply([...values]) as tfLayers.SymbolicTensor;
           },
@@ -231,7 +236,7 @@ function shapeWays(name: string, parts: readonly Part[], remembered: Remembered<
 }
 
 /** The shape of several values as one; throws, in the name of a layer, where there is none. */
-export function joinedShape(name: string, how: Join, shapes: readonly Shape[]): Shape {
+export function joinedShape(name: string, how: Join | Adding, shapes: readonly Shape[]): Shape {
   const most = shapes.reduce((a, b) => (b.length > a.length ? b : a));
   const last = (shape: Shape): number => shape.at(-1)!;
   const fits = (shape: Shape): boolean =>
@@ -245,8 +250,10 @@ export function joinedShape(name: string, how: Join, shapes: readonly Shape[]): 
   return how === "concat" ? [...most.slice(0, -1), shapes.reduce((sum, shape) => sum + last(shape), 0)] : most;
 }
 
-function joined(how: Join, values: readonly tf.Tensor[]): tf.Tensor {
+function joined(how: Join | Adding, values: readonly tf.Tensor[]): tf.Tensor {
   if (values.length === 1) return values[0]!;
+  if (how === "orthogonal" || how === "orthogonal-whole")
+    return values.reduce((x, change) => addOrthogonal(x, change, how === "orthogonal-whole"));
   if (how === "concat") return tf.concat([...values], values[0]!.rank - 1);
   const rank = Math.max(...values.map((value) => value.rank));
   const spread = values.map((value) => {

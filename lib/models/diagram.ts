@@ -1,6 +1,6 @@
 /** The picture of a model: boxes, arrows, ways around. */
 import type { Shape } from "../data/dataset.ts";
-import { type Join, joinedShape, label } from "./composite.ts";
+import { type Adding, type Join, joinedShape, label } from "./composite.ts";
 import type { Layer } from "./layer.ts";
 import type { ModelParts, Remembered } from "./model.ts";
 import {
@@ -93,7 +93,7 @@ function wordsOf(options: unknown): string {
 type Place = { readonly shape: Shape | undefined } & (
   | { readonly is: "input" }
   | { readonly is: "passed"; readonly of: Place; readonly part: number }
-  | { readonly is: "joined"; readonly how: Join; readonly of: readonly Place[] }
+  | { readonly is: "joined"; readonly how: Join | Adding; readonly of: readonly Place[] }
   | { readonly is: "cut"; readonly of: Place }
   | { readonly is: "recalled"; readonly name: string }
 );
@@ -193,6 +193,9 @@ function layerBlock(
   return blocks === through ? (dots[0] ?? box(titleOf(layer), below, colourOf(""))) : blocks;
 }
 
+/** How a joint is drawn. */
+const signs = { add: "+", multiply: "×", concat: "concat", orthogonal: "+ ⊥", "orthogonal-whole": "+ ⊥" } as const;
+
 /** What happens to a value between a place and another; null where nothing does. */
 function way(to: Place, from: Place | null, layer: Layer, seen: Remembered<Shape>, own?: string): Block | null {
   const all: Block[] = [];
@@ -213,7 +216,7 @@ function way(to: Place, from: Place | null, layer: Layer, seen: Remembered<Shape
       const ways = at.of.map((one): Block | Recalled =>
         one.is === "recalled" ? { recalled: one.name } : (way(one, root, layer, seen) ?? through),
       );
-      all.unshift(parallel(ways, { add: "+", multiply: "×", concat: "concat" }[at.how]));
+      all.unshift(parallel(ways, signs[at.how]));
       at = root;
     } else if (at.is === "recalled") {
       all.unshift(sourceOf(at.name));

@@ -2,6 +2,7 @@
 import type { Kind, Shape } from "../data/dataset.ts";
 import type { Why } from "../streams/stream.ts";
 import type { Adapter } from "./adapters/adapter.ts";
+import type { Adding } from "./composite.ts";
 import type { Filter } from "./filter.ts";
 import type { Layer, LayerFactory } from "./layer.ts";
 import type { BranchOptions } from "./layers/graph/branch.ts";
@@ -57,7 +58,7 @@ interface Graph<In extends Kind, Now extends Kind, Own, Taps> {
   /** The sum of what the layers give and of what passes by: `layers.residual`. */
   residual<I extends Kind, O extends Kind = "vector">(
     inner: Inside<Now, Own, Taps, I, O>,
-    options?: { readonly skip?: Inside<Now, Own, Taps, Kind, Kind> },
+    options?: { readonly skip?: Inside<Now, Own, Taps, Kind, Kind>; readonly rule?: Adding },
   ): Net<Narrowed<In, Now, I>, O, Own, Taps>;
   /** Several ways side by side, joined at the end: `layers.branch`. */
   branch<I extends Kind, O extends Kind = "vector">(

@@ -14,6 +14,7 @@ import {
   headed,
   importOnnx,
   jit,
+  llamaNames,
   lstm,
   lstmNames,
   type Model,
@@ -50,7 +51,7 @@ interface Told {
 }
 const read = (name: string): Record<string, Told> =>
   JSON.parse(readFileSync(new URL(`./peers/${name}.json`, import.meta.url), "utf8"));
-const [ofTransformers, ofTorch] = [read("transformers"), read("torch")];
+const [ofTransformers, ofLlama, ofTorch] = [read("transformers"), read("llama"), read("torch")];
 
 /** The numbers of peers/shared.py. */
 function numbers(stream: number, shape: readonly number[], centre = 0, spread = 1): tf.Tensor {
@@ -179,6 +180,18 @@ describe("with the numbers of Hugging Face's transformers", () => {
     check({ told: told.gpt!, model: small, x, names: gptNames(2) });
     const own = gptNames(2).filter(({ to }) => to !== "head/kernel");
     check({ told: told.gpt!, model: headed(small, tied()), x, names: own, columns: 11 });
+  });
+
+  test.each([
+    ["llama", { kvHeads: 2 }],
+    ["llamaOneHead", { kvHeads: 1 }],
+    ["mistral", { kvHeads: 2, window: 3 }],
+    ["qwen3", { kvHeads: 2, queryKeyNorm: "rms", epsilon: 1e-6 }],
+  ] as const)("%s gives their logits and gradients", (name, options) => {
+    const [size, llama] = [{ tokens: 11, width: 16, depth: 2, heads: 4, widen: 3 }, ofLlama[name]!];
+    const blocks = { positions: "rotary", normalisation: "rms", activation: "swiglu", bias: "none" } as const;
+    const names = llamaNames(2, { queryKeyNorm: name === "qwen3" });
+    check({ told: llama, model: gpt({ ...size, ...blocks, ...options }), x: tf.tensor2d(llama.tokens!), names });
   });
 
   test("a network of convolutions after the pattern of transformers gives theirs", () => {

@@ -39,6 +39,17 @@ const models: readonly (readonly [string, Model<Kind>])[] = [
     "a transformer normalised after",
     net().dense(8).positions({ kind: "sinusoidal" }).transformer(2, { norm: "after" }),
   ],
+  [
+    "grouped heads with turned queries and keys",
+    net()
+      .dense(8)
+      .residual((n) => n.rmsNorm().attention(4, { kvHeads: 2, positions: "rotary", queryKeyNorm: "rms" }))
+      .feedForward({ activation: "swiglu" }),
+  ],
+  [
+    "a window, and biases for the distance",
+    net().dense(8).transformer(4, { kvHeads: 2, positions: "alibi", window: 5 }),
+  ],
   ["tokens", net().embedding(9, 6, { positions: false }).gru(5)],
   ["a gpt", gpt({ tokens: 9, width: 8, depth: 2, heads: 2 })],
   [

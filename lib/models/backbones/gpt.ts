@@ -1,10 +1,13 @@
-import { embedding, layerNorm, transformer } from "../layers/index.ts";
+import { needOneOf, needWhole } from "../../data/options.ts";
+import type { Layer } from "../layer.ts";
+import { embedding, shared, type TransformerOptions, transformer } from "../layers/index.ts";
 import type { Model } from "../model.ts";
-import { type ForeignName, normNames } from "../parts/foreign-names.ts";
-import { type NamedPart, named } from "../parts/named.ts";
+import { denseNames, type ForeignName, normNames } from "../parts/foreign-names.ts";
+import { inRow, type NamedPart, named } from "../parts/named.ts";
+import { normLayer } from "../parts/norms.ts";
 
-/** Options of `gpt`. */
-export interface GptOptions {
+/** Options of `gpt`; those of `transformer` are its blocks'. */
+export interface GptOptions extends Omit<TransformerOptions, "causal" | "norm" | "positions"> {
   /** How many tokens there are: `data.classes.length` of data from a text. Default 256, the bytes. */
   readonly tokens?: number;
   /** Numbers in each vector. Default 64. */
@@ -13,10 +16,12 @@ export interface GptOptions {
   readonly depth?: number;
   /** Heads of attention; they share the width among them. Default 4. */
   readonly heads?: number;
-  /** Width of the inner dense layers, in widths. Default 4. */
-  readonly widen?: number;
-  /** The longest sequence. Default: the length of those it meets. */
+  /** The longest sequence, where places have trained vectors. Default: the length of those it meets. */
   readonly context?: number;
+  /** How places are told apart: by trained vectors ("learned"), or by attention, as `transformer` says. Default "learned". */
+  readonly positions?: "learned" | NonNullable<TransformerOptions["positions"]>;
+  /** How many times each block is gone through, first to last: `[3, 2, 1, 1]`. Default: once. */
+  readonly reuse?: readonly number[];
 }
 
 /**
@@ -24,16 +29,23 @@ export interface GptOptions {
  *
  * Tokens `[n, length]` become `[n, length, width]`: a trained vector for each token and for each place, blocks in which a place sees those
  * before it, and a last normalisation. With `tokens: 50257, width: 768, depth: 12, heads: 12, context: 1024` it is GPT-2's smallest, whose
- * weights `gptNames` places.
+ * weights `gptNames` places; with `positions: "rotary", normalisation: "rms", activation: "swiglu", bias: "none"` it is a Llama, whose weights
+ * `llamaNames` places.
  *
- * Radford et al. 2019, "Language models are unsupervised multitask learners", section 2.3.
- * Differs from the paper: nothing is dropped, and the head that the stream puts on it has weights of its own; with `headed(gpt(…), tied())`
- * they are those of its tokens, as GPT-2's are.
+ * Radford et al. 2019, "Language models are unsupervised multitask learners", section 2.3; Touvron et al. 2023, arXiv:2302.13971, section 2.2.
+ * Differs from the paper: nothing is dropped unless `dropout` says so, and the head that the stream puts on it has weights of its own; with
+ * `headed(gpt(…), tied())` they are those of its tokens, as GPT-2's are.
+ *
+ * Implements: P069 Intra-Layer Recurrence
+ * Nguyen and Lin 2025, arXiv:2505.01855, section 3: `reuse` goes through each block several times in one pass, with one set of weights.
+ *
+ * @throws RangeError when `reuse` has not a number for each block.
  *
  * @example
  * ```ts
  * import { gpt } from "thalweg";
  * gpt({ tokens: 65, width: 48, depth: 2 }).features([32]); // [32, 48]
+ * gpt({ depth: 2, kvHeads: 1, positions: "rotary", normalisation: "rms", activation: "swiglu", bias: "none" }).features([32]); // [32, 64]
  * ```
  */
 export function gpt({
@@ -43,12 +55,29 @@ export function gpt({
   heads = 4,
   widen = 4,
   context,
+  positions = "learned",
+  reuse = [],
+  ...rest
 }: GptOptions = {}): Model<"sequence"> {
-  const blocks = Array.from({ length: depth }, (_, i): NamedPart => [`block${i + 1}`, transformer(heads, { widen })]);
-  return named("gpt", { tokens, width, depth, heads, widen, ...(context !== undefined && { context }) }, [
-    ["embedding", embedding(tokens, width, context === undefined ? {} : { context })],
-    ...blocks,
-    ["norm", layerNorm()],
+  needOneOf("gpt", "positions", positions, ["learned", "none", "rotary", "alibi"]);
+  if (reuse.length !== 0 && reuse.length !== depth)
+    throw new RangeError(`gpt: reuse of ${depth} numbers, one for each block, is required, got ${reuse.length}`);
+  for (const times of reuse) needWhole("gpt", "reuse", times);
+  const places = positions === "learned";
+  const { epsilon = 1e-5, normalisation = "layer" } = rest;
+  const block = (): Layer => transformer(heads, { widen, ...(!places && { positions }), ...rest });
+  const options = { tokens, width, depth, heads, widen, ...(context !== undefined && { context }) };
+  const rarer = { ...(!places && { positions }), ...(reuse.length > 0 && { reuse: [...reuse] }), ...rest };
+  return named("gpt", { ...options, ...rarer }, [
+    [
+      "embedding",
+      embedding(tokens, width, { ...(!places && { positions: false }), ...(context !== undefined && { context }) }),
+    ],
+    ...Array.from({ length: depth }, (_, i): NamedPart => {
+      const times = reuse[i] ?? 1;
+      return [`block${i + 1}`, times === 1 ? block() : shared(times, inRow([block()]))];
+    }),
+    ["norm", normLayer("gpt", normalisation, epsilon)],
   ]);
 }
 
@@ -86,5 +115,45 @@ export function gptNames(depth: number): readonly ForeignName[] {
     }),
     ...normNames("transformer.ln_f", "model/norm"),
     { from: "transformer.wte.weight", to: "head/kernel", turn: [1, 0] },
+  ];
+}
+
+/** What `llamaNames` can be told. */
+export interface LlamaNamesOptions {
+  /** Whether queries and keys are normalised, as Qwen3's are. Default false. */
+  readonly queryKeyNorm?: boolean;
+}
+
+/**
+ * Where the tensors of a Llama file of Hugging Face's transformers go in a network of `gpt` with `depth` blocks; those of Mistral and Qwen3 as well. The head has no bias.
+ *
+ * @example
+ * ```ts
+ * import { llamaNames } from "thalweg";
+ * llamaNames(1).at(-2); // { from: "model.norm.weight", to: "model/norm/scale" }
+ * ```
+ */
+export function llamaNames(depth: number, { queryKeyNorm = false }: LlamaNamesOptions = {}): readonly ForeignName[] {
+  return [
+    { from: "model.embed_tokens.weight", to: "model/embedding/tokens/kernel" },
+    ...Array.from({ length: depth }).flatMap((_, i) => {
+      const [from, to] = [`model.layers.${i}`, `model/block${i + 1}`];
+      const scale = (theirs: string, ours: string): ForeignName => ({
+        from: `${from}.${theirs}.weight`,
+        to: `${to}/${ours}/scale`,
+      });
+      const products = { query: "q", key: "k", value: "v", out: "o" };
+      return [
+        scale("input_layernorm", "before"),
+        ...Object.entries(products).flatMap(([ours, theirs]) =>
+          denseNames(`${from}.self_attn.${theirs}_proj`, `${to}/${ours}`, false),
+        ),
+        ...(queryKeyNorm ? [scale("self_attn.q_norm", "queryNorm"), scale("self_attn.k_norm", "keyNorm")] : []),
+        scale("post_attention_layernorm", "between"),
+        ...["gate", "up", "down"].flatMap((part) => denseNames(`${from}.mlp.${part}_proj`, `${to}/${part}`, false)),
+      ];
+    }),
+    { from: "model.norm.weight", to: "model/norm/scale" },
+    ...denseNames("lm_head", "head", false),
   ];
 }

@@ -11,6 +11,11 @@ export function productParams(rng: Rng, inputs: number, units: number, fanIn = i
   };
 }
 
+/** The kernel alone of one product. */
+export function kernelParams(rng: Rng, inputs: number, units: number): Params {
+  return { kernel: drawWeights("torch", rng.at("kernel"), [inputs, units], inputs, units) };
+}
+
 /** `[n, …, inputs] → [n, …, units]` by the kernel, and the bias if there is one, of a part of a layer's parameters. */
 export function product(x: tf.Tensor, params: Params, part: string, mode: Mode): tf.Tensor {
   const { kernel, bias } = params[part] as { readonly kernel: tf.Tensor2D; readonly bias?: tf.Tensor };

@@ -1,7 +1,9 @@
 /** Layers in which places of a sequence look at each other, and what puts a sequence into them. */
 // Written by `npm run gen`.
+export * from "./attention.ts";
 export * from "./class-token.ts";
 export * from "./embedding.ts";
+export * from "./feed-forward.ts";
 export * from "./mixing.ts";
 export * from "./patches.ts";
 export * from "./positions.ts";
