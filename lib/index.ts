@@ -8,6 +8,8 @@ export * from "./metrics/index.ts";
 export * from "./models/index.ts";
 export * from "./optim/index.ts";
 export * from "./plots/index.ts";
+export * as prune from "./prune/index.ts";
+export * as quantise from "./quantise/index.ts";
 export * from "./runs/index.ts";
 export * as simulate from "./simulate/index.ts";
 export * from "./strategies/index.ts";

@@ -6,6 +6,7 @@ import { lower } from "./graph/lower.ts";
 import { rewrite } from "./graph/rewrite.ts";
 import { target } from "./graph/target.ts";
 import { openBatch } from "./onnx/open-batch.ts";
+import { type Packing, packedGraph } from "./onnx/packed.ts";
 import { type GraphSpec, onnxBytes } from "./onnx/writer.ts";
 import { backend, TraceError } from "./runtime/backend.ts";
 import { adoptTensor } from "./runtime/plan.ts";
@@ -22,6 +23,8 @@ export interface ExportOptions {
    * with one of the same length, is open. Default "fixed".
    */
   readonly batch?: "fixed" | "any";
+  /** Which stored tensors take another form: those that are not 0 with their places, or whole numbers with their scales. Default none. */
+  readonly packing?: Packing;
 }
 
 /** Two batch sizes that no other size in a model is likely to be equal to, far apart so that what is cut into pieces shows. */
@@ -47,9 +50,11 @@ const probes = [61, 251] as const;
 export function exportOnnx(
   fn: (...inputs: tf.Tensor[]) => tf.Tensor | readonly tf.Tensor[],
   examples: readonly tf.Tensor[],
-  { name = fn.name || "model", batch = "fixed" }: ExportOptions = {},
+  { name = fn.name || "model", batch = "fixed", packing }: ExportOptions = {},
 ): Uint8Array {
-  if (batch === "fixed") return onnxBytes(recorded(fn, examples, name));
+  const written = (graph: GraphSpec): Uint8Array =>
+    onnxBytes(packing === undefined ? graph : packedGraph(graph, packing));
+  if (batch === "fixed") return written(recorded(fn, examples, name));
   const rows = examples[0]?.shape[0];
   if (rows === undefined)
     throw new RangeError(`exportOnnx: with batch "any" an example with a leading axis is required, got none`);
@@ -60,7 +65,7 @@ export function exportOnnx(
     }));
     return recorded(fn, resized, name);
   });
-  return onnxBytes(openBatch(a!, b!, probes));
+  return written(openBatch(a!, b!, probes));
 }
 
 /** The graph of a function, with what it uses from outside stored in it. */

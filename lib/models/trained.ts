@@ -27,11 +27,11 @@ import {
   type NetworkInput,
   rowsAtOnce,
 } from "./parts/inputs.ts";
-import type { ClassifyOptions, PredictOptions, TaskOptions } from "./parts/predict-options.ts";
+import type { ClassifyOptions, OnnxOptions, PredictOptions, TaskOptions } from "./parts/predict-options.ts";
 
 export type { Answer } from "./parts/answers.ts";
 export type { NetworkInput } from "./parts/inputs.ts";
-export type { ClassifyOptions, PredictOptions, TaskOptions } from "./parts/predict-options.ts";
+export type { ClassifyOptions, OnnxOptions, PredictOptions, TaskOptions } from "./parts/predict-options.ts";
 
 /** How strategies predict in place of the network alone. */
 export interface Predicting {
@@ -136,11 +136,11 @@ export interface TrainedNetwork {
   /** Another network with some parts changed; this one stays as it is. What is given is copied. */
   with(changes: Partial<TrainedParts>): TrainedNetwork;
   /** The network as an ONNX model for any batch size, with what the strategies do when they predict. */
-  toOnnx(options?: TaskOptions): Uint8Array;
+  toOnnx(options?: OnnxOptions): Uint8Array;
   /** The network as a model of `tf.layers`; throws where a layer, or how a strategy predicts, has no counterpart there. */
   toLayers(options?: TaskOptions): tfLayers.LayersModel;
   /** Writes `toOnnx` to a file: `importOnnx` and other programs read it. */
-  saveOnnx(file: string, options?: TaskOptions): void;
+  saveOnnx(file: string, options?: OnnxOptions): void;
   /** Writes `toLayers` to a folder, as `model.json` and `weights.bin`: `tf.loadLayersModel` reads them. */
   saveTfjs(folder: string, options?: TaskOptions): Promise<void>;
   /** What stands for it in the JSON of a study: its checksum, and the file it was loaded from. */
@@ -312,13 +312,14 @@ export function trained(given: TrainedParts): TrainedNetwork {
       return [...rows, { ...head, flops: within(work, ["head"]) }];
     },
     with: (changes) => trained({ ...withoutFile(parts), ...changes }),
-    toOnnx(options = {}) {
+    toOnnx({ packing, ...options } = {}) {
       const wanted = outputs(options);
       const example = tf.zeros([1, ...input]);
       try {
         return exportOnnx((x) => wanted.map((each) => predict(x!, each)), [example], {
           name: model.spec.name,
           batch: "any",
+          ...(packing && { packing }),
         });
       } finally {
         example.dispose();

@@ -27,6 +27,8 @@ const parts: readonly (readonly [folder: string, heading: string, contracts: rea
   ["optim/wrappers", "Around optimizers", []],
   ["merge", "Merging", ["merging"]],
   ["edit", "Editing", ["editing"]],
+  ["prune", "Pruning", ["pruning"]],
+  ["quantise", "Quantising", ["quantising"]],
   ["simulate", "Simulated machines", ["program", "codec", "simulated"]],
   ["metrics", "Metrics", ["metric", "frame", "statistics", "accuracy-matrix"]],
   ["train/probes", "Probes", ["cadence", "inside"]],

@@ -9,8 +9,11 @@ import type { Node, Value } from "../graph/graph.ts";
 /** Element types that appear in our graphs, named as ONNX Runtime's JavaScript API names them. */
 export type ElementType = "float32" | "int32" | "int64" | "bool" | "uint8" | "float64";
 
+/** Types that only stored tensors have. */
+export type StoredType = ElementType | "int16" | "uint4";
+
 /** Storage of a tensor on the host. */
-export type HostArray = Float32Array | Int32Array | Uint8Array | BigInt64Array | Float64Array;
+export type HostArray = Float32Array | Int32Array | Uint8Array | BigInt64Array | Float64Array | Int16Array;
 
 /** An attribute: integers by default; `{ float }` marks a real number, `{ graph }` a subgraph. */
 export type Attribute =
@@ -53,7 +56,8 @@ export interface ValueSpec {
   readonly type: ElementType;
   readonly shape: readonly (number | string)[];
 }
-export interface InitializerSpec extends ValueSpec {
+export interface InitializerSpec extends Omit<ValueSpec, "type" | "shape"> {
+  readonly type: StoredType;
   readonly shape: readonly number[];
   readonly data: HostArray;
 }
@@ -63,11 +67,24 @@ export interface GraphSpec {
   readonly inputs: readonly ValueSpec[];
   readonly outputs: readonly ValueSpec[];
   readonly initializers: readonly InitializerSpec[];
+  /** Stored tensors of which only what is not 0 is written, with its places. */
+  readonly sparse?: readonly InitializerSpec[];
+  /** Default 20. */
+  readonly opset?: number;
 }
 
 export const opset = 20;
 
-const elementCode: Record<ElementType, number> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float64: 11 };
+const elementCode: Record<StoredType, number> = {
+  float32: 1,
+  uint8: 2,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float64: 11,
+  uint4: 21,
+};
 const utf8 = new TextEncoder();
 const VARINT = 0;
 const BYTES = 2;
@@ -196,6 +213,13 @@ function writeAttribute(out: ProtoWriter, name: string, value: Attribute): void 
   });
 }
 
+function writeTensor(out: ProtoWriter, { name, type, shape, data }: InitializerSpec): void {
+  for (const dim of shape) out.int(1, dim);
+  out.int(2, elementCode[type]);
+  out.string(8, name);
+  out.bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+}
+
 function writeGraph(out: ProtoWriter, graph: GraphSpec): void {
   for (const node of graph.nodes) {
     out.message(1, () => {
@@ -208,12 +232,22 @@ function writeGraph(out: ProtoWriter, graph: GraphSpec): void {
     });
   }
   out.string(2, graph.name);
-  for (const { name, type, shape, data } of graph.initializers) {
-    out.message(5, () => {
-      for (const dim of shape) out.int(1, dim);
-      out.int(2, elementCode[type]);
-      out.string(8, name);
-      out.bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  for (const stored of graph.initializers) out.message(5, () => writeTensor(out, stored));
+  for (const { name, type, shape, data } of graph.sparse ?? []) {
+    const at = [...data.keys()].filter((i) => data[i] !== 0);
+    const places = data.length <= 0x7fff ? Int16Array.from(at) : Int32Array.from(at);
+    const values = Float32Array.from(at, (i) => Number(data[i]));
+    out.message(15, () => {
+      out.message(1, () => writeTensor(out, { name, type, shape: [at.length], data: values }));
+      out.message(2, () =>
+        writeTensor(out, {
+          name: `${name}_places`,
+          type: places instanceof Int16Array ? "int16" : "int32",
+          shape: [at.length],
+          data: places,
+        }),
+      );
+      for (const dim of shape) out.int(3, dim);
     });
   }
   for (const value of graph.inputs) writeValue(out, 11, value);
@@ -223,11 +257,12 @@ function writeGraph(out: ProtoWriter, graph: GraphSpec): void {
 /** Serialises a graph as an ONNX model file. */
 export function onnxBytes(graph: GraphSpec): Uint8Array {
   const out = new ProtoWriter();
-  out.int(1, 9);
+  // whole numbers of four bits came with version 10
+  out.int(1, graph.opset === undefined ? 9 : 10);
   out.string(2, "thalweg");
   out.message(7, () => writeGraph(out, graph));
   for (const [domain, version] of [
-    ["", opset],
+    ["", graph.opset ?? opset],
     ["com.microsoft", 1],
   ] as const) {
     out.message(8, () => {

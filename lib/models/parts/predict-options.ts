@@ -1,4 +1,5 @@
 /** What can be said of a prediction. */
+import type { ExportOptions } from "../../engine/index.ts";
 import type { InputOptions } from "./inputs.ts";
 
 /** For which task a network predicts. */
@@ -18,3 +19,6 @@ export interface ClassifyOptions extends PredictOptions {
   /** How many of the most probable classes of each example; default 1, and for several labels those of a probability from one half on. */
   readonly top?: number;
 }
+
+/** How a network is written as an ONNX model. */
+export interface OnnxOptions extends TaskOptions, Pick<ExportOptions, "packing"> {}

@@ -1,0 +1,8 @@
+/** Networks made smaller: functions from a network and data to a network without some of its weights or units. */
+// Written by `npm run gen`.
+export * from "./admm.ts";
+export * from "./dsnot.ts";
+export * from "./magnitude.ts";
+export * from "./pruning.ts";
+export * from "./sparse-gpt.ts";
+export * from "./wanda.ts";
