@@ -1,6 +1,6 @@
 /** What learns: a pure function over a tree of tensors, from a batch of examples to features. */
 import type { Json, Kind, Shape } from "../data/dataset.ts";
-import type { Rng, tf, tfLayers } from "../engine/index.ts";
+import { type Rng, tf, type tfLayers } from "../engine/index.ts";
 import type { Adapter, AdapterSpec } from "./adapters/adapter.ts";
 import type { Filter } from "./filter.ts";
 import type { HeadLayer } from "./heads/linear.ts";
@@ -70,6 +70,8 @@ export interface Mode {
   attended(key: tf.Tensor, value: tf.Tensor): Attended;
   /** Where `x` is a piece of sequences that began before it: what carries the states of the layers. */
   readonly piece?: Piece | undefined;
+  /** Adds a scalar to the loss of a training step: what a layer asks of its own, such as experts that are all used. Elsewhere it does nothing. */
+  cost(term: tf.Tensor): void;
   /** Whether a strategy taps the layers: those that would hide their products in a loop write them out. */
   readonly isTapped: boolean;
 }
@@ -184,6 +186,8 @@ export interface Tape {
   readonly mode: Mode;
   /** The statistics after the batch: those written, and the others as they were. */
   written(): Params;
+  /** What the layers have added to the loss, together; null where they have added nothing. */
+  cost(): tf.Scalar | null;
 }
 
 /** Makes the mode for one run of a network over the given statistics, with its layers tapped if asked for. */
@@ -197,6 +201,7 @@ export function tape(
   const { tap, around, attended, piece } = typeof within === "function" ? { tap: within } : (within as Within);
   const pathOf = (path: string): string[] => ["model", ...path.split("/").slice(0, -1)];
   const writes = new Map<string, tf.Tensor>();
+  const costs: tf.Scalar[] = [];
   const at = (node: Params, path: string, rng: Rng | null): Mode => ({
     training,
     rng,
@@ -216,6 +221,9 @@ export function tape(
     around: (x, run) => (around === undefined ? run(x) : around(pathOf(path), x, run)),
     attended: (key, value) => (attended === undefined ? [key, value] : attended(pathOf(path), key, value)),
     piece,
+    cost(term) {
+      if (training) costs.push(tf.reshape(term, []) as tf.Scalar);
+    },
     isTapped: tap !== undefined,
   });
   const collect = (node: Params, path: string): Params =>
@@ -224,7 +232,11 @@ export function tape(
         isTensor(old) ? [name, writes.get(path + name) ?? old] : [name, collect(old, `${path}${name}/`)],
       ),
     );
-  return { mode: at(statistics, "", rng), written: () => collect(statistics, "") };
+  return {
+    mode: at(statistics, "", rng),
+    written: () => collect(statistics, ""),
+    cost: () => (costs.length === 0 ? null : costs.reduce((sum, term) => tf.add(sum, term) as tf.Scalar)),
+  };
 }
 
 function isTensor(node: tf.Tensor | Params): node is tf.Tensor {

@@ -19,6 +19,12 @@ export interface Through {
   readonly known?: Given | undefined;
 }
 
+/** What a pass leaves behind besides its outputs. */
+export interface Left {
+  readonly written: Params;
+  readonly cost: tf.Scalar | null;
+}
+
 /** What the stem of a network has given. */
 export interface Given {
   readonly stem: Stem;
@@ -32,14 +38,15 @@ type Differing = Within & {
   readonly frozen?: Params;
 };
 
-/** Passes examples through the network, by the `forward` of a strategy if one has it; `written` are the running statistics after it. */
+/** Passes examples through the network, by the `forward` of a strategy if one has it; `written` are the running statistics after it, `cost` what its layers add to the loss. */
 export function passed(
   network: Network,
   own: Strategy | undefined,
   state: (strategy: Strategy) => State,
   { weights, statistics, x, task, training, rng, within, share, known }: Through,
-): Passed & { readonly written: Params } {
+): Passed & Left {
   let written = statistics;
+  let cost: tf.Scalar | null = null;
   const plain = (given: Weights | Differing = {}, tapped?: Tap): Passed => {
     const other: Differing = "model" in given ? { weights: given } : given;
     const { frozen } = other;
@@ -55,12 +62,12 @@ export function passed(
     const same = rows === x && at === weights && Object.values(inner).every((hook) => hook === undefined);
     const knows = known !== undefined && same && (frozen === undefined || known.stem.bare);
     const features = knows ? known.stem.rest(at, known.values, run.mode) : network.features(at, rows, run.mode);
-    if (frozen === undefined) written = run.written();
+    if (frozen === undefined) [written, cost] = [run.written(), run.cost()];
     return { features, logits: network.logits(at, features, inner.tap) };
   };
   const out =
     own === undefined
       ? plain()
       : own.hooks.forward!(state(own), { network, weights, x, task, training, rng, statistics, plain });
-  return { ...out, written };
+  return { ...out, written, cost };
 }

@@ -11,7 +11,7 @@ import { crossEntropy, targetLoss, targetLosses } from "./objective.ts";
 import { type Maps, resized } from "./parts/resolution.ts";
 import { probesFor, probing, seenIn } from "./parts/seen.ts";
 import { still, trainedGrad } from "./parts/trained.ts";
-import { passed } from "./pass.ts";
+import { type Left, passed } from "./pass.ts";
 
 /** What a step changes. A type, not an interface, so that it is a tree of tensors. */
 export type Learner = {
@@ -84,9 +84,10 @@ export type TrainStep = Compiled<
   [Learner, Outputs]
 >;
 
-/** The names of a step's terms, in order. */
-export function termNames(strategies: readonly Strategy[]): string[] {
-  return ["task", ...strategies.filter((s) => s.hooks.loss !== undefined).map((s) => s.spec.name)];
+/** The names of a step's terms, in order; where there is one more of them, it is what the layers have added to the loss. */
+export function termNames(strategies: readonly Strategy[], count: number): string[] {
+  const names = ["task", ...strategies.filter((s) => s.hooks.loss !== undefined).map((s) => s.spec.name)];
+  return count > names.length ? [...names, "layers"] : names;
 }
 
 /** Compiles the training step of an experiment; inputs have a leading axis over steps. */
@@ -132,7 +133,7 @@ function oneStep(
   let step: Step | undefined;
 
   const noise = (name: string): Rng | null => (rng === null ? null : rng.at(name));
-  const through = (weights: Weights, training: boolean, tap: Tap | undefined): Passed & { readonly written: Params } =>
+  const through = (weights: Weights, training: boolean, tap: Tap | undefined): Passed & Left =>
     passed(network, passer, tensorsOf, {
       weights,
       statistics,
@@ -148,7 +149,7 @@ function oneStep(
     tap?: Tap,
     y = inputs.y,
   ): { readonly loss: tf.Tensor; readonly added: tf.Tensor[]; readonly step: Step; readonly written: Params } => {
-    const { features, logits, aside = {}, written } = through(weights, true, tap);
+    const { features, logits, aside = {}, written, cost } = through(weights, true, tap);
     let passes = 0;
     const forward = (rows: tf.Tensor, options: PassOptions = {}): Passed => {
       const { frozen } = options;
@@ -193,6 +194,7 @@ function oneStep(
     const added = strategies.flatMap((s) =>
       s.hooks.loss === undefined ? [] : [s.hooks.loss(tensorsOf(s), stepFor(s))],
     );
+    if (cost !== null) added.push(cost);
     return { loss, added, step: { ...now, extra: {} }, written };
   };
 

@@ -277,6 +277,16 @@ const models: [string, unknown, number[], boolean][] = [
     [4],
     true,
   ],
+  ["a mixture of experts", net().moe(3, { widen: 1 }).flatten(), places, false],
+  ["a mixture beside a layer for all", net().residualMoe(3, { widen: 1, form: "relu" }).flatten(), places, false],
+  [
+    "mixtures whose routers have a state",
+    net()
+      .repeat(2, (n) => n.residual((m) => m.recurrentMoe(3, { widen: 1, units: 4, form: "swiglu" })))
+      .flatten(),
+    places,
+    false,
+  ],
   [
     "transformer normalised after",
     net().transformer(2, { norm: "after", gelu: "exact", epsilon: 1e-6 }).flatten(),

@@ -39,6 +39,7 @@ import {
 } from "thalweg";
 import { describe, expect, test } from "vitest";
 import { convNames, denseNames, type ForeignName, normNames } from "../../lib/models/parts/foreign-names.ts";
+import { peerNumbers as numbers } from "../support/peer-numbers.ts";
 
 interface Told {
   readonly parameters: readonly (readonly [name: string, shape: number[], centre: number, spread: number])[];
@@ -53,20 +54,6 @@ const read = (name: string): Record<string, Told> =>
   JSON.parse(readFileSync(new URL(`./peers/${name}.json`, import.meta.url), "utf8"));
 const [ofTransformers, ofLlama, ofTorch] = [read("transformers"), read("llama"), read("torch")];
 
-/** The numbers of peers/shared.py. */
-function numbers(stream: number, shape: readonly number[], centre = 0, spread = 1): tf.Tensor {
-  const salt = Math.imul(stream + 1, 2246822519);
-  const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => {
-    let h = Math.imul(i + 1, 2654435761) ^ salt;
-    h ^= h >>> 15;
-    h = Math.imul(h, 2246822519);
-    h ^= h >>> 13;
-    h = Math.imul(h, 3266489917);
-    h ^= h >>> 16;
-    return centre + spread * ((h >>> 0) / 2 ** 32 - 0.5);
-  });
-  return tf.tensor(values, [...shape]);
-}
 const images = (...shape: number[]): tf.Tensor => numbers(1000, shape, 0.5, 1);
 const numbersOf = (t: tf.Tensor): number[] => [...t.dataSync()];
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { kMeans } from "../../lib/data/parts/k-means.ts";
 import { random, tf } from "../../lib/engine/index.ts";
 import type { Params } from "../../lib/models/model.ts";
 import { color, infLora, keyValueBottleneck, sdLora, spu } from "../../lib/strategies/index.ts";
 import { renewed, without } from "../../lib/strategies/parts/dual-memory.ts";
-import { kMeans } from "../../lib/strategies/parts/k-means.ts";
 import type { LowRank } from "../../lib/strategies/parts/low-rank.ts";
 import { largestShare } from "../../lib/strategies/regularisation/spu.ts";
 import { open } from "../../lib/train/session.ts";

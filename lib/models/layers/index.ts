@@ -4,5 +4,6 @@ export * from "./attention/index.ts";
 export * from "./basic/index.ts";
 export * from "./conv/index.ts";
 export * from "./graph/index.ts";
+export * from "./moe/index.ts";
 export * from "./norm/index.ts";
 export * from "./recurrent/index.ts";

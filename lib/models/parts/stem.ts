@@ -86,6 +86,9 @@ function trial(network: Network, weights: Weights, statistics: Params): { names:
     write() {
       throw new NotStill("a statistic");
     },
+    cost() {
+      throw new NotStill("a loss");
+    },
     at: (part) => guarded(of.at(part)),
   });
   const watched: Mode = {

@@ -1,7 +1,7 @@
+import { kMeans } from "../../data/parts/k-means.ts";
 import { cloneTree, type Tree, tf } from "../../engine/index.ts";
 import type { Params } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
-import { kMeans } from "../parts/k-means.ts";
 import { changed, drawLowRank, type LowRank, productsWith } from "../parts/low-rank.ts";
 import { openColumns, openEntropy } from "../parts/open-columns.ts";
 import { addedBy, marked, withAdded } from "../parts/prompts.ts";

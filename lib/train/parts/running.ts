@@ -49,7 +49,8 @@ export function* ran(
   const before = out.chosen && { batches: passes.map((pass) => pass.batch), chosen: out.chosen.dataSync() };
   const why = culprit(step, network, strategies, taken, moment.taken, [next, out]);
   const terms = out.terms.dataSync();
-  const events = stepEvents(termNames(strategies), terms, stepsOf(passes), before, why, onHost(out.projected));
+  const names = termNames(strategies, terms.length / passes.length);
+  const events = stepEvents(names, terms, stepsOf(passes), before, why, onHost(out.projected));
   const done = doneOf(passes, events, out.heard);
   const asking = strategies.filter(({ hooks }) => hooks.afterStep !== undefined);
   const seen = Object.fromEntries(asking.map(({ spec: { name } }) => [name, onHost(out.seen[name] ?? {})]));

@@ -49,3 +49,11 @@ function closest(of: Float32Array, centres: readonly Float32Array[]): number {
   }
   return best;
 }
+
+/** The number of the centre that is nearest to each row. */
+export function nearestCentres(rows: Float32Array, centres: Float32Array, width: number): number[] {
+  const cut = (of: Float32Array): Float32Array[] =>
+    Array.from({ length: of.length / width }, (_, i) => of.subarray(i * width, (i + 1) * width));
+  const all = cut(centres);
+  return cut(rows).map((row) => closest(row, all));
+}
