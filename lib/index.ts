@@ -3,6 +3,7 @@ export * from "./data/index.ts";
 export * from "./dsl/index.ts";
 export * as edit from "./edit/index.ts";
 export * from "./engine/index.ts";
+export * as expand from "./expand/index.ts";
 export * as merge from "./merge/index.ts";
 export * from "./metrics/index.ts";
 export * from "./models/index.ts";

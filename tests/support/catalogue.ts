@@ -29,6 +29,7 @@ const parts: readonly (readonly [folder: string, heading: string, contracts: rea
   ["edit", "Editing", ["editing"]],
   ["prune", "Pruning", ["pruning"]],
   ["quantise", "Quantising", ["quantising"]],
+  ["expand", "Expanding", ["expanded"]],
   ["simulate", "Simulated machines", ["program", "codec", "simulated"]],
   ["metrics", "Metrics", ["metric", "frame", "statistics", "accuracy-matrix"]],
   ["train/probes", "Probes", ["cadence", "inside"]],

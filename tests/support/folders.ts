@@ -71,7 +71,8 @@ const sentences: Readonly<Record<string, string>> = {
   quantise: "Networks in fewer bits: functions from a network and data to a network of coarser numbers.",
   merge: "Several networks made one: functions from networks to a network.",
   edit: "Facts changed in a network: functions from a network and facts to a network.",
-  expand: "Networks made larger: functions from a network to one that answers the same and can learn more.",
+  expand:
+    "Networks made larger, or their layers shared and put into another order: functions from a network to a network.",
   distil: "Networks taught by networks.",
   simulate: "Many machines in one process: clocks, links and what programs do on them, the same for the same seed.",
   "sweeps/protocols": "Published tables as data: settings, numbers, conventions, one file for each source.",

@@ -28,6 +28,9 @@ export interface AttendOptions {
   readonly queryKeyNorm?: "none" | "rms" | "layer";
   /** Whether queries, keys and values have biases; "none": the last product neither. Default true. */
   readonly bias?: boolean | "none";
+  /** Numbers of each query and key, and of each value. Default: the width divided by the heads. */
+  readonly keyWidth?: number;
+  readonly valueWidth?: number;
 }
 
 /** The sequences that queries, keys and values are made from: `[n, length, units]`. */
@@ -74,7 +77,11 @@ export interface Attending {
  */
 export function attending(where: string, heads: number, given: AttendOptions): Attending {
   const { causal = true, kvHeads = heads, positions = "none", rotaryBase = 10_000, window = 0 } = given;
-  const { queryKeyNorm = "none", bias = true } = given;
+  const { queryKeyNorm = "none", bias = true, keyWidth, valueWidth } = given;
+  for (const [name, width] of Object.entries({ keyWidth, valueWidth }))
+    if (width !== undefined) needWhole(where, name, width);
+  const widthOf = (part: "query" | "key" | "value", units: number): number =>
+    (part === "value" ? valueWidth : keyWidth) ?? units / heads;
   needWhole(where, "heads", heads);
   needWhole(where, "kvHeads", kvHeads);
   if (heads % kvHeads !== 0)
@@ -106,9 +113,8 @@ export function attending(where: string, heads: number, given: AttendOptions): A
     { remade }: Seeing = {},
   ): tf.Tensor {
     const [n, length, units] = streams.query.shape as [number, number, number];
-    const d = units / heads;
-    const apart = (x: tf.Tensor, count: number): Heads => tf.reshape(x, [n, x.shape[1]!, count, d]);
-    const flat = (x: Heads): tf.Tensor => tf.reshape(x, [n, x.shape[1]!, kvHeads * d]);
+    const apart = (x: tf.Tensor, count: number): Heads => tf.reshape(x, [n, x.shape[1]!, count, x.shape[2]! / count]);
+    const flat = (x: Heads): tf.Tensor => tf.reshape(x, [n, x.shape[1]!, kvHeads * x.shape[3]!]);
     const made = (part: keyof Streams, count: number): Heads =>
       apart(product(streams[part], params, part, mode), count);
     const placed = (x: Heads): Heads => (positions === "rotary" ? rotated(x, rotaryBase, at) : x);
@@ -120,15 +126,15 @@ export function attending(where: string, heads: number, given: AttendOptions): A
 
     const turned = (x: Heads): tf.Tensor => tf.transpose(x, [0, 2, 1, 3]);
     // heads that share keys are one head of as many more queries
-    const together = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [n, kvHeads, group * length, d]);
+    const together = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [n, kvHeads, group * length, x.shape[3]!]);
     const given = nn.attention(
       group === 1 ? turned(query) : together(turned(query)),
       turned(apart(key, kvHeads)),
       turned(apart(value, kvHeads)),
       bias && (group === 1 ? bias : forGroups(bias)),
     );
-    const ofHeads = group === 1 ? given : tf.reshape(given, [n, heads, length, d]);
-    return product(tf.reshape(turned(ofHeads), [n, length, units]), params, "out", mode);
+    const ofHeads = group === 1 ? given : tf.reshape(given, [n, heads, length, widthOf("value", units)]);
+    return product(tf.reshape(turned(ofHeads), [n, length, heads * widthOf("value", units)]), params, "out", mode);
   }
   function forGroups(bias: tf.Tensor): tf.Tensor {
     const [length, keys] = bias.shape.slice(-2) as [number, number];
@@ -147,27 +153,29 @@ export function attending(where: string, heads: number, given: AttendOptions): A
       ...(window !== 0 && { window }),
       ...(queryKeyNorm !== "none" && { queryKeyNorm }),
       ...(bias !== true && { bias }),
+      ...(keyWidth !== undefined && { keyWidth }),
+      ...(valueWidth !== undefined && { valueWidth }),
     },
     fits(input) {
       const [, units] = input;
-      if (input.length !== 2 || units! % heads !== 0)
+      const divided = keyWidth === undefined || valueWidth === undefined;
+      if (input.length !== 2 || (divided && units! % heads !== 0))
         throw new RangeError(
           `${where}: a sequence whose width is a multiple of ${heads} heads is required, got shape [${input}]; put embedding(tokens, units) before it`,
         );
-      if (positions === "rotary" && (units! / heads) % 2 !== 0)
-        throw new RangeError(`${where}: heads of even width are required to be turned, got ${units! / heads}`);
+      if (positions === "rotary" && widthOf("key", units!) % 2 !== 0)
+        throw new RangeError(`${where}: heads of even width are required to be turned, got ${widthOf("key", units!)}`);
     },
     init(rng, units) {
-      const d = units / heads;
-      const projection = (part: string, outputs: number, biased: boolean): Params => {
-        return (biased ? productParams : kernelParams)(rng.at(part), units, outputs);
-      };
+      const d = widthOf("key", units);
+      const projection = (part: "query" | "key" | "value", count: number): Params =>
+        (bias === true ? productParams : kernelParams)(rng.at(part), units, count * widthOf(part, units));
       const scales = (): Params => (queryKeyNorm === "rms" ? { scale: tf.ones([d]) } : normParams(d));
       return {
-        query: projection("query", units, bias === true),
-        key: projection("key", kvHeads * d, bias === true),
-        value: projection("value", kvHeads * d, bias === true),
-        out: projection("out", units, bias !== "none"),
+        query: projection("query", heads),
+        key: projection("key", kvHeads),
+        value: projection("value", kvHeads),
+        out: (bias === "none" ? kernelParams : productParams)(rng.at("out"), heads * widthOf("value", units), units),
         ...(queryKeyNorm !== "none" && { queryNorm: scales(), keyNorm: scales() }),
       };
     },

@@ -1,0 +1,10 @@
+/** Networks made larger, or their layers shared and put into another order: functions from a network to a network. */
+// Written by `npm run gen`.
+export * from "./coalesce.ts";
+export * from "./conv-bn.ts";
+export * from "./decoalesce.ts";
+export * from "./dependencies.ts";
+export * from "./expanded.ts";
+export * from "./fuse.ts";
+export * from "./grow.ts";
+export * from "./reorder.ts";
