@@ -41,6 +41,10 @@ export function small(make: Factory, more: Record<string, number> = {}): Strateg
     units: 8,
     projected: 4,
     latent: 2,
+    shards: 1,
+    slices: 2,
+    sequences: 2,
+    rounds: 6,
     ...more,
   };
   const given = Object.fromEntries(Object.entries(wanted).filter(([name]) => name in (make.defaults as object)));

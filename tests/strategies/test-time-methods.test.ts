@@ -4,21 +4,25 @@ import {
   bnAdapt,
   classes,
   cotta,
+  csfa,
   disposeTree,
   dynamicEvaluation,
   type Examples,
   eata,
+  ecotta,
   errorMemory,
   evaluation,
   evaluator,
   fromText,
   gpt,
   lame,
+  metaDmoe,
   mlp,
   net,
   network,
   random,
   rmt,
+  rna,
   roid,
   rotta,
   type Strategy,
@@ -54,6 +58,27 @@ const peer = JSON.parse(readFileSync(new URL("./peers/test-time.json", import.me
   readonly cotta: { readonly logits: readonly number[][][] };
 };
 
+type Matrix = readonly (readonly number[])[];
+/** The same of methods with something trained beside the network: written by peers/test-time-learned.py. */
+const learned = JSON.parse(readFileSync(new URL("./peers/test-time-learned.json", import.meta.url), "utf8")) as {
+  readonly ecotta: { readonly meta: Record<string, number[]>; readonly logits: Matrix[]; readonly counted: number[] };
+  readonly csfa: { readonly means: number[][]; readonly logits: Matrix[] };
+  readonly rna: {
+    readonly rows: number[][];
+    readonly labels: number[];
+    readonly controller: Record<string, number[]>;
+    readonly logits: Matrix[];
+  };
+  readonly metaDmoe: {
+    readonly experts: Record<string, number[]>[];
+    readonly aggregator: Record<string, number[]>;
+    readonly logits: Matrix[];
+  };
+};
+/** Numbers as tensors, by name. */
+const tensorsOf = (values: Record<string, number[]>): Record<string, tf.Tensor> =>
+  Object.fromEntries(Object.entries(values).map(([name, own]) => [name, tf.tensor(own)]));
+
 describe("beside PyTorch", () => {
   const model = net().dense(4).batchNorm().relu();
   const made = network(model, [3]);
@@ -69,7 +94,7 @@ describe("beside PyTorch", () => {
       head: { kernel: tf.tensor2d(w["head kernel"]!), bias: tf.tensor1d(w["head bias"]!) },
     } as Weights;
     const statistics = { "2-batchNorm": { mean: tf.tensor1d(w.mean!), variance: tf.tensor1d(w.variance!) } };
-    const state = own.hooks.init?.({ weights, statistics, columns: 3, network: made } as never) ?? {};
+    const state = own.hooks.init?.({ weights, statistics, columns: 3, network: made, rng: random(0) } as never) ?? {};
     const time = testTime(made, [own], evaluator(made, [own]), null)!;
     const frozen = { weights, statistics, states: { [own.spec.name]: { ...state, ...given?.(weights) } } };
     const out: number[][] = [];
@@ -82,7 +107,7 @@ describe("beside PyTorch", () => {
     disposeTree([weights, statistics, state] as unknown as Tree);
     return out;
   }
-  const close = (ours: number[][], theirs: readonly number[][][], digits = 4): void =>
+  const close = (ours: number[][], theirs: readonly Matrix[], digits = 4): void =>
     theirs.forEach((batch, b) => {
       expect(ours[b]).toHaveLength(batch.flat().length);
       batch.flat().forEach((z, i) => {
@@ -120,6 +145,52 @@ describe("beside PyTorch", () => {
       },
     });
     close(seen(own, 2, given), peer.cotta.logits, 3);
+  });
+
+  test("P022 EcoTTA gives the same logits on every batch, some with examples that do not count", () => {
+    expect(new Set(learned.ecotta.counted).size).toBeGreaterThan(2);
+    const meta = { "1-dense": tensorsOf(learned.ecotta.meta) };
+    const zeros = mapTensors((leaf) => tf.zerosLike(leaf), meta);
+    const own = ecotta({ ...bare, margin: 0.8 });
+    close(
+      seen(own, 2, () => ({ carried: { meta, optimizer: zeros } })),
+      learned.ecotta.logits,
+    );
+  });
+
+  test("P423 CSFA gives the same logits on every batch", () => {
+    const tensors = { means: tf.tensor2d(learned.csfa.means), seen: tf.ones([3]) };
+    close(
+      seen(csfa({ ...bare, margin: 0.8, radius: 0.1, gap: 0.4, scale: 8 }), 2, () => ({ tensors })),
+      learned.csfa.logits,
+    );
+  });
+
+  test("P179 RNA gives the logits of layers that its function scales and shifts", () => {
+    const { rows, labels, controller } = learned.rna;
+    const tensors = {
+      controller: tensorsOf(controller),
+      rows: tf.tensor2d(rows),
+      labels: tf.tensor1d(labels, "int32"),
+    };
+    close(
+      seen(rna({ batch: 5, shuffle: false, neighbours: 2, capacity: 5, hidden: 6 }), 1, () => ({ tensors })),
+      learned.rna.logits,
+    );
+  });
+
+  test("P323 Meta-DMoE gives the logits after one step towards what a transformer makes of its experts", () => {
+    const given = (weights: Weights) => ({
+      tensors: {
+        experts: learned.metaDmoe.experts.map((own) => ({
+          model: { ...weights.model, "1-dense": tensorsOf(own) },
+          statistics: { "2-batchNorm": { mean: tf.tensor1d(w.mean!), variance: tf.tensor1d(w.variance!) } },
+        })),
+        aggregator: tensorsOf(learned.metaDmoe.aggregator),
+      },
+    });
+    const { lr: _, ...how } = bare;
+    close(seen(metaDmoe({ ...how, inner: 0.3 }), 1, given), learned.metaDmoe.logits);
   });
 
   test.each(["rbf", "linear"] as const)("lame gives the same logits with affinities by %s", (affinity) => {

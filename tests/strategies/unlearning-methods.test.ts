@@ -10,6 +10,7 @@ import {
   relearnTime,
   retrain,
   type Strategy,
+  s3t,
   sgd,
   skillUnlearning,
   type TrainedNetwork,
@@ -17,10 +18,12 @@ import {
 } from "thalweg";
 import { describe, expect, test } from "vitest";
 import type { Examples } from "../../lib/data/dataset.ts";
-import { gather, table } from "../../lib/data/dataset.ts";
+import { gather, mapped, table } from "../../lib/data/dataset.ts";
 import { disposeTree, random, type Tree } from "../../lib/engine/index.ts";
+import { expectedDeletions, intact, rotations } from "../../lib/strategies/parts/slices.ts";
 import { freshVae, reconstructed, representationLoss } from "../../lib/strategies/parts/vae.ts";
 import { contextOf, hooksOf, small } from "./by-hand.ts";
+import { run, spec } from "./support.ts";
 
 const stream = classes(digits()).split(1).repeat(2).forget(["3"], { at: 1 });
 const study = stream
@@ -163,5 +166,52 @@ describe("by hand", () => {
     const code = mean.reduce((sum, m, i) => sum + m * m + Math.exp(spread[i]!) - spread[i]! - 1, 0) / 2;
     expect(representationLoss(vae, x, noise).dataSync()[0]!).toBeCloseTo((far + code) / 3, 5);
     disposeTree(vae as unknown as Tree);
+  });
+});
+
+describe("P303 S3T", () => {
+  test("serves as many deletions as the formula says until nothing is left", () => {
+    expect(rotations(4, 3)).toEqual([
+      [0, 1, 2, 3],
+      [1, 2, 3, 0],
+      [2, 3, 0, 1],
+    ]);
+    const rng = random(3);
+    for (const [shards, slices, sequences] of [
+      [3, 4, 1],
+      [3, 4, 4],
+      [2, 6, 3],
+    ] as const) {
+      const orders = rotations(slices, sequences);
+      let total = 0;
+      const rounds = 3000;
+      for (let round = 0; round < rounds; round++) {
+        const hit = Array.from({ length: shards }, () => new Set<number>());
+        while (hit.some((gone) => orders.some((order) => intact(order, (slice) => gone.has(slice)) > 0))) {
+          hit[rng.int(shards)]!.add(rng.int(slices));
+          total++;
+        }
+      }
+      expect(total / rounds / expectedDeletions(shards, slices, sequences)).toBeCloseTo(1, 1);
+    }
+    // as many orders as slices against one: 4 slices in 3 shards serve H(12) / H(3) as many
+    expect(expectedDeletions(3, 4, 4) / expectedDeletions(3, 4, 1)).toBeCloseTo(3.1032 / (11 / 6), 3);
+  });
+
+  test("has nothing left of what it forgets: other images of that class would have left the same", () => {
+    const data = digits();
+    const dark = mapped(data.train, (row, out, at) => {
+      out.set(data.train.labels[at] === 3 ? new Float32Array(row.length).fill(0.5) : row);
+    });
+    const scored = (from: typeof data) => {
+      const over = classes(from).split(1).limit({ train: 300, test: 200 }).repeat(2).forget(["3"], { at: 1 });
+      const own = s3t({ shards: 2, slices: 3, sequences: 2, lr: 0.01, epochs: 4 });
+      const { events } = run(spec(over as never, [own], { model: mlp({ hidden: [24] }) }));
+      return events.filter((event) => event.type === "evaluated");
+    };
+    const [one, other] = [scored(data), scored({ ...data, train: dark })];
+    expect(other[0]).not.toEqual(one[0]);
+    expect(other.at(-1)).toEqual(one.at(-1));
+    expect((one[0] as { accuracy: number }).accuracy).toBeGreaterThan(0.4);
   });
 });

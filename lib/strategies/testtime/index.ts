@@ -2,12 +2,16 @@
 // Written by `npm run gen`.
 export * from "./bn-adapt.ts";
 export * from "./cotta.ts";
+export * from "./csfa.ts";
 export * from "./dynamic-evaluation.ts";
 export * from "./eata.ts";
+export * from "./ecotta.ts";
 export * from "./error-memory.ts";
 export * from "./lame.ts";
 export * from "./memo.ts";
+export * from "./meta-dmoe.ts";
 export * from "./rmt.ts";
+export * from "./rna.ts";
 export * from "./roid.ts";
 export * from "./rotta.ts";
 export * from "./sar.ts";

@@ -3,5 +3,6 @@
 export * from "./gradient-ascent.ts";
 export * from "./laf.ts";
 export * from "./retrain.ts";
+export * from "./s3t.ts";
 export * from "./skill-unlearning.ts";
 export * from "./ssd.ts";

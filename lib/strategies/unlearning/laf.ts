@@ -2,7 +2,8 @@ import type { Examples } from "../../data/dataset.ts";
 import { cloneTree, disposeTree, jit, mapTensors, scoped, type Tree, tf, valueAndGrad } from "../../engine/index.ts";
 import type { Weights } from "../../models/network.ts";
 import { adam } from "../../optim/optimizers/adam.ts";
-import { descended, drawn, evaluatedBy, retainedOf, rowsAt } from "../parts/unlearning.ts";
+import { rowsAt } from "../parts/descent.ts";
+import { descended, drawn, evaluatedBy, retainedOf } from "../parts/unlearning.ts";
 import { freshVae, reconstructed, representationLoss, type Vae } from "../parts/vae.ts";
 import { type Context, requireNumber, requireWhole, strategy } from "../strategy.ts";
 

@@ -2,7 +2,8 @@ import { type Examples, joined } from "../../data/dataset.ts";
 import { siteOf } from "../../edit/parts/facts.ts";
 import { tf } from "../../engine/index.ts";
 import { tape } from "../../models/model.ts";
-import { retainedOf, rowsAt } from "../parts/unlearning.ts";
+import { rowsAt } from "../parts/descent.ts";
+import { retainedOf } from "../parts/unlearning.ts";
 import { type Context, requireNumber, requireOneOf, requireWhole, strategy } from "../strategy.ts";
 
 interface Memory {
