@@ -25,5 +25,6 @@ export * from "./parameters.ts";
 export * from "./refilled.ts";
 export * from "./sequential.ts";
 export * from "./stepping.ts";
+export * from "./structured-rates.ts";
 export * from "./trained.ts";
 export * from "./verbs.ts";

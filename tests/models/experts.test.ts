@@ -1,4 +1,4 @@
-/** Mixtures of experts against transformers' Mixtral and Switch, routing worked by hand, and the losses of routers in a run. */
+/** Mixtures of experts against transformers' Mixtral and Switch, routing worked by hand, the losses of routers in a run. */
 import { readFileSync } from "node:fs";
 import {
   blobs,

@@ -277,6 +277,10 @@ const models: [string, unknown, number[], boolean][] = [
     [4],
     true,
   ],
+  ["a block tensor train", net().structured(12, { rank: 2 }).tanh().flatten(), places, false],
+  ["a Monarch matrix", net().structured(8, { kind: "monarch", blocks: 2 }).tanh().flatten(), places, false],
+  ["a sum of Kronecker products", net().structured(6, { kind: "kronecker", rank: 2 }).tanh().flatten(), places, false],
+  ["a product of low rank", net().structured(6, { kind: "lowRank" }).tanh().flatten(), places, false],
   ["a mixture of experts", net().moe(3, { widen: 1 }).flatten(), places, false],
   ["a mixture beside a layer for all", net().residualMoe(3, { widen: 1, form: "relu" }).flatten(), places, false],
   [

@@ -14,4 +14,5 @@ export * from "./reverse.ts";
 export * from "./sigmoid.ts";
 export * from "./silu.ts";
 export * from "./softmax.ts";
+export * from "./structured.ts";
 export * from "./tanh.ts";
