@@ -41,3 +41,13 @@ for (const [kernelName, { input, gradient }] of Object.entries(smooth)) {
     }),
   });
 }
+
+// That of TensorFlow.js leaves the axes of the gradient in another order unless the sums go along the last one.
+tf.unregisterGradient("Cumsum");
+tf.registerGradient({
+  kernelName: "Cumsum",
+  gradFunc(dy, _saved, attributes) {
+    const { axis, exclusive, reverse } = attributes as unknown as tf.CumsumAttrs;
+    return { x: () => tf.cumsum(dy as tf.Tensor, axis, exclusive, !reverse) };
+  },
+});

@@ -7,3 +7,4 @@ export * from "./graph/index.ts";
 export * from "./moe/index.ts";
 export * from "./norm/index.ts";
 export * from "./recurrent/index.ts";
+export * from "./ssm/index.ts";

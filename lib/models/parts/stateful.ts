@@ -1,0 +1,74 @@
+/** Layers with a state of matrices: all places at once, or one after the other. */
+import { type Rng, type Tree, tf } from "../../engine/index.ts";
+import { drawWeights } from "../initial.ts";
+import type { Layer } from "../layer.ts";
+import type { Mode, Params } from "../model.ts";
+import { product } from "./product.ts";
+import { goOn } from "./recurrence.ts";
+
+/** What a layer with a state is made of. `X` is a tree of tensors `[n, length, heads, …]`; at one place `[n, heads, …]`. */
+export interface Stateful<X extends Tree> {
+  /** What the state is given at each place. */
+  given(x: tf.Tensor, params: Params, mode: Mode): X;
+  /** What is read at all places, `[n, length, heads, values]`. */
+  along(given: X, params: Params): tf.Tensor;
+  /** The shapes of the states of one example. */
+  states(given: X): readonly (readonly number[])[];
+  /** What is read at one place, `[n, heads, values]`, and the states after. */
+  step(states: readonly tf.Tensor[], given: X, params: Params): readonly [tf.Tensor, readonly tf.Tensor[]];
+  /** What the layer gives, from what is read and from what came in. */
+  out(read: tf.Tensor, x: tf.Tensor, params: Params, mode: Mode): tf.Tensor;
+}
+
+/** The two ways of a layer through a sequence; they give the same. */
+export function stateful<X extends Tree>(layer: Stateful<X>): Required<Pick<Layer, "apply" | "recurs">> {
+  return {
+    apply: (x, params, mode) => layer.out(layer.along(layer.given(x, params, mode), params), x, params, mode),
+    recurs(x, params, mode, states, keep) {
+      const given = layer.given(x, params, mode);
+      const first = states ?? layer.states(given).map((shape) => tf.zeros([x.shape[0]!, ...shape]));
+      const [read, after] = goOn(layer.step, first, given, params, keep);
+      return [layer.out(read, x, params, mode), after];
+    },
+  };
+}
+
+/** Throws unless an input is a sequence of vectors that heads can share. */
+export function requireHeads(name: string, input: readonly number[], heads: number): void {
+  if (input.length !== 2 || input[1]! % heads !== 0)
+    throw new RangeError(
+      `${name}: a sequence whose width is a multiple of ${heads} heads is required, got shape [${input}]; put embedding(tokens, units) before it`,
+    );
+}
+
+/** The kernel of a product without a bias. */
+export function kernelParams(rng: Rng, inputs: number, units: number): Params {
+  return { kernel: drawWeights("torch", rng.at("kernel"), [inputs, units], inputs, units) };
+}
+
+/** Products of `x` by name, each `[n, length, heads, …]`. */
+export function projected(x: tf.Tensor, params: Params, part: string, mode: Mode, heads: number): tf.Tensor {
+  return byHeads(product(x, params, part, mode), heads);
+}
+
+/** `[n, length, units]` to `[n, length, heads, units / heads]`. */
+export function byHeads(x: tf.Tensor, heads: number): tf.Tensor {
+  const [n, length, units] = x.shape as [number, number, number];
+  return tf.reshape(x, [n, length, heads, units / heads]);
+}
+
+/** `[n, length, heads, d]` to `[n, length, heads · d]`. */
+export function together(x: tf.Tensor): tf.Tensor {
+  const [n, length, heads, d] = x.shape as [number, number, number, number];
+  return tf.reshape(x, [n, length, heads * d]);
+}
+
+/** Divides by the root of the mean square over the last axis. Zhang and Sennrich 2019, arXiv:1910.07467. */
+export function rootMeanNormal(x: tf.Tensor, epsilon = 1e-5): tf.Tensor {
+  return tf.mul(x, tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), epsilon)));
+}
+
+/** Divides by the length over the last axis. */
+export function unitLength(x: tf.Tensor, epsilon = 1e-6): tf.Tensor {
+  return tf.mul(x, tf.rsqrt(tf.add(tf.sum(tf.square(x), -1, true), epsilon)));
+}
