@@ -9,6 +9,7 @@ export * from "./diagram.ts";
 export * from "./filter.ts";
 export * from "./from.ts";
 export * from "./frozen.ts";
+export * from "./generate.ts";
 export * from "./hash-tables.ts";
 export * from "./headed.ts";
 export * from "./heads/index.ts";

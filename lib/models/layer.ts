@@ -31,6 +31,7 @@ export interface Layer<In extends Kind = Kind, Out extends Kind = Kind> {
     mode: Mode,
     states: readonly tf.Tensor[] | null,
     keep: tf.Tensor,
+    remembered?: Remembered<tf.Tensor>,
   ): readonly [tf.Tensor, readonly tf.Tensor[]];
   /** How many places it knows from the beginning of a sequence on; absent where any number. */
   reach?(params: Params): number;

@@ -37,7 +37,7 @@ export interface Piece {
   /** How many places layers that look back on places remember, their own among them. */
   readonly context: number;
   /** What a layer that carries a state gives from the state that it left behind. */
-  carry(layer: Layer, x: tf.Tensor, params: Params, mode: Mode): tf.Tensor;
+  carry(layer: Layer, x: tf.Tensor, params: Params, mode: Mode, remembered?: Remembered<tf.Tensor>): tf.Tensor;
 }
 
 /** Keys and values of as many places, which need not be those of the queries. */

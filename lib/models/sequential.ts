@@ -77,7 +77,7 @@ export function sequential<K extends Kind>(
         return inner.around(now, (given) =>
           piece === undefined || layer.recurs === undefined
             ? layer.apply(given, own, inner, remembered)
-            : piece.carry(layer, given, own, inner),
+            : piece.carry(layer, given, own, inner, remembered),
         );
       }, x);
     },
@@ -99,7 +99,7 @@ export function sequential<K extends Kind>(
         const own = names[i] === `${i + 1}-${layer.name}` ? undefined : names[i]!;
         if (layer.rows === undefined) {
           const text = own === undefined ? describe(layer) : `${own}: ${describe(layer)}`;
-          rows.push({ layer: text, output, parameters: countNew(layer, shape), path: [names[i]!] });
+          rows.push({ layer: text, output, parameters: countNew(layer, shape, seen), path: [names[i]!] });
           return;
         }
         const inner = layer.rows(shape, seen).map((row) => ({
@@ -139,9 +139,9 @@ function accepted(stack: readonly Layer[]): readonly Kind[] {
 }
 
 /** Counts a layer's parameters by making them once and freeing them again. */
-function countNew(layer: Layer, input: Shape): number {
+function countNew(layer: Layer, input: Shape, remembered: Remembered<Shape>): number {
   if (layer.init === undefined) return 0;
-  const made = layer.init(random(0), input);
+  const made = layer.init(random(0), input, remembered);
   const count = countParameters(made);
   disposeTree(made);
   return count;

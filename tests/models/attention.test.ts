@@ -1,18 +1,25 @@
 /** Attention, its options and what blocks of transformers are made of, against plain arithmetic; those of Llama, Mistral and Qwen3 are in peers.test.ts. */
 import {
+  type GptOptions,
+  generate,
   gpt,
   layers,
   leaves,
   type Model,
   modelFromJson,
   net,
+  network,
   type Params,
   random,
+  stepping,
+  type TrainedNetwork,
   tape,
   tf,
+  trained,
   valueAndGrad,
 } from "thalweg";
 import { describe, expect, test } from "vitest";
+import { contextBias } from "../../lib/models/parts/cape.ts";
 import { alibiSlopes, sightBias } from "../../lib/models/parts/visible.ts";
 
 const numbers = (t: tf.Tensor | Params | undefined): number[] => [...(t as tf.Tensor).dataSync()];
@@ -34,6 +41,8 @@ const row = (a: readonly number[], width: number, i: number): number[] => a.slic
 const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, v, i) => sum + v * b[i]!, 0);
 
 describe("who sees whom", () => {
+  const all = { heads: 1, causal: false, window: 0, shards: 0, shardSize: 1, alibi: false };
+
   test("scores fall with the distance at a rate for each head, as Press et al. give it", () => {
     // section 3: for 8 heads 1/2, 1/4, … 1/256; for 12 those of 8, then every second one of 16
     expect(alibiSlopes(8)).toEqual([1, 2, 3, 4, 5, 6, 7, 8].map((k) => 2 ** -k));
@@ -42,14 +51,14 @@ describe("who sees whom", () => {
       [0.5, 1.5, 2.5, 3.5].map((k) => 2 ** -k),
       6,
     );
-    const sight = { heads: 2, causal: true, window: 0, alibi: true };
+    const sight = { ...all, heads: 2, causal: true, alibi: true };
     close(row(numbers(sightBias(sight, 3, 3)), 3, 2), [-2 / 16, -1 / 16, 0]);
     close(row(numbers(sightBias(sight, 3, 3)), 3, 5), [-2 / 256, -1 / 256, 0]);
   });
 
   test("a window lets a place see as many as it is wide, and prompts before all", () => {
     const seen = (causal: boolean, keys: number): string[] =>
-      numbers(sightBias({ heads: 1, causal, window: 2, alibi: false }, 4, keys))
+      numbers(sightBias({ ...all, causal, window: 2 }, 4, keys))
         .map((v) => (v === 0 ? "1" : "."))
         .join("")
         .match(new RegExp(`.{${keys}}`, "g"))!
@@ -57,6 +66,52 @@ describe("who sees whom", () => {
     expect(seen(true, 4)).toEqual(["1...", "11..", ".11.", "..11"]);
     expect(seen(false, 4)).toEqual(["11..", "111.", ".111", "..11"]);
     expect(seen(true, 5)).toEqual(["11...", "111..", "1.11.", "1..11"]);
+  });
+});
+
+describe("P286: shards of the context", () => {
+  test("are other ones in each head, and together they are all of it", () => {
+    const sight = { heads: 4, causal: true, window: 2, shards: 4, shardSize: 1, alibi: false };
+    const seen = numbers(sightBias(sight, 12, 12)).map((v) => v === 0);
+    const rowOf = (head: number, place: number): boolean[] => seen.slice((head * 12 + place) * 12).slice(0, 12);
+    const shown = (head: number): string =>
+      rowOf(head, 11)
+        .map((v) => (v ? "1" : "."))
+        .join("");
+    // vLLM's block-sparse attention, which is the authors': (k + head · max(1, stride / heads) + 1) % stride is 0, or k is near
+    expect([0, 1, 2, 3].map(shown)).toEqual(["...1...1..11", "..1...1...11", ".1...1...111", "1...1...1.11"]);
+    for (let place = 0; place < 12; place++)
+      for (let key = 0; key < 12; key++)
+        expect([0, 1, 2, 3].some((head) => rowOf(head, place)[key])).toBe(key <= place);
+    expect(() => net().attention(4, { shards: 4 })).toThrow("a window beside shards is required");
+  });
+});
+
+describe("P194: positions of the context", () => {
+  test("are the sums of unlikeness from a key on, and what is added lies between two vectors", () => {
+    const [length, d, most] = [5, 3, 4];
+    const [query, key] = [1, 2].map((seed) => random(seed).normals([1, 1, length, d], 0, 1));
+    const places = random(3).normals([d, most], 0, 1);
+    const [q, k, e] = [query!, key!, places].map(numbers) as [number[], number[], number[]];
+    const at = (v: number[], i: number): number[] => row(v, d, i);
+    const vector = (m: number): number[] => [0, 1, 2].map((i) => e[i * most + m]!);
+    const wanted = Array.from({ length }, (_, i) =>
+      Array.from({ length }, (_, j) => {
+        const unlike = Array.from({ length }, (_, other) => 1 - 1 / (1 + Math.exp(-dot(at(q, i), at(k, other)))));
+        const back = Math.min(
+          most - 1,
+          unlike.slice(j, i + 1).reduce((a, b) => a + b, 0),
+        );
+        const [low, high] = [Math.floor(back), Math.ceil(back)];
+        const [below, above] = [dot(at(q, i), vector(low)), dot(at(q, i), vector(high))];
+        return j > i ? dot(at(q, i), vector(0)) : (back - low) * above + (1 - back + low) * below;
+      }),
+    ).flat();
+    const seen = tf.reshape(
+      tf.tensor(Array.from({ length: 25 }, (_, i) => (i % 5 <= Math.floor(i / 5) ? 1 : 0))),
+      [1, 1, 5, 5],
+    );
+    close(numbers(contextBias(query!, tf.matMul(query!, key!, false, true), seen, places)), wanted);
   });
 });
 
@@ -179,6 +234,55 @@ describe("sums at right angles", () => {
   });
 });
 
+describe("tokens that follow", () => {
+  const made = (options: GptOptions): TrainedNetwork => {
+    const model = gpt({ tokens: 7, width: 16, depth: 2, heads: 4, positions: "rotary", ...options });
+    return trained({ model, input: [12], weights: network(model, [12]).init(random(4), 7) });
+  };
+  test("are the likeliest ones of the whole sequence so far, one after the other", () => {
+    const own = made({ kvHeads: 2 });
+    const tokens = generate(own, [1, 2, 3], { length: 6, temperature: 0 });
+    const sequence = [1, 2, 3];
+    for (const token of tokens) {
+      const logits = own.predict(tf.tensor2d([sequence]));
+      const last = numbers(logits).slice(-7);
+      expect(last.indexOf(Math.max(...last))).toBe(token);
+      sequence.push(token);
+    }
+  });
+
+  test("are drawn by the softmax, the same from the same seed", () => {
+    const own = made({});
+    const draw = (seed: number): number[] => generate(own, [1, 2], { length: 8, seed, temperature: 3 });
+    expect(draw(1)).toEqual(draw(1));
+    expect(draw(1)).not.toEqual(draw(2));
+    expect(generate(own, [1, 2], { length: 3, top: 1 })).toEqual(generate(own, [1, 2], { length: 3, temperature: 0 }));
+    // a head that gives the same whatever was read
+    const { weights } = own;
+    const head = { kernel: tf.zeros([16, 7]), bias: tf.tensor1d([0, 1, 2, 3, 2, 1, 0]) };
+    const deaf = trained({ model: own.model, input: [12], weights: { ...weights, head } });
+    const counts = new Array<number>(7).fill(0);
+    for (const token of generate(deaf, [1], { length: 400, temperature: 2 })) counts[token]!++;
+    numbers(tf.softmax(tf.div(head.bias, 2))).forEach((share, token) => {
+      expect(Math.abs(counts[token]! / 400 - share)).toBeLessThan(0.075);
+    });
+    expect(() => generate(own, [7])).toThrow("tokens from 0 to 6 are required, got 7");
+    expect(() => generate(own, [])).toThrow("a prompt of at least one token is required, got none");
+  });
+
+  test("P113: one head of keys and values takes a quarter of the cache of four", () => {
+    const bytes = (kvHeads: number): number => {
+      const stepper = stepping(made({ kvHeads }));
+      const all = stepper.bytes;
+      stepper.dispose();
+      return all;
+    };
+    // each of 2 blocks keeps 11 places of keys and values, 4 numbers a head, and one count of places
+    const counted = (kvHeads: number): number => 4 * 2 * (11 * 2 * kvHeads * 4 + 1);
+    expect([4, 2, 1].map(bytes)).toEqual([4, 2, 1].map(counted));
+  });
+});
+
 describe("a gpt", () => {
   test("goes through a block several times with one set of weights", () => {
     const [once, twice] = [
@@ -210,6 +314,9 @@ const models: [string, unknown, number[]][] = [
     net().attention(2, { positions: "alibi", window: 2, queryKeyNorm: "layer" }),
     places,
   ],
+  ["attention with positions of the context", net().attention(2, { positions: "cape", kvHeads: 1 }), places],
+  ["shards", net().attention(4, { window: 2, shards: 2 }), places],
+  ["blocks that read earlier ones", net().lime(2).lime(2).mudd(2).mudd(2).muddOutput(), places],
   ["feedForward", net().feedForward({ activation: "silu" }), places],
   ["gated feedForward", net().feedForward({ activation: "swiglu" }), places],
   ["elementwiseNorm", net().elementwiseNorm(), places],

@@ -52,7 +52,7 @@ interface Told {
 }
 const read = (name: string): Record<string, Told> =>
   JSON.parse(readFileSync(new URL(`./peers/${name}.json`, import.meta.url), "utf8"));
-const [ofTransformers, ofLlama, ofTorch] = [read("transformers"), read("llama"), read("torch")];
+const [ofTransformers, ofLlama, ofTorch, ofDepth] = [read("transformers"), read("llama"), read("torch"), read("depth")];
 
 const images = (...shape: number[]): tf.Tensor => numbers(1000, shape, 0.5, 1);
 const numbersOf = (t: tf.Tensor): number[] => [...t.dataSync()];
@@ -218,6 +218,44 @@ describe("with the numbers of PyTorch", () => {
     ];
     const model = cct({ width: 8, depth: 2, heads: 2, widen: 1, convolutions: 2, filters: 6 });
     check({ told: told.cct!, model, x: images(3, 8, 8, 3), names });
+  });
+
+  describe("with blocks that read earlier layers", () => {
+    const x = numbers(1000, [2, 5, 8], 0, 2);
+    const products = ["query", "key", "value", "out", "up", "down"];
+    const block = (kind: string, i: number, apart: boolean): ForeignName[] => {
+      const [from, to] = [`blocks.${i}`, `model/${i + 1}-${kind}`];
+      const streams = apart ? ["query", "key", "value"] : [];
+      return [
+        ...(apart ? [] : normNames(`${from}.before`, `${to}/before`)),
+        ...streams.flatMap((name) => normNames(`${from}.before.${name}`, `${to}/before/${name}`)),
+        ...products.flatMap((name) => denseNames(`${from}.${name}`, `${to}/${name}`)),
+        ...normNames(`${from}.between`, `${to}/between`),
+      ];
+    };
+    const depth = (from: string, to: string): ForeignName[] => [
+      ...denseNames(`${from}.rise`, `${to}/up`, false),
+      ...denseNames(`${from}.fall`, `${to}/down`),
+    ];
+    const options = { kvHeads: 2, widen: 2 } as const;
+
+    test("LIMe gives its logits and gradients", () => {
+      const mixtures = [1, 2].map((i) => ({ from: `blocks.${i}.mixture`, to: `model/${i + 1}-lime/mixture` }));
+      const names = [...[0, 1, 2].flatMap((i) => block("lime", i, false)), ...mixtures, ...denseNames("fc", "head")];
+      const model = net().lime(4, options).lime(4, options).lime(4, options) as unknown as Model;
+      check({ told: ofDepth.lime!, model, x, names });
+    });
+
+    test("MUDDFormer gives its logits and gradients", () => {
+      const names = [
+        ...[0, 1, 2].flatMap((i) => block("mudd", i, i > 0)),
+        ...[1, 2].flatMap((i) => depth(`blocks.${i}`, `model/${i + 1}-mudd/depth`)),
+        ...depth("end", "model/4-muddOutput"),
+        ...denseNames("fc", "head"),
+      ];
+      const model = net().mudd(4, options).mudd(4, options).mudd(4, options).muddOutput() as unknown as Model;
+      check({ told: ofDepth.mudd!, model, x, names });
+    });
   });
 
   test("a mixer gives its logits and gradients", () => {

@@ -50,6 +50,10 @@ const models: readonly (readonly [string, Model<Kind>])[] = [
     "a window, and biases for the distance",
     net().dense(8).transformer(4, { kvHeads: 2, positions: "alibi", window: 5 }),
   ],
+  [
+    "layers that read earlier ones",
+    net().dense(8).lime(2, { kvHeads: 1 }).lime(2, { kvHeads: 1 }).mudd(2).mudd(2).muddOutput(),
+  ],
   ["tokens", net().embedding(9, 6, { positions: false }).gru(5)],
   ["a gpt", gpt({ tokens: 9, width: 8, depth: 2, heads: 2 })],
   [

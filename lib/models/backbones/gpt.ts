@@ -1,10 +1,12 @@
 import { needOneOf, needWhole } from "../../data/options.ts";
 import type { Layer } from "../layer.ts";
-import { embedding, shared, type TransformerOptions, transformer } from "../layers/index.ts";
+import { embedding, lime, mudd, muddOutput, shared, type TransformerOptions, transformer } from "../layers/index.ts";
 import type { Model } from "../model.ts";
 import { denseNames, type ForeignName, normNames } from "../parts/foreign-names.ts";
 import { inRow, type NamedPart, named } from "../parts/named.ts";
 import { normLayer } from "../parts/norms.ts";
+
+const kinds = { transformer, lime, mudd } as const;
 
 /** Options of `gpt`; those of `transformer` are its blocks'. */
 export interface GptOptions extends Omit<TransformerOptions, "causal" | "norm" | "positions"> {
@@ -20,6 +22,8 @@ export interface GptOptions extends Omit<TransformerOptions, "causal" | "norm" |
   readonly context?: number;
   /** How places are told apart: by trained vectors ("learned"), or by attention, as `transformer` says. Default "learned". */
   readonly positions?: "learned" | NonNullable<TransformerOptions["positions"]>;
+  /** What its blocks are: of `transformer`, or such as read all earlier layers, of `lime` or `mudd`. Default "transformer". */
+  readonly blocks?: "transformer" | "lime" | "mudd";
   /** How many times each block is gone through, first to last: `[3, 2, 1, 1]`. Default: once. */
   readonly reuse?: readonly number[];
 }
@@ -56,18 +60,27 @@ export function gpt({
   widen = 4,
   context,
   positions = "learned",
+  blocks = "transformer",
   reuse = [],
   ...rest
 }: GptOptions = {}): Model<"sequence"> {
-  needOneOf("gpt", "positions", positions, ["learned", "none", "rotary", "alibi"]);
+  needOneOf("gpt", "positions", positions, ["learned", "none", "rotary", "alibi", "cape"]);
+  needOneOf("gpt", "blocks", blocks, Object.keys(kinds));
+  if (reuse.length > 0 && blocks !== "transformer")
+    throw new TypeError(`gpt: reuse needs blocks of "transformer", got "${blocks}"`);
   if (reuse.length !== 0 && reuse.length !== depth)
     throw new RangeError(`gpt: reuse of ${depth} numbers, one for each block, is required, got ${reuse.length}`);
   for (const times of reuse) needWhole("gpt", "reuse", times);
   const places = positions === "learned";
   const { epsilon = 1e-5, normalisation = "layer" } = rest;
-  const block = (): Layer => transformer(heads, { widen, ...(!places && { positions }), ...rest });
+  const block = (): Layer => kinds[blocks](heads, { widen, ...(!places && { positions }), ...rest });
   const options = { tokens, width, depth, heads, widen, ...(context !== undefined && { context }) };
-  const rarer = { ...(!places && { positions }), ...(reuse.length > 0 && { reuse: [...reuse] }), ...rest };
+  const rarer = {
+    ...(!places && { positions }),
+    ...(blocks !== "transformer" && { blocks }),
+    ...(reuse.length > 0 && { reuse: [...reuse] }),
+    ...rest,
+  };
   return named("gpt", { ...options, ...rarer }, [
     [
       "embedding",
@@ -77,6 +90,7 @@ export function gpt({
       const times = reuse[i] ?? 1;
       return [`block${i + 1}`, times === 1 ? block() : shared(times, inRow([block()]))];
     }),
+    ...(blocks === "mudd" ? [["depth", muddOutput()] satisfies NamedPart] : []),
     ["norm", normLayer("gpt", normalisation, epsilon)],
   ]);
 }

@@ -2,7 +2,9 @@
 import type { Json, Shape } from "../../data/dataset.ts";
 import { needOneOf, needWhole } from "../../data/options.ts";
 import { nn, type Rng, tf } from "../../engine/index.ts";
-import type { Mode, Params } from "../model.ts";
+import type { Layer } from "../layer.ts";
+import type { Mode, Params, Remembered } from "../model.ts";
+import { contextBias } from "./cape.ts";
 import { lookBack } from "./look-back.ts";
 import { kernelParams, normParams, product, productParams } from "./product.ts";
 import { placesBefore } from "./recurrence.ts";
@@ -16,14 +18,23 @@ export interface AttendOptions {
   /** Heads of keys and values, each of which as many heads of queries share. Default: as many as there are of queries. */
   readonly kvHeads?: number;
   /**
-   * How scores know where places are: not at all, by queries and keys that are turned ("rotary"), or by what is taken away for the distance ("alibi").
-   * Default "none".
+   * How scores know where places are: not at all, by queries and keys that are turned ("rotary"), by what is taken away for the distance ("alibi"), or by
+   * how much came between that is unlike ("cape", where it is causal). Default "none".
    */
-  readonly positions?: "none" | "rotary" | "alibi";
+  readonly positions?: "none" | "rotary" | "alibi" | "cape";
   /** The base of the angles of "rotary". Default 10,000. */
   readonly rotaryBase?: number;
+  /** How many places back "cape" tells apart. Default 32. */
+  readonly farthest?: number;
   /** How many places back, itself included, a place sees, and as many onwards where it is not causal: at least 2. Default 0: all. */
   readonly window?: number;
+  /**
+   * Beyond the window each head sees one piece of so many alone, other heads others: all heads together see everything. Needs a window. Default 0: beyond it
+   * nothing is seen.
+   */
+  readonly shards?: number;
+  /** How many places are a piece. Default 1. */
+  readonly shardSize?: number;
   /** What the queries and keys of each head are brought to a common scale by, before they are turned. Default "none". */
   readonly queryKeyNorm?: "none" | "rms" | "layer";
   /** Whether queries, keys and values have biases; "none": the last product neither. Default true. */
@@ -43,8 +54,19 @@ export interface Streams {
 /** Queries, keys or values, `[n, places, heads, d]`. */
 export type Heads = tf.Tensor;
 
+/** Where a piece of sequences goes on: the keys and values of the places before, none at first, and where sequences begin, as `recurs` of a layer has them. */
+export interface Going {
+  readonly states: readonly tf.Tensor[] | null;
+  readonly keep: tf.Tensor;
+}
+
+/** What is given, and the states after it: none of whole sequences. */
+export type Gone = readonly [tf.Tensor, readonly tf.Tensor[]];
+
 /** What else may happen on the way. */
 export interface Seeing {
+  /** Where sequences are not whole. */
+  readonly going?: Going | undefined;
   /** What keys and values become before they are normalised and turned. */
   readonly remade?: (key: Heads, value: Heads) => readonly [Heads, Heads];
 }
@@ -54,20 +76,13 @@ export interface Attending {
   /** What was said of it beyond the defaults, for the record. */
   readonly said: { readonly [name: string]: Json };
   readonly causal: boolean;
+  /** Whether it can go on piece by piece. */
+  readonly goesOn: boolean;
   /** Throws when an input of that shape does not fit. */
   fits(input: Shape): void;
   init(rng: Rng, units: number): Params;
   /** What each place makes of what it sees. */
-  attend(streams: Streams, params: Params, mode: Mode, seeing?: Seeing): tf.Tensor;
-  /** The same for a piece of sequences, from the keys and values of the places before, and these for the next piece: as `recurs` of a layer. */
-  goOn(
-    streams: Streams,
-    params: Params,
-    mode: Mode,
-    states: readonly tf.Tensor[] | null,
-    keep: tf.Tensor,
-    seeing?: Seeing,
-  ): readonly [tf.Tensor, readonly tf.Tensor[]];
+  attend(streams: Streams, params: Params, mode: Mode, seeing?: Seeing): Gone;
 }
 
 /**
@@ -77,64 +92,57 @@ export interface Attending {
  */
 export function attending(where: string, heads: number, given: AttendOptions): Attending {
   const { causal = true, kvHeads = heads, positions = "none", rotaryBase = 10_000, window = 0 } = given;
-  const { queryKeyNorm = "none", bias = true, keyWidth, valueWidth } = given;
+  const { queryKeyNorm = "none", bias = true, farthest = 32, shards = 0, shardSize = 1 } = given;
+  const { keyWidth, valueWidth } = given;
   for (const [name, width] of Object.entries({ keyWidth, valueWidth }))
     if (width !== undefined) needWhole(where, name, width);
-  const widthOf = (part: "query" | "key" | "value", units: number): number =>
+  const widthOf = (part: keyof Streams, units: number): number =>
     (part === "value" ? valueWidth : keyWidth) ?? units / heads;
   needWhole(where, "heads", heads);
   needWhole(where, "kvHeads", kvHeads);
   if (heads % kvHeads !== 0)
     throw new RangeError(`${where}: kvHeads that divide the ${heads} heads are required, got ${kvHeads}`);
-  needOneOf(where, "positions", positions, ["none", "rotary", "alibi"]);
+  needOneOf(where, "positions", positions, ["none", "rotary", "alibi", "cape"]);
   needOneOf(where, "queryKeyNorm", queryKeyNorm, ["none", "rms", "layer"]);
   if (window !== 0) needWhole(where, "window", window, 2);
+  needWhole(where, "farthest", farthest, 2);
+  needWhole(where, "shards", shards, 0);
+  needWhole(where, "shardSize", shardSize);
+  if (shards > 0 && window === 0) throw new RangeError(`${where}: a window beside shards is required, got none`);
+  if (positions === "cape" && !causal)
+    throw new RangeError(`${where}: causal attention is required for positions "cape", got causal: false`);
   if (!(rotaryBase > 0)) throw new RangeError(`${where}: a rotaryBase above 0 is required, got ${rotaryBase}`);
   const group = heads / kvHeads;
-  const sight = { heads, causal, window, alibi: positions === "alibi" };
+  const sight = { heads, causal, window, shards, shardSize, alibi: positions === "alibi" };
 
   const normalised = (x: Heads, params: Params, part: string): Heads => {
     if (queryKeyNorm === "none") return x;
     const { scale, shift } = params[part] as { readonly scale: tf.Tensor; readonly shift?: tf.Tensor };
     return queryKeyNorm === "rms" ? nn.rmsNormalise(x, scale) : nn.layerNormalise(x, scale, shift!);
   };
-  /** The keys and values that are looked at, and what is added to the scores: `[…, length, keys]`. */
-  type Look = (
-    key: tf.Tensor,
-    value: tf.Tensor,
-  ) => readonly [keys: tf.Tensor, values: tf.Tensor, bias?: tf.Tensor | undefined];
-
-  function seen(
-    streams: Streams,
-    params: Params,
-    mode: Mode,
-    look: Look,
-    at?: tf.Tensor,
-    { remade }: Seeing = {},
-  ): tf.Tensor {
-    const [n, length, units] = streams.query.shape as [number, number, number];
-    const apart = (x: tf.Tensor, count: number): Heads => tf.reshape(x, [n, x.shape[1]!, count, x.shape[2]! / count]);
-    const flat = (x: Heads): tf.Tensor => tf.reshape(x, [n, x.shape[1]!, kvHeads * x.shape[3]!]);
-    const made = (part: keyof Streams, count: number): Heads =>
-      apart(product(streams[part], params, part, mode), count);
-    const placed = (x: Heads): Heads => (positions === "rotary" ? rotated(x, rotaryBase, at) : x);
-
-    const query = placed(normalised(made("query", heads), params, "queryNorm"));
-    const [own, values] = [made("key", kvHeads), made("value", kvHeads)];
-    const [ownKey, ownValue] = remade === undefined ? [own, values] : remade(own, values);
-    const [key, value, bias] = look(flat(placed(normalised(ownKey, params, "keyNorm"))), flat(ownValue));
-
-    const turned = (x: Heads): tf.Tensor => tf.transpose(x, [0, 2, 1, 3]);
-    // heads that share keys are one head of as many more queries
-    const together = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [n, kvHeads, group * length, x.shape[3]!]);
-    const given = nn.attention(
-      group === 1 ? turned(query) : together(turned(query)),
-      turned(apart(key, kvHeads)),
-      turned(apart(value, kvHeads)),
-      bias && (group === 1 ? bias : forGroups(bias)),
-    );
-    const ofHeads = group === 1 ? given : tf.reshape(given, [n, heads, length, widthOf("value", units)]);
-    return product(tf.reshape(turned(ofHeads), [n, length, heads * widthOf("value", units)]), params, "out", mode);
+  /** The keys and values that are looked at, what is added to the scores, `[…, length, keys]`, and the states after. */
+  type Look = readonly [keys: tf.Tensor, values: tf.Tensor, bias: tf.Tensor | undefined, after: readonly tf.Tensor[]];
+  function look(key: tf.Tensor, value: tf.Tensor, mode: Mode, going: Going | undefined): Look {
+    const length = key.shape[1]!;
+    if (going === undefined) {
+      const [keys, values] = mode.attended(key, value);
+      return [keys, values, sightBias(sight, length, keys.shape[1]!), []];
+    }
+    const { context } = mode.piece!;
+    const back = window === 0 ? context : Math.min(window, context);
+    const before = lookBack(key, value, going.states, going.keep, back);
+    const [keys, values] = mode.attended(before.keys, before.values);
+    const own = before.keys.shape[1]!;
+    const far = sightBias({ ...sight, causal: false, window: 0 }, length, own, own - length);
+    // what others put before is seen from every place
+    const others = [
+      [0, 0],
+      [0, 0],
+      [0, 0],
+      [keys.shape[1]! - own, 0],
+    ] as [number, number][];
+    const bias = far === undefined ? before.hidden : tf.add(before.hidden, far);
+    return [keys, values, tf.pad(bias, others), before.states];
   }
   function forGroups(bias: tf.Tensor): tf.Tensor {
     const [length, keys] = bias.shape.slice(-2) as [number, number];
@@ -146,11 +154,15 @@ export function attending(where: string, heads: number, given: AttendOptions): A
 
   return {
     causal,
+    goesOn: causal && shards === 0,
     said: {
       ...(kvHeads !== heads && { kvHeads }),
       ...(positions !== "none" && { positions }),
       ...(rotaryBase !== 10_000 && { rotaryBase }),
+      ...(farthest !== 32 && { farthest }),
       ...(window !== 0 && { window }),
+      ...(shards !== 0 && { shards }),
+      ...(shardSize !== 1 && { shardSize }),
       ...(queryKeyNorm !== "none" && { queryKeyNorm }),
       ...(bias !== true && { bias }),
       ...(keyWidth !== undefined && { keyWidth }),
@@ -168,7 +180,7 @@ export function attending(where: string, heads: number, given: AttendOptions): A
     },
     init(rng, units) {
       const d = widthOf("key", units);
-      const projection = (part: "query" | "key" | "value", count: number): Params =>
+      const projection = (part: keyof Streams, count: number): Params =>
         (bias === true ? productParams : kernelParams)(rng.at(part), units, count * widthOf(part, units));
       const scales = (): Params => (queryKeyNorm === "rms" ? { scale: tf.ones([d]) } : normParams(d));
       return {
@@ -177,44 +189,56 @@ export function attending(where: string, heads: number, given: AttendOptions): A
         value: projection("value", kvHeads),
         out: (bias === "none" ? kernelParams : productParams)(rng.at("out"), heads * widthOf("value", units), units),
         ...(queryKeyNorm !== "none" && { queryNorm: scales(), keyNorm: scales() }),
+        ...(positions === "cape" && { places: tf.zeros([d, farthest]) }),
       };
     },
-    attend: (streams, params, mode, seeing) =>
-      seen(
-        streams,
-        params,
-        mode,
-        (key, value) => {
-          const [keys, values] = mode.attended(key, value);
-          return [keys, values, sightBias(sight, key.shape[1]!, keys.shape[1]!)];
-        },
-        undefined,
-        seeing,
-      ),
-    goOn(streams, params, mode, states, keep, seeing) {
-      const { context } = mode.piece!;
-      let after: readonly tf.Tensor[] = [];
-      const look: Look = (key, value) => {
-        const before = lookBack(key, value, states, keep, window === 0 ? context : Math.min(window, context));
-        after = before.states;
-        const [keys, values] = mode.attended(before.keys, before.values);
-        const [length, own] = [key.shape[1]!, before.keys.shape[1]!];
-        const far = sightBias({ ...sight, causal: false, window: 0 }, length, own, own - length);
-        const bias = far === undefined ? before.hidden : tf.add(before.hidden, far);
-        // what others put before is seen from every place
-        return [
-          keys,
-          values,
-          tf.pad(bias, [
-            [0, 0],
-            [0, 0],
-            [0, 0],
-            [keys.shape[1]! - own, 0],
-          ]),
-        ];
-      };
-      const [at] = placesBefore(states, keep);
-      return [seen(streams, params, mode, look, at, seeing), after];
+    attend(streams, params, mode, { going, remade } = {}) {
+      const [n, length, units] = streams.query.shape as [number, number, number];
+      const at = going && positions === "rotary" ? placesBefore(going.states, going.keep)[0] : undefined;
+      const apart = (x: tf.Tensor, count: number): Heads => tf.reshape(x, [n, x.shape[1]!, count, x.shape[2]! / count]);
+      const flat = (x: Heads): tf.Tensor => tf.reshape(x, [n, x.shape[1]!, kvHeads * x.shape[3]!]);
+      const made = (part: keyof Streams, count: number): Heads =>
+        apart(product(streams[part], params, part, mode), count);
+      const placed = (x: Heads): Heads => (positions === "rotary" ? rotated(x, rotaryBase, at) : x);
+
+      const query = placed(normalised(made("query", heads), params, "queryNorm"));
+      const drawn = [made("key", kvHeads), made("value", kvHeads)] as const;
+      const [ownKey, ownValue] = remade === undefined ? drawn : remade(...drawn);
+      const key = placed(normalised(ownKey, params, "keyNorm"));
+      const [keys, values, bias, after] = look(flat(key), flat(ownValue), mode, going);
+
+      const turned = (x: Heads): tf.Tensor => tf.transpose(x, [0, 2, 1, 3]);
+      // heads that share keys are one head of as many more queries
+      const together = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [n, kvHeads, group * length, x.shape[3]!]);
+      const asked = group === 1 ? turned(query) : together(turned(query));
+      const answers = turned(apart(keys, kvHeads));
+      const plain = bias && (group === 1 ? bias : forGroups(bias));
+      const added = positions === "cape" ? byContext(asked, answers, plain!, params.places as tf.Tensor) : plain;
+      const seen = nn.attention(asked, answers, turned(apart(values, kvHeads)), added);
+      const wide = widthOf("value", units);
+      const ofHeads = group === 1 ? seen : tf.reshape(seen, [n, heads, length, wide]);
+      return [product(tf.reshape(turned(ofHeads), [n, length, heads * wide]), params, "out", mode), after];
     },
+  };
+}
+
+/** What is added to scores for positions of the context, beside what hides places. */
+function byContext(query: tf.Tensor, key: tf.Tensor, bias: tf.Tensor, places: tf.Tensor): tf.Tensor {
+  const scores = tf.matMul(tf.mul(query, 1 / Math.sqrt(query.shape[3]!)), key, false, true);
+  const seen = tf.add(tf.zerosLike(scores), tf.cast(tf.greater(bias, -1), "float32"));
+  return tf.add(contextBias(query, scores, seen, places), bias);
+}
+
+/** `apply` and, where it goes on from places before, `recurs` of a layer, from one function. */
+export function wholeOrPiece(
+  goesOn: boolean,
+  run: (x: tf.Tensor, params: Params, mode: Mode, going: Going | undefined, remembered: Remembered<tf.Tensor>) => Gone,
+): Pick<Layer, "apply" | "recurs"> {
+  return {
+    apply: (x, params, mode, remembered = new Map()) => run(x, params, mode, undefined, remembered)[0],
+    ...(goesOn && {
+      recurs: (x, params, mode, states, keep, remembered = new Map()) =>
+        run(x, params, mode, { states, keep }, remembered),
+    }),
   };
 }

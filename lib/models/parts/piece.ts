@@ -20,8 +20,8 @@ export function goingOn(
   const next: (readonly tf.Tensor[])[] = [];
   const y = run({
     context,
-    carry(layer, x, params, mode) {
-      const [given, after] = layer.recurs!(x, params, mode, states?.[next.length] ?? null, keep);
+    carry(layer, x, params, mode, remembered) {
+      const [given, after] = layer.recurs!(x, params, mode, states?.[next.length] ?? null, keep, remembered);
       next.push(after);
       return given;
     },

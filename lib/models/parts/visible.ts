@@ -8,6 +8,10 @@ export interface Sight {
   readonly causal: boolean;
   /** How many places back, itself included, a place sees, and as many onwards where it may; 0: all. */
   readonly window: number;
+  /** Of keys further back each head sees those of every so manieth piece alone, other pieces than other heads; 0: all. */
+  readonly shards: number;
+  /** How many places are a piece. */
+  readonly shardSize: number;
   /** Whether scores fall with the distance, in each head at a rate of its own. */
   readonly alibi: boolean;
 }
@@ -21,17 +25,27 @@ const hidden = -1e9;
  * The last `length` keys are the places' own, `past` ones before them are earlier places, and any before those, of prompts, are seen from everywhere.
  */
 export function sightBias(sight: Sight, length: number, keys: number, past = 0): tf.Tensor | undefined {
-  const { heads, causal, window, alibi } = sight;
-  if (!causal && !alibi && (window === 0 || window >= length + past)) return undefined;
+  const { heads, causal, window, alibi, shards } = sight;
+  const differ = alibi || shards > 0;
+  if (!causal && !differ && (window === 0 || window >= length + past)) return undefined;
   const own = keys - length;
-  const slopes = alibi ? alibiSlopes(heads) : [0];
-  const numbers = Float32Array.from({ length: slopes.length * length * keys }, (_, at) => {
+  const slopes = alibi ? alibiSlopes(heads) : [];
+  const numbers = Float32Array.from({ length: (differ ? heads : 1) * length * keys }, (_, at) => {
+    const head = Math.floor(at / keys / length);
     const back = (Math.floor(at / keys) % length) + own - (at % keys); // how many places before
     if (at % keys < own - past) return 0;
-    if ((causal && back < 0) || (window > 0 && Math.abs(back) >= window)) return hidden;
-    return alibi ? -slopes[Math.floor(at / keys / length)]! * Math.abs(back) : 0;
+    if (causal && back < 0) return hidden;
+    const place = (at % keys) - own + past;
+    if (window > 0 && Math.abs(back) >= window && !(shards > 0 && inShard(place, head, sight))) return hidden;
+    return alibi ? -slopes[head]! * Math.abs(back) : 0;
   });
-  return tf.tensor(numbers, alibi ? [heads, length, keys] : [length, keys]);
+  return tf.tensor(numbers, differ ? [heads, length, keys] : [length, keys]);
+}
+
+/** Whether a place is in the shard of a head: its piece's number, and the head's share of the way through the shards, make a multiple of how many there are. */
+function inShard(place: number, head: number, { heads, shards, shardSize }: Sight): boolean {
+  const step = Math.max(1, Math.floor(shards / heads));
+  return (Math.floor(place / shardSize) + head * step + 1) % shards === 0;
 }
 
 /**
