@@ -11,6 +11,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: "forks",
     maxWorkers: 2,
+    experimental: { fsModuleCache: !process.env.CI }, // one test starts in a third of the time when nothing else changed
     retry: process.env.CI ? 1 : 0, // browsers and processes on a machine that others use; what fails twice is broken
     env: { THALWEG_RUNS: "off" }, // a test that trains must train
   },

@@ -23,9 +23,8 @@ describe("SSRE, P264", () => {
   const hooks = hooksOf(strategy);
   const { net: model, weights: plain } = small([4], 3, 3);
   const side = random(5).normals([3, 4]);
-  const weights: Weights = { ...plain, added: { ssre: { "0-dense/kernel": side } as unknown as Params } };
-  const path = Object.keys(hooks.parameters({ network: model, weights: plain } as never))[0]!;
-  weights.added!.ssre = { [path]: side };
+  const [path] = Object.keys(hooks.parameters({ network: model, weights: plain } as never)) as [string];
+  const weights: Weights = { ...plain, added: { ssre: { [path]: side } as unknown as Params } };
   const x = normal(4, 3, 9);
   const y = [0, 2, 2, 2];
 

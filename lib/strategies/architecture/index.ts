@@ -7,5 +7,6 @@ export * from "./keep-zeros.ts";
 export * from "./packnet.ts";
 export * from "./pnn.ts";
 export * from "./separate-networks.ts";
+export * from "./ssre.ts";
 export * from "./wsn.ts";
 export * from "./xdg.ts";
