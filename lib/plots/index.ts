@@ -4,6 +4,7 @@ export * from "./accuracy-curves.ts";
 export * from "./accuracy-heatmap.ts";
 export * from "./buffer-contents.ts";
 export * from "./comparison-bars.ts";
+export * from "./compression-curve.ts";
 export * from "./confusion-heatmap.ts";
 export * from "./device-load.ts";
 export * from "./embedding.ts";
