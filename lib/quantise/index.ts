@@ -5,3 +5,4 @@ export * from "./comq.ts";
 export * from "./gptq.ts";
 export * from "./quantising.ts";
 export * from "./rtn.ts";
+export * from "./ternary.ts";

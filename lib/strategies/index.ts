@@ -4,6 +4,7 @@ export * from "./acquisition/index.ts";
 export * from "./adapters/index.ts";
 export * from "./architecture/index.ts";
 export * from "./baselines/index.ts";
+export * from "./compression/index.ts";
 export * from "./editing/index.ts";
 export * from "./objectives/index.ts";
 export * from "./plasticity/index.ts";

@@ -37,6 +37,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     objectives: "What is kept was learnt without a label: views that agree, parts that are restored.",
     editing: "What is kept is everything but a few facts, which are written into the network or beside it.",
     unlearning: "What is kept is everything but what was asked to be forgotten.",
+    compression: "What is kept is a small network: numbers become 0, or few bits, while it learns.",
     acquisition: "What is kept is chosen: learners that ask for the labels they want.",
   },
   "models/layers": {

@@ -13,6 +13,7 @@ export * from "./loha.ts";
 export * from "./lokr.ts";
 export * from "./lora.ts";
 export * from "./lotr.ts";
+export * from "./mask-lora.ts";
 export * from "./mora.ts";
 export * from "./norm-tuning.ts";
 export * from "./oft.ts";

@@ -3,7 +3,6 @@
 export * from "./der-expand.ts";
 export * from "./foster.ts";
 export * from "./hat.ts";
-export * from "./keep-zeros.ts";
 export * from "./packnet.ts";
 export * from "./pnn.ts";
 export * from "./separate-networks.ts";

@@ -1,0 +1,7 @@
+/** What is kept is a small network: numbers become 0, or few bits, while it learns. */
+// Written by `npm run gen`.
+export * from "./granet.ts";
+export * from "./keep-zeros.ts";
+export * from "./reste.ts";
+export * from "./st3.ts";
+export * from "./ternary.ts";
