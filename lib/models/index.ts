@@ -13,6 +13,7 @@ export * from "./generate.ts";
 export * from "./hash-tables.ts";
 export * from "./headed.ts";
 export * from "./heads/index.ts";
+export * from "./hippo-matrices.ts";
 export * from "./initial.ts";
 export * from "./join-inputs.ts";
 export * from "./layer.ts";

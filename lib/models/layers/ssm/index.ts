@@ -1,8 +1,14 @@
 /** Layers that go through a sequence as a linear system with a state. */
 // Written by `npm run gen`.
 export * from "./delta-net.ts";
+export * from "./gate-loop.ts";
 export * from "./gla.ts";
+export * from "./hippo.ts";
 export * from "./light-net.ts";
 export * from "./linear-attention.ts";
+export * from "./mamba.ts";
 export * from "./mlstm.ts";
 export * from "./retention.ts";
+export * from "./s4.ts";
+export * from "./s4d.ts";
+export * from "./s5.ts";
