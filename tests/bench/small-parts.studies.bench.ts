@@ -6,18 +6,22 @@ import {
   adam,
   classes,
   digits,
+  fetril,
   from,
   hat,
   incrementalRank,
   inputTuning,
   loraMerge,
+  lwf,
   mlp,
+  net,
   packnet,
   replay,
   type Strategy,
+  ssre,
 } from "../../lib/index.ts";
 import type { Study } from "../support/reference.ts";
-import { allOf, apart, band, outcomeOf, study } from "./parts/studies.ts";
+import { accuracies, allOf, apart, band, outcomeOf, study } from "./parts/studies.ts";
 
 const data = classes(digits());
 const seeds = 5;
@@ -119,6 +123,27 @@ async function tuned(): Promise<Study> {
   };
 }
 
+/** P264: four digits, then two at a time, on a small convolutional network, without an example kept; the same epochs and rates for all. */
+async function sustained(): Promise<Study> {
+  const base = data
+    .split([4, 2, 2, 2])
+    .scenario("class")
+    .learn(net().conv(16, 3).relu().pool(2).conv(32, 3).relu().globalPool())
+    .with(adam({ lr: 2e-3 }))
+    .train({ batch: 32, epochs: 10 });
+  const ways: Record<string, Strategy> = { SSRE: ssre(), LwF: lwf(), FeTrIL: fetril() as Strategy };
+  const found: Record<string, number[]> = {};
+  for (const [name, strategy] of Object.entries(ways))
+    found[name] = await accuracies(base.by(strategy as never) as never, seeds);
+  const { SSRE, ...others } = found;
+  return {
+    headline: "Side branches that become part of the network are more accurate than other ways without exemplars",
+    outcome: allOf(...Object.values(others).map((other) => outcomeOf(apart(SSRE!, other)))),
+    figures: Object.fromEntries(Object.entries(found).map(([name, values]) => [`accuracy, ${name}`, band(values)])),
+    seeds,
+  };
+}
+
 const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
-for (const [id, make] of Object.entries({ P063: ranks, P262: merged, P193: tuned }))
+for (const [id, make] of Object.entries({ P063: ranks, P262: merged, P193: tuned, P264: sustained }))
   if (wanted.length === 0 || wanted.includes(id)) study(id, await make());
