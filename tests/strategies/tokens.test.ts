@@ -43,10 +43,12 @@ const about = (
   dense = own.some(({ spec }) => onKernels.includes(spec.name)),
 ) => {
   const norm = own.some(({ hooks }) => hooks.adapt !== undefined);
+  const attends = own.some(({ hooks, spec }) => hooks.attention === true || spec.name === "supernet");
   const embedded = net().embedding(data.classes.length, 6);
   const model = dense ? embedded.dense(6).dense(6) : embedded;
+  const blocks = attends ? model.transformer(2, { widen: 1 }).transformer(2, { widen: 1 }) : model;
   return spec(stream, own, {
-    model: (norm ? model.batchNorm() : model) as never,
+    model: (norm ? blocks.batchNorm() : blocks) as never,
     optimizer: sgd({ lr: 0.3 }),
   });
 };
