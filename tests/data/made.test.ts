@@ -1,11 +1,15 @@
 import { expect, test } from "vitest";
 import { associativeRecall } from "../../lib/data/associative-recall.ts";
+import { copying } from "../../lib/data/copying.ts";
 import { type Dataset, type Examples, gather, gatherTargets } from "../../lib/data/dataset.ts";
 import { driftingSeries } from "../../lib/data/drifting-series.ts";
 import { fractals } from "../../lib/data/fractals.ts";
+import { induction } from "../../lib/data/induction.ts";
 import { itemSequences } from "../../lib/data/item-sequences.ts";
+import { longMemory } from "../../lib/data/long-memory.ts";
 import { modularArithmetic } from "../../lib/data/modular-arithmetic.ts";
 import { moons } from "../../lib/data/moons.ts";
+import { parity } from "../../lib/data/parity.ts";
 import { spirals } from "../../lib/data/spirals.ts";
 
 const all = (of: Examples) => gather(of, [...of.labels.keys()]);
@@ -15,6 +19,10 @@ test("every made data set is the same for the same seed, another for another, an
     (seed) => moons({ seed }),
     (seed) => spirals({ seed }),
     (seed) => associativeRecall({ seed, examples: 50, testExamples: 20 }),
+    (seed) => copying({ seed, examples: 50, testExamples: 20 }),
+    (seed) => parity({ seed, examples: 50, testExamples: 20 }),
+    (seed) => induction({ seed, examples: 50, testExamples: 20 }),
+    (seed) => longMemory({ seed, examples: 50, testExamples: 20 }),
     (seed) => modularArithmetic({ seed, modulus: 7 }),
     (seed) => fractals({ seed, classes: 2, perClass: 2, testPerClass: 1 }),
     (seed) => driftingSeries({ seed, moments: 200 }),
@@ -62,6 +70,36 @@ test("the answer of a recall is the value that came with the key", () => {
     expect(new Set(keys).size).toBe(5);
     expect(row[2 * keys.indexOf(row[10]!) + 1]! - 9).toBe(train.labels[i]);
   }
+});
+
+test("sequences ask for what was said: a copy, an odd number of ones, what came after a sign, what came first", () => {
+  const rows = (of: Examples, length: number): number[][] =>
+    [...of.labels.keys()].map((i) => [...all(of).subarray(i * length, (i + 1) * length)]);
+  const targets = (of: Examples, length: number): number[][] =>
+    [...of.labels.keys()].map((i) => [...gatherTargets(of, [i])].slice(0, length));
+  const copies = copying({ length: 3, symbols: 5, delay: 2, examples: 9 }).train;
+  const next = targets(copies, 8);
+  for (const [i, row] of rows(copies, 8).entries()) {
+    expect(row.slice(3, 6)).toEqual([5, 5, 6]);
+    expect(next[i]!.slice(5)).toEqual(row.slice(0, 3));
+    expect(next[i]!.slice(0, 7)).toEqual(row.slice(1));
+  }
+  const bits = parity({ length: 7, examples: 9 }).train;
+  const odd = targets(bits, 7);
+  rows(bits, 7).forEach((row, i) => {
+    expect(odd[i]).toEqual(row.map((_, t) => row.slice(0, t + 1).reduce((a, b) => a + b) % 2));
+  });
+  const signs = induction({ length: 6, symbols: 4, examples: 40 }).train;
+  rows(signs, 6).forEach((row, i) => {
+    expect(row.filter((token) => token === 4).length).toBe(2);
+    expect(row[5]).toBe(4);
+    expect(row[row.indexOf(4) + 1]).toBe(signs.labels[i]);
+  });
+  const long = longMemory({ length: 6, symbols: 4, examples: 40 }).train;
+  rows(long, 6).forEach((row, i) => {
+    expect(row[0]).toBe(long.labels[i]);
+    expect(Math.min(...row.slice(1))).toBeGreaterThanOrEqual(4);
+  });
 });
 
 test.each(["+", "-", "*", "/"] as const)("all sums with %s are there once, and right", (operation) => {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import {
   exportOnnx,
   importOnnx,
+  jit,
   leaves,
   type Model,
   modelFromJson,
@@ -39,6 +40,12 @@ const layers: readonly (readonly [string, unknown])[] = [
   ["linearAttention", net().linearAttention(2)],
   ["retention", net().retention(2)],
   ["P073 lightNet", net().lightNet(2)],
+  ["P119 longhorn", net().longhorn({ state: 4 })],
+  ["P086 ttt", net().ttt(2)],
+  ["P086 ttt that learns two layers", net().ttt(2, { inner: "mlp", batch: 8 })],
+  ["P049 neuralMemory", net().neuralMemory(2)],
+  ["P049 neuralMemory of a matrix", net().neuralMemory(2, { depth: 1, batch: 16 })],
+  ["P072 lattice", net().lattice(2, { slots: 5 })],
   ["causalConv", net().causalConv(3, { dilation: 2 })],
 ];
 const [n, length, units] = [2, 37, 8];
@@ -81,18 +88,16 @@ describe.each(layers)("%s", (_, given) => {
     const loss = ({ params, x }: { params: Params; x: tf.Tensor }): tf.Tensor =>
       tf.sum(tf.mul(whole(params, x), weigh));
     const at = { params, x: few };
-    const { grads } = valueAndGrad(loss, at);
+    const { grads } = jit((given: typeof at) => valueAndGrad(loss, given))(at);
     const way = leaves(at).map((t, i) => random(6).at("way", i).normals(t.shape, 0, 1));
     const along = leaves(grads).reduce((sum, g, i) => sum + tf.sum(tf.mul(g, way[i]!)).dataSync()[0]!, 0);
-    const step = 2e-3;
-    const shifted = (by: number): number =>
-      loss(
-        unflatten(
-          at,
-          leaves(at).map((t, i) => tf.add(t, tf.mul(way[i]!, by))),
-        ) as typeof at,
-      ).dataSync()[0]!;
-    const slope = (shifted(step) - shifted(-step)) / (2 * step);
+    const shifted = (by: number): number => {
+      const moved = leaves(at).map((t, i) => tf.add(t, tf.mul(way[i]!, by)));
+      return loss(unflatten(at, moved) as typeof at).dataSync()[0]!;
+    };
+    const central = (step: number): number => (shifted(step) - shifted(-step)) / (2 * step);
+    // without the error of second order
+    const slope = (4 * central(1e-3) - central(2e-3)) / 3;
     expect(Math.abs(slope - along)).toBeLessThan(0.01 * Math.max(1, Math.abs(slope)));
   });
 });
@@ -210,6 +215,70 @@ describe("what other programs come to (peers/with-sequences.py)", () => {
     const [q, k, v] = [0, 1, 2].map((i) => numbers(200 + i, [2, 21, 2, 4], 0, 2)) as [tf.Tensor, tf.Tensor, tf.Tensor];
     const [rate, decay] = [numbers(203, [2, 21, 2, 1], 0.5, 1), numbers(204, [2, 21, 2, 1], -0.5, 1)];
     close(numbersOf(deltaSums(tf.div(unitLength(q), 2), unitLength(k), v, rate, decay)), peers.delta.out, 2e-5);
+  });
+
+  test.each([
+    ["P086 ttt", "ttt", net().ttt(2, { batch: 8 })],
+    ["P086 ttt of two layers", "tttMlp", net().ttt(2, { inner: "mlp", rate: 1, batch: 8 })],
+    ["P049 neuralMemory of one layer", "titans", net().neuralMemory(2, { depth: 1 })],
+    ["P049 neuralMemory", "titansMlp", net().neuralMemory(2)],
+    ["P072 lattice", "lattice", net().lattice(2, { slots: 3 })],
+  ])("%s learns as it does with gradients of autograd", (_, name, given) => {
+    const model = given as unknown as Model;
+    const { params: told, out } = peers[name] as {
+      params: Record<string, [number, number[], number, number]>;
+      out: number[];
+    };
+    const tree = model.init(random(0), [21, 8]);
+    const layer = Object.keys(tree)[0]!;
+    const params = unflatten(
+      tree,
+      paths(tree as Tree).map(([path]) => numbers(...told[path.replace(`${layer}/`, "")]!)),
+    ) as Params;
+    close(numbersOf(model.apply(params, numbers(1, [2, 21, 8], 0, 3), tape(false, null, {}).mode)), out, 5e-5);
+  });
+
+  test("P119: a state moves to where old and new cost least together, where a key has one number", () => {
+    const model = net().longhorn({ state: 3, expand: 1, conv: 1, rank: 1 }) as unknown as Model;
+    const own = model.init(random(1), [2, 2])["1-longhorn"] as {
+      [part: string]: tf.Tensor & { [name: string]: tf.Tensor };
+    };
+    const identity = tf.eye(2);
+    // u comes through as silu(4 x); the key is the second channel's u in the third place of the state, the query reads that place; no gate but silu(3)
+    const params = {
+      ...own,
+      in: { kernel: tf.concat([tf.mul(identity, 4), tf.zeros([2, 2])], 1), bias: tf.tensor1d([0, 0, 3, 3]) },
+      conv: { kernel: tf.ones([1, 2]), bias: tf.zeros([2]) },
+      select: {
+        kernel: tf.tensor2d([
+          [0, 0, 0, 0, 0, 0, 0],
+          [0, 0, 0, 1, 0, 0, 0],
+        ]),
+        bias: tf.tensor1d([0, 0, 0, 0, 0, 0, 1]),
+      },
+      rate: { kernel: tf.zeros([1, 2]), bias: tf.tensor1d([0.5, -1]) },
+      skip: tf.zeros([2]),
+      out: { kernel: identity },
+    };
+    const x = tf.tensor3d([
+      [
+        [0.5, 1],
+        [-0.3, 0.7],
+        [0.9, 0.2],
+      ],
+    ]);
+    const soft = (v: number): number => v / (1 + Math.exp(-v));
+    const rates = [0.5, -1].map((b) => 1 / (1 + Math.exp(-b)));
+    const state = [0, 0];
+    const wanted = (x.arraySync() as number[][][])[0]!.flatMap((row) => {
+      const u = row.map((v) => soft(4 * v));
+      return u.map((value, c) => {
+        // the minimum of (s − s₋)² + β (s k − u)²
+        state[c] = (state[c]! + rates[c]! * u[1]! * value) / (1 + rates[c]! * u[1]! ** 2);
+        return state[c]! * soft(3);
+      });
+    });
+    close(numbersOf(model.apply({ "1-longhorn": params } as never, x, tape(false, null, {}).mode)), wanted);
   });
 
   test("P073: without order every place reads the mean of the values by the softmax of the keys", () => {

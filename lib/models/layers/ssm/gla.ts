@@ -77,7 +77,7 @@ export const gla = sameLayer(
         given(x, params, mode) {
           const [query, key, value] = ["query", "key", "value"].map((part) => projected(x, params, part, mode, heads));
           const logits = product(product(x, params, "decayDown", mode), params, "decayUp", mode);
-          const decay = tf.maximum(tf.div(tf.logSigmoid(logits), temperature), leastDecay);
+          const decay = tf.maximum(tf.div(tf.softplus(tf.neg(logits)), -temperature), leastDecay);
           return {
             query: tf.mul(query!, 1 / Math.sqrt(query!.shape[3]!)),
             key: key!,

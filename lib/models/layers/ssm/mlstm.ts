@@ -68,7 +68,7 @@ export const mlstm = sameLayer(
             key: tf.mul(key!, tf.exp(enter!)),
             // a column of ones beside the values adds up the keys
             value: tf.concat([value!, tf.onesLike(enter!)], 3),
-            decay: tf.maximum(tf.logSigmoid(keep!), leastDecay),
+            decay: tf.maximum(tf.neg(tf.softplus(tf.neg(keep!))), leastDecay),
           };
         },
         along: ({ query, key, value, decay }) => decayedSums(query, key, value, decay),
