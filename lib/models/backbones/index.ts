@@ -7,6 +7,7 @@ export * from "./gpt.ts";
 export * from "./lstm.ts";
 export * from "./mixer.ts";
 export * from "./mlp.ts";
+export * from "./reservoir.ts";
 export * from "./resnet.ts";
 export * from "./resnet18.ts";
 export * from "./unet.ts";
