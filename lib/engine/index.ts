@@ -80,3 +80,4 @@ export { flopsDone } from "./runtime/tally.ts";
 export * from "./serialize.ts";
 export * from "./tree.ts";
 export * from "./when.ts";
+export * from "./without-gradient.ts";

@@ -47,6 +47,8 @@ export interface CompositeParts {
   readonly gives?: Kind | "same";
   /** Throws when an input of that shape does not fit. */
   fits?(input: Shape): void;
+  /** What it gives, where that is more than what passes between the models: `flow` says its shapes alone, and tf.layers has no such layer. */
+  apply?(x: tf.Tensor, params: Params, mode: Mode): tf.Tensor;
 }
 
 /** A model, or layers that make one. */
@@ -123,6 +125,7 @@ export function composite<Args extends readonly unknown[]>(
       statistics: (input, remembered = new Map()) =>
         gather(input, remembered, ({ model }, shape, seen) => model.statistics(shape, seen)),
       apply: (x, params, mode, remembered = new Map()) =>
+        given.apply?.(x, params, mode) ??
         flow<tf.Tensor>(x, {
           pass(i, now, time) {
             const { name, model, apart } = parts[i]!;
@@ -138,8 +141,9 @@ export function composite<Args extends readonly unknown[]>(
             ]),
           remembered,
         }),
-      counterpart: (x, at, params, statistics, remembered = new Map()) =>
-        flow<tfLayers.SymbolicTensor>(x, {
+      counterpart(x, at, params, statistics, remembered = new Map()) {
+        if (given.apply !== undefined) throw noCounterpart(`${name} in ${at}`);
+        return flow<tfLayers.SymbolicTensor>(x, {
           pass(i, now, time) {
             const { name: own, model, apart } = parts[i]!;
             if (model.counterpart === undefined) throw noCounterpart(`${model.spec.name} in ${at}`);
@@ -159,7 +163,8 @@ export function composite<Args extends readonly unknown[]>(
             throw noCounterpart(`a cut of an example in ${at}`);
           },
           remembered,
-        }),
+        });
+      },
       rows(input, remembered) {
         const rows: LayerRow[] = [];
         const plain = shapeWays(name, parts, remembered);

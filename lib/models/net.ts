@@ -6,6 +6,7 @@ import type { Adding } from "./composite.ts";
 import type { Filter } from "./filter.ts";
 import type { Layer, LayerFactory } from "./layer.ts";
 import type { BranchOptions } from "./layers/graph/branch.ts";
+import type { DeqOptions } from "./layers/graph/deq.ts";
 import type { ReadOptions } from "./layers/graph/read.ts";
 import * as layers from "./layers/index.ts";
 import type { FreezeOptions, Model } from "./model.ts";
@@ -80,6 +81,11 @@ interface Graph<In extends Kind, Now extends Kind, Own, Taps> {
   bidirectional<I extends Kind, O extends Kind = "sequence">(
     inner: Inside<Now, Own, Taps, I, O>,
   ): Net<Narrowed<In, Now, I>, O, Own, Taps>;
+  /** The equilibrium of some layers: `layers.deq`. */
+  deq<I extends Kind, O extends Kind = "vector">(
+    inner: Inside<Now, Own, Taps, I, O>,
+    options?: Omit<DeqOptions, "predict"> & { readonly predict?: Inside<Now, Own, Taps, Kind, Kind> },
+  ): Net<Narrowed<In, Now, I>, Now, Own, Taps>;
   /** A whole model as a layer: `layers.through`. */
   through<I extends Kind, O extends Kind = "vector">(
     model: [Now & I] extends [never] ? Refused<I, Now> : Chained<I, O>,

@@ -7,6 +7,7 @@ import { rewrite } from "../graph/rewrite.ts";
 import { vmap } from "../graph/vmap.ts";
 import { everywhere, type Lane, rule } from "../graph/vmap-rules.ts";
 import type { BodyAttribute } from "../onnx/writer.ts";
+import { withoutGradient } from "../without-gradient.ts";
 import { backend, type Tracing } from "./backend.ts";
 import { structure } from "./program.ts";
 import { elementType } from "./storage.ts";
@@ -18,25 +19,6 @@ export interface Body {
   /** Values of the graph around it that every pass uses as they are. */
   readonly captures: readonly Value[];
   readonly results: readonly { readonly shape: readonly number[]; readonly type: Value["type"] }[];
-}
-
-/** The parts of TensorFlow.js' state that say whether operations are recorded for a gradient. */
-interface Tape {
-  gradientDepth: number;
-  kernelDepth: number;
-  activeTape: unknown;
-}
-
-/** Runs a body whose operations no gradient around it is to see. */
-function untaped<R>(body: () => R): R {
-  const state = tf.engine().state as unknown as Tape;
-  const { gradientDepth, kernelDepth, activeTape } = state;
-  Object.assign(state, { gradientDepth: 0, kernelDepth: 0, activeTape: null });
-  try {
-    return body();
-  } finally {
-    Object.assign(state, { gradientDepth, kernelDepth, activeTape });
-  }
 }
 
 /**
@@ -63,7 +45,7 @@ export function recordBody(
     });
     return values;
   };
-  const wanted = untaped(() => (backend.tracing === null ? backend.trace(tracing, record) : record()));
+  const wanted = withoutGradient(() => (backend.tracing === null ? backend.trace(tracing, record) : record()));
   if (constants !== null)
     requireKnown(name, wanted, [...parameters, ...constants.map((one) => backend.arr(one).value)]);
   const cut = cutOut(wanted, parameters);

@@ -2,6 +2,7 @@
 // Written by `npm run gen`.
 export * from "./bidirectional.ts";
 export * from "./branch.ts";
+export * from "./deq.ts";
 export * from "./inputs.ts";
 export * from "./read.ts";
 export * from "./residual.ts";
