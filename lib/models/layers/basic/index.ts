@@ -5,6 +5,7 @@ export * from "./dropout.ts";
 export * from "./first.ts";
 export * from "./flatten.ts";
 export * from "./gelu.ts";
+export * from "./kan.ts";
 export * from "./last.ts";
 export * from "./leaky-relu.ts";
 export * from "./permute.ts";

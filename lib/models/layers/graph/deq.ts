@@ -1,5 +1,5 @@
 import { needOneOf } from "../../../data/options.ts";
-import { leaves, type Tree, tf, withoutGradient } from "../../../engine/index.ts";
+import { leaves, type Tree, tf, unflatten, withoutGradient } from "../../../engine/index.ts";
 import { composite, type Inner, innerModel } from "../../composite.ts";
 import { requireCount } from "../../layer.ts";
 import { type Mode, type ModelParts, type Params, tape } from "../../model.ts";
@@ -93,6 +93,9 @@ function requireKept(what: string, model: ModelParts, input: readonly number[]):
     throw new TypeError(`deq: ${what} without running statistics are required; take layerNorm in place of batchNorm`);
 }
 
+/** `unflatten`, whose types are too deep for trees of trees. */
+type Again = (like: unknown, flat: readonly tf.Tensor[]) => unknown;
+
 /** The z that `f(z + x)` gives back, with its implicit gradient. */
 function equilibrium(
   model: ModelParts,
@@ -117,7 +120,7 @@ function equilibrium(
       ).z,
   );
   /** What a gradient of the equilibrium is as a gradient of the last pass: u of u = dy + Jᵀu. */
-  const pulled = (dy: tf.Tensor): tf.Tensor =>
+  const pulled = (dy: tf.Tensor, z: tf.Tensor, constants: { x: tf.Tensor; params: Params }): tf.Tensor =>
     withoutGradient(() => {
       const back = (u: tf.Tensor, { z, dy, ...own }: { z: tf.Tensor; dy: tf.Tensor } & typeof constants): tf.Tensor => {
         const ofOne = tf.grad((z: tf.Tensor) => tf.sum(tf.mul(tf.reshape(f(z, own, quiet), flat), u)));
@@ -127,9 +130,13 @@ function equilibrium(
       const { z: u } = fixedPoint(back, dyFlat, { z, dy: dyFlat, ...constants }, how);
       return tf.reshape(u, dy.shape);
     });
-  const last = f(z, constants, mode);
-  return tf.customGrad((given) => ({
-    value: tf.clone(given as tf.Tensor),
-    gradFunc: (dy: tf.Tensor) => pulled(dy),
-  }))(last);
+  return tf.customGrad((...args) => {
+    const [last, save] = args as unknown as [tf.Tensor, tf.GradSaveFunc];
+    save([z, ...leaves(constants as unknown as Tree)]);
+    return {
+      value: tf.clone(last),
+      gradFunc: ((dy: tf.Tensor, [z, ...held]: tf.Tensor[]) =>
+        pulled(dy, z!, (unflatten as Again)(constants, held) as typeof constants)) as never,
+    };
+  })(f(z, constants, mode));
 }

@@ -1,7 +1,9 @@
 /** Layers that go through a sequence place by place with a state. */
 // Written by `npm run gen`.
 export * from "./cfc.ts";
+export * from "./columns.ts";
 export * from "./echo-state.ts";
+export * from "./elstm.ts";
 export * from "./gru.ts";
 export * from "./lstm.ts";
 export * from "./ltc.ts";
