@@ -1,9 +1,9 @@
 import { needOneOf } from "../../data/options.ts";
-import { echoState, gru, last, lstm, quantumRnn, rnn } from "../layers/index.ts";
+import { echoState, gru, last, lstm, quantumRnn, rnn, through } from "../layers/index.ts";
 import type { EchoStateOptions } from "../layers/recurrent/echo-state.ts";
 import type { QuantumRnnOptions } from "../layers/recurrent/quantum-rnn.ts";
 import type { Model } from "../model.ts";
-import { named } from "../parts/named.ts";
+import { inRow, named } from "../parts/named.ts";
 
 /** Options of `reservoir`. Those of `echoState` are for the cell "echo" alone, those of `quantumRnn` for the cell "quantum". */
 export interface ReservoirOptions extends EchoStateOptions, QuantumRnnOptions {
@@ -49,7 +49,7 @@ export function reservoir(options: ReservoirOptions = {}): Model<"sequence"> {
   if (unused !== undefined)
     throw new TypeError(`reservoir: options of the cell "${cell}" are required, got ${unused}; leave it out`);
   return named<"sequence">("reservoir", { cell, units, ...own, gives }, [
-    ["reservoir", cells[cell](units, own)],
+    ["reservoir", through(inRow([cells[cell](units, own)]).freeze("*"))],
     ...(gives === "last" ? [["last", last()] as const] : []),
-  ]).freeze("*");
+  ]);
 }
