@@ -2,7 +2,7 @@ import { needShare, needWhole } from "../../data/options.ts";
 import { paths, type Rng, scoped, type Tree, tf, when } from "../../engine/index.ts";
 import type { Weights } from "../../models/network.ts";
 import { type Kernels, kernelsIn, withKernels } from "../parts/kernels.ts";
-import { largestBound, largestShare } from "../parts/quantile.ts";
+import { boundOf } from "../parts/quantile.ts";
 import { type Change, type Step, strategy } from "../strategy.ts";
 
 interface Memory {
@@ -114,15 +114,15 @@ export function changed(
   if (Object.keys(weights).length === 0) return mask;
   const sizes = Object.fromEntries(Object.entries(weights).map(([path, w]) => [path, tf.mul(tf.abs(w), mask[path]!)]));
   const all = tf.concat(Object.values(sizes).map((size) => tf.reshape(size, [-1])));
-  const bound = largestBound(all, tf.onesLike(all), tf.sub(1, share));
+  const bound = boundOf(all, tf.mul(tf.sub(1, share), all.size));
   return Object.fromEntries(
     Object.entries(sizes).map(([path, size]) => {
-      const ones = tf.onesLike(size);
+      const largest = (of: tf.Tensor, count: tf.Tensor): tf.Tensor =>
+        tf.cast(tf.greater(of, boundOf(of, count)), "float32");
       const left = tf.sum(tf.cast(tf.greater(size, bound), "float32"));
-      const stays = largestShare(size, ones, tf.div(tf.floor(tf.mul(left, tf.sub(1, exchanged))), size.size));
+      const stays = largest(size, tf.floor(tf.mul(left, tf.sub(1, exchanged))));
       const wish = tf.mul(tf.abs(gradients[path]!), tf.sub(1, stays));
-      const comes = largestShare(wish, ones, tf.div(tf.sub(left, tf.sum(stays)), size.size));
-      return [path, tf.maximum(stays, comes)];
+      return [path, tf.maximum(stays, largest(wish, tf.sub(left, tf.sum(stays))))];
     }),
   );
 }

@@ -1,7 +1,7 @@
 import { needShare } from "../../data/options.ts";
 import { scoped, type Tree, tf } from "../../engine/index.ts";
 import { type Kernels, kernelsIn, withKernels } from "../parts/kernels.ts";
-import { largestBound, straightThrough } from "../parts/quantile.ts";
+import { boundOf, straightThrough } from "../parts/quantile.ts";
 import { requireNumber, strategy } from "../strategy.ts";
 
 interface Memory {
@@ -107,12 +107,12 @@ export function thresholded(kernels: Kernels, share: tf.Tensor, sigma: boolean):
   if (Object.keys(kernels).length === 0) return kernels;
   const deviation = (w: tf.Tensor): number => (sigma ? 1 / Math.sqrt(w.shape.reduce((a, b) => a + b, 0)) : 1);
   const sizes = tf.concat(Object.values(kernels).map((w) => tf.reshape(tf.div(tf.abs(w), deviation(w)), [-1])));
-  const bound = largestBound(sizes, tf.onesLike(sizes), tf.sub(1, share));
+  const bound = boundOf(sizes, tf.mul(tf.sub(1, share), sizes.size));
   return Object.fromEntries(
     Object.entries(kernels).map(([path, w]) => {
       const least = tf.where(tf.greater(share, 0), tf.mul(bound, deviation(w)), tf.zerosLike(bound));
       const size = tf.abs(w);
-      const stays = tf.cast(tf.greater(size, least), "float32");
+      const stays = tf.cast(tf.greater(tf.div(size, deviation(w)), bound), "float32");
       const axes = w.shape.slice(0, -1).map((_, i) => i);
       const mean = (of: tf.Tensor): tf.Tensor => tf.add(tf.mean(of, axes, true), 1e-6);
       const kept = tf.div(mean(tf.mul(size, stays)), mean(size));

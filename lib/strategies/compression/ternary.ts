@@ -2,7 +2,7 @@ import { needOneOf } from "../../data/options.ts";
 import { tf } from "../../engine/index.ts";
 import type { Within } from "../../models/model.ts";
 import { kernelsIn, withKernels } from "../parts/kernels.ts";
-import { largestBound, straightThrough } from "../parts/quantile.ts";
+import { boundOf, straightThrough } from "../parts/quantile.ts";
 import { requireWhole, strategy } from "../strategy.ts";
 
 /**
@@ -59,7 +59,7 @@ export const ternary = strategy(
 /** *Traced.* A kernel as −1, 0 and 1 times its scale. */
 export function inThree(w: tf.Tensor, scale: string): tf.Tensor {
   const size = tf.abs(w);
-  const middle = scale === "mean" ? tf.mean(size) : largestBound(size, tf.onesLike(size), tf.scalar(0.5));
+  const middle = scale === "mean" ? tf.mean(size) : boundOf(size, tf.scalar(Math.floor(size.size / 2)));
   const by = tf.maximum(middle, 1e-5);
   return tf.mul(tf.clipByValue(tf.round(tf.div(w, by)), -1, 1), by);
 }
