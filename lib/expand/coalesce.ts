@@ -1,10 +1,10 @@
 import type { Json } from "../data/dataset.ts";
 import { tf } from "../engine/index.ts";
 import type { Params } from "../models/model.ts";
+import { blocksIn, networkOf, type Piece, piecesOf, tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { type Expanded, expanded } from "./expanded.ts";
 import { type Change, mapped } from "./parts/multilevel.ts";
-import { blocksIn, networkOf, type Piece, piecesOf, tidied } from "./parts/pieces.ts";
 
 /** What `coalesce` and `decoalesce` change. */
 export interface LevelOptions {

@@ -3,10 +3,10 @@ import { tf } from "../engine/index.ts";
 import { type ConvOptions, conv } from "../models/layers/conv/conv.ts";
 import { convBn as convBnLayer } from "../models/layers/conv/conv-bn.ts";
 import { batchNorm } from "../models/layers/norm/batch-norm.ts";
+import { epsilonOf, networkOf, type Piece, piecesOf, tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { type Expanded, expanded } from "./expanded.ts";
 import { everywhere } from "./parts/deep.ts";
-import { epsilonOf, networkOf, type Piece, piecesOf, tidied } from "./parts/pieces.ts";
 
 /** The modes of a convolution with batch normalisation. */
 export type ConvBnMode = "train" | "eval" | "tune" | "deploy";

@@ -1,11 +1,11 @@
 import type { Json } from "../data/dataset.ts";
 import { needShare } from "../data/options.ts";
 import { mapTensors, tf } from "../engine/index.ts";
+import { blocksIn, networkOf, type Piece, piecesOf, tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import type { LevelOptions } from "./coalesce.ts";
 import { type Expanded, expanded } from "./expanded.ts";
 import { type Change, mapped } from "./parts/multilevel.ts";
-import { blocksIn, networkOf, type Piece, piecesOf, tidied } from "./parts/pieces.ts";
 
 /** What `decoalesce` can be told. */
 export interface DecoalesceOptions extends LevelOptions {

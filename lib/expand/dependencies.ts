@@ -2,8 +2,8 @@ import { type Examples, gather } from "../data/dataset.ts";
 import { needWhole } from "../data/options.ts";
 import { tf } from "../engine/index.ts";
 import { tape } from "../models/model.ts";
+import { blocksIn, networkOf, piecesOf, tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
-import { blocksIn, networkOf, piecesOf, tidied } from "./parts/pieces.ts";
 
 /** What `dependencies` can be told. */
 export interface DependencyOptions {

@@ -1,8 +1,8 @@
 import { needWhole } from "../data/options.ts";
 import type { Params } from "../models/model.ts";
+import { blocksIn, networkOf, piecesOf, tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { type Expanded, expanded } from "./expanded.ts";
-import { blocksIn, networkOf, piecesOf, tidied } from "./parts/pieces.ts";
 
 /**
  * The network that ends after a block of a transformer: what comes behind the blocks, and the head that `selfDistil` has trained there, or the network's own.

@@ -6,9 +6,18 @@ import { gelu } from "../models/layers/basic/gelu.ts";
 import { layerNorm } from "../models/layers/norm/layer-norm.ts";
 import type { Params } from "../models/model.ts";
 import { beside } from "../models/parts/named.ts";
+import {
+  blocksIn,
+  epsilonOf,
+  networkOf,
+  type Piece,
+  piecesOf,
+  requirePlain,
+  sizesOf,
+  tidied,
+} from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { type Expanded, expanded } from "./expanded.ts";
-import { blocksIn, epsilonOf, networkOf, type Piece, piecesOf, requirePlain, sizesOf, tidied } from "./parts/pieces.ts";
 
 /** What `fuse` can be told. */
 export interface FuseOptions {

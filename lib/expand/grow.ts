@@ -5,8 +5,6 @@ import { embedding } from "../models/layers/attention/embedding.ts";
 import { dense } from "../models/layers/basic/dense.ts";
 import { layerNorm } from "../models/layers/norm/layer-norm.ts";
 import type { Params } from "../models/model.ts";
-import type { TrainedNetwork } from "../models/trained.ts";
-import { type Expanded, expanded } from "./expanded.ts";
 import {
   type BlockSizes,
   blocksIn,
@@ -20,7 +18,9 @@ import {
   resized,
   sizesOf,
   tidied,
-} from "./parts/pieces.ts";
+} from "../models/parts/pieces.ts";
+import type { TrainedNetwork } from "../models/trained.ts";
+import { type Expanded, expanded } from "./expanded.ts";
 
 /** What `grow` makes larger. What is left out stays. */
 export interface GrowOptions {

@@ -4,9 +4,9 @@ import { branch } from "../models/layers/graph/branch.ts";
 import { layerScale } from "../models/layers/norm/layer-scale.ts";
 import type { Params } from "../models/model.ts";
 import { inRow } from "../models/parts/named.ts";
+import { blocksIn, networkOf, type Piece, piecesOf, sizesOf, tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { type Expanded, expanded } from "./expanded.ts";
-import { blocksIn, networkOf, type Piece, piecesOf, sizesOf, tidied } from "./parts/pieces.ts";
 
 /** The numbers of blocks, from 0; a list of them stands for blocks that run side by side. */
 export type BlockOrder = readonly (number | readonly number[])[];

@@ -1,8 +1,8 @@
 import { needWhole, withDefaults } from "../data/options.ts";
 import { tf } from "../engine/index.ts";
+import { blocksIn, piecesOf } from "../models/parts/pieces.ts";
 import { type Stepper, stepping } from "../models/stepping.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
-import { blocksIn, piecesOf } from "./parts/pieces.ts";
 import { reorder } from "./reorder.ts";
 
 /** What `speculate` can be told. */

@@ -3,6 +3,7 @@
 export * from "./admm.ts";
 export * from "./dsnot.ts";
 export * from "./magnitude.ts";
+export * from "./minitron.ts";
 export * from "./pruning.ts";
 export * from "./sparse-gpt.ts";
 export * from "./wanda.ts";

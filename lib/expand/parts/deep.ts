@@ -3,7 +3,7 @@ import type { LayerFactory } from "../../models/layer.ts";
 import * as layers from "../../models/layers/index.ts";
 import type { ModelParts, Params } from "../../models/model.ts";
 import { inRow } from "../../models/parts/named.ts";
-import type { Piece } from "./pieces.ts";
+import type { Piece } from "../../models/parts/pieces.ts";
 
 /** What a function makes of every row of layers, those inside of others first. */
 export function everywhere(pieces: readonly Piece[], change: (row: readonly Piece[]) => readonly Piece[]): Piece[] {

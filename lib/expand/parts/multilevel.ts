@@ -3,8 +3,8 @@ import { tf } from "../../engine/index.ts";
 import { embedding } from "../../models/layers/attention/embedding.ts";
 import { dense } from "../../models/layers/basic/dense.ts";
 import type { Params } from "../../models/model.ts";
+import { epsilonOf, type Piece, requirePlain, resized, sizesOf } from "../../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../../models/trained.ts";
-import { epsilonOf, type Piece, requirePlain, resized, sizesOf } from "./pieces.ts";
 
 /** What becomes of an axis that is written, and of one that is read. */
 export interface Change {

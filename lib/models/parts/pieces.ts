@@ -1,12 +1,12 @@
 /** Networks as layers in a row, each with its own tensors: what functions that move layers about work on. */
 import { tf } from "../../engine/index.ts";
-import { headed } from "../../models/headed.ts";
-import { tied } from "../../models/heads/tied.ts";
-import type { Layer } from "../../models/layer.ts";
-import { type TransformerOptions, transformer } from "../../models/layers/attention/transformer.ts";
-import type { Model, ModelParts, Params } from "../../models/model.ts";
-import { net } from "../../models/net.ts";
-import { type TrainedNetwork, trained } from "../../models/trained.ts";
+import { headed } from "../headed.ts";
+import { tied } from "../heads/tied.ts";
+import type { Layer } from "../layer.ts";
+import { type TransformerOptions, transformer } from "../layers/attention/transformer.ts";
+import type { Model, ModelParts, Params } from "../model.ts";
+import { net } from "../net.ts";
+import { type TrainedNetwork, trained } from "../trained.ts";
 
 /** A layer with its tensors, which belong to the network it was in. */
 export interface Piece {
