@@ -60,6 +60,7 @@ if (wanted) {
 export * as tf from "@tensorflow/tfjs-core";
 export * as tfLayers from "@tensorflow/tfjs-layers";
 export { associativeScan, type PrefixOptions } from "./associative-scan.ts";
+export * from "./deer.ts";
 export { DeviceLost, type DeviceOptions } from "./capi/device.ts";
 export { OutOfMemory } from "./capi/memory.ts";
 export type { Device, DeviceName } from "./devices.ts";

@@ -3,6 +3,7 @@ import {
   associativeScan,
   type Complex,
   complex,
+  deer,
   fftConvolve,
   jit,
   leaves,
@@ -174,6 +175,47 @@ describe("associativeScan", () => {
     );
     expect(() => associativeScan((a: tf.Tensor) => tf.sum(a), tf.ones([1, 3]))).toThrow(
       "an operation that keeps shapes",
+    );
+  });
+});
+
+describe("deer", () => {
+  const [length, n, units] = [40, 2, 3];
+  type Own = { readonly kernel: tf.Tensor; readonly xs: tf.Tensor; readonly first: tf.Tensor };
+  const own: Own = {
+    kernel: drawn("kernel", [units, units], 0.6),
+    xs: drawn("xs", [length, n, units]),
+    first: drawn("start", [n, units]),
+  };
+  const cell = (h: tf.Tensor, x: tf.Tensor, kernel: tf.Tensor): tf.Tensor =>
+    tf.tanh(tf.add(tf.matMul(h as tf.Tensor2D, kernel as tf.Tensor2D), x));
+  const newton = ({ kernel, xs, first }: Own, iterations?: number): tf.Tensor =>
+    deer(cell, first, xs, kernel, iterations === undefined ? {} : { iterations });
+  const loop = ({ kernel, xs, first }: Own): tf.Tensor =>
+    scan(
+      (h: tf.Tensor, x: tf.Tensor, kernel: tf.Tensor) => [cell(h, x, kernel), cell(h, x, kernel)] as const,
+      first,
+      xs,
+      kernel,
+    )[1];
+
+  test("comes to what the loop gives, quadratically, with its gradients", () => {
+    const wanted = numbers(jit(loop)(own));
+    const errors = [2, 4, 6, 10].map((iterations) => far(numbers(jit(newton)(own, iterations)), wanted));
+    expect(errors[0]!).toBeGreaterThan(1e-3);
+    expect(errors.at(-1)!).toBeLessThan(1e-5);
+    const [got, other] = [newton, loop].map((way) =>
+      jit((own: Own) => valueAndGrad((own: Own) => weighed(way(own)), own))(own),
+    );
+    leaves(got!.grads).forEach((grad, i) => {
+      const slopes = numbers(leaves(other!.grads)[i]!);
+      expect(far(numbers(grad), slopes) / Math.max(1, ...slopes.map(Math.abs))).toBeLessThan(1e-4);
+    });
+  });
+
+  test("says what it needs", () => {
+    expect(() => deer(cell, tf.ones([3]), own.xs, own.kernel)).toThrow(
+      "a first state [n, units] and inputs [length, n, …]",
     );
   });
 });

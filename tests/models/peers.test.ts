@@ -18,6 +18,7 @@ import {
   lstm,
   lstmNames,
   type Model,
+  mambaNames,
   mixer,
   net,
   network,
@@ -26,6 +27,7 @@ import {
   random,
   resnet,
   resnetNames,
+  ssm,
   type Tree,
   tape,
   tf,
@@ -179,6 +181,12 @@ describe("with the numbers of Hugging Face's transformers", () => {
     const blocks = { positions: "rotary", normalisation: "rms", activation: "swiglu", bias: "none" } as const;
     const names = llamaNames(2, { queryKeyNorm: name === "qwen3" });
     check({ told: llama, model: gpt({ ...size, ...blocks, ...options }), x: tf.tensor2d(llama.tokens!), names });
+  });
+
+  test("a Mamba gives their logits and gradients", () => {
+    const own = read("mamba").mamba!;
+    const model = ssm({ kind: "mamba", tokens: 11, width: 8, depth: 2, state: 4, normalisation: "rms" });
+    check({ told: own, model, x: tf.tensor2d(own.tokens!), names: mambaNames(2) });
   });
 
   test("a network of convolutions after the pattern of transformers gives theirs", () => {

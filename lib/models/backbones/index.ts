@@ -10,5 +10,6 @@ export * from "./mlp.ts";
 export * from "./reservoir.ts";
 export * from "./resnet.ts";
 export * from "./resnet18.ts";
+export * from "./ssm.ts";
 export * from "./unet.ts";
 export * from "./vit.ts";
