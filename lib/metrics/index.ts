@@ -19,6 +19,7 @@ export * from "./frame.ts";
 export * from "./fwt.ts";
 export * from "./h-calibration.ts";
 export * from "./intransigence.ts";
+export * from "./layer-change.ts";
 export * from "./learning-curve-area.ts";
 export * from "./learning-curve.ts";
 export * from "./lifelong.ts";

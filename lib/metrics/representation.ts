@@ -24,6 +24,43 @@ export function cka(a: Matrix, b: Matrix): number {
   return own === 0 || other === 0 ? 0 : shared! / Math.sqrt(own! * other!);
 }
 
+/**
+ * How alike two representations of the same examples hold their likenesses: the correlation, over all pairs of examples, of the cosine of
+ * the pair in one with that in the other. 1 the same, 0 unrelated.
+ *
+ * A row per example in both; the numbers of features may differ. Where all pairs are equally alike in one it is 0.
+ * Representational similarity analysis, Kriegeskorte et al. 2008; cosines and Pearson's correlation as in Merchant et al. 2020, arXiv:2004.14448.
+ *
+ * @example
+ * ```ts
+ * import { rsa } from "thalweg";
+ * const x = { data: [1, 0, 1, 1, 0, 2], rows: 3, columns: 2 };
+ * const scaled = { data: [3, 0, 1, 1, 0, 1], rows: 3, columns: 2 };
+ * rsa(x, scaled); // 1: no angle between two rows has changed
+ * ```
+ */
+export function rsa(a: Matrix, b: Matrix): number {
+  aligned("rsa", a, b);
+  const [x, y] = [cosines(a), cosines(b)];
+  const centre = (values: number[]): number[] => values.map((value) => value - mean(values));
+  const [u, v] = [centre(x), centre(y)];
+  const product = (p: number[], q: number[]): number => p.reduce((sum, value, i) => sum + value * q[i]!, 0);
+  const size = Math.sqrt(product(u, u) * product(v, v));
+  return size === 0 ? 0 : product(u, v) / size;
+}
+
+/** The cosine of every pair of rows, the first with the second and so on; 0 where a row is nothing. */
+function cosines({ data, rows, columns }: Matrix): number[] {
+  const units = Array.from({ length: rows }, (_, row) => {
+    const own = Array.from({ length: columns }, (_, j) => data[row * columns + j]!);
+    const length = Math.hypot(...own);
+    return own.map((value) => (length === 0 ? 0 : value / length));
+  });
+  return units.flatMap((one, i) =>
+    units.slice(0, i).map((other) => one.reduce((sum, value, j) => sum + value * other[j]!, 0)),
+  );
+}
+
 /** How the units of two layers correspond. */
 export interface Matching {
   /** The unit of the second layer that each unit of the first is matched with. */

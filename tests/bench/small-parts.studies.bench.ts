@@ -11,6 +11,7 @@ import {
   hat,
   incrementalRank,
   inputTuning,
+  layerChange,
   loraMerge,
   lwf,
   mlp,
@@ -144,6 +145,44 @@ async function sustained(): Promise<Study> {
   };
 }
 
+/** P219: a network that knows five digits learns the other five, whole or with its first layers frozen. */
+async function frozenBelow(): Promise<Study> {
+  const halves = data.split(2);
+  const learn = (model: unknown, part: number, seed: number) =>
+    halves
+      .slice(part, part + 1)
+      .learn(model as never)
+      .with(adam({ lr: 3e-3 }))
+      .train({ batch: 10, epochs: 4 })
+      .run({ seeds: [seed], quiet: true, record: false });
+  const hidden = [64, 64, 64, 64];
+  const layers = ["2-dense", "4-dense", "6-dense", "8-dense"];
+  const [below, above, whole, partly]: number[][] = [[], [], [], []];
+  for (let seed = 0; seed < seeds; seed++) {
+    const big = await (await learn(mlp({ hidden }), 0, seed)).network();
+    const all = await learn(from(big), 1, seed);
+    const changes = layerChange(big, await all.network(), halves.experience(1).train);
+    const apartIn = (names: readonly string[]): number =>
+      names.reduce((sum, name) => sum + (1 - changes.find(({ layer }) => layer === name)!.rsa) / names.length, 0);
+    below!.push(apartIn(layers.slice(0, 2)));
+    above!.push(apartIn(layers.slice(2)));
+    const frozen = await learn(from(big).freeze(layers.slice(0, 2)), 1, seed);
+    whole!.push(all.matrix().values.at(-1)!.at(-1)!);
+    partly!.push(frozen.matrix().values.at(-1)!.at(-1)!);
+  }
+  return {
+    headline: "Fine-tuning changes the top layers most, and is as accurate to 1% with the layers below them frozen",
+    outcome: allOf(outcomeOf(apart(above!, below!)), outcomeOf(apart(partly!, whole!), -0.01)),
+    figures: {
+      "change (1 − similarity), two lower layers": band(below!),
+      "change (1 − similarity), two upper layers": band(above!),
+      "accuracy, all layers trained": band(whole!),
+      "accuracy, two lower layers frozen": band(partly!),
+    },
+    seeds,
+  };
+}
+
 const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
-for (const [id, make] of Object.entries({ P063: ranks, P262: merged, P193: tuned, P264: sustained }))
+for (const [id, make] of Object.entries({ P063: ranks, P262: merged, P193: tuned, P264: sustained, P219: frozenBelow }))
   if (wanted.length === 0 || wanted.includes(id)) study(id, await make());

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { cka, convergentMatching } from "../../lib/metrics/index.ts";
+import { blobs } from "../../lib/data/blobs.ts";
+import { mapTensors, random, tf } from "../../lib/engine/index.ts";
+import { cka, convergentMatching, layerChange, rsa } from "../../lib/metrics/index.ts";
 import { assignment } from "../../lib/metrics/parts/assignment.ts";
 import {
   matrixOf,
@@ -7,6 +9,8 @@ import {
   solvePositive,
   symmetricEigenvalues,
 } from "../../lib/metrics/parts/linear-algebra.ts";
+import { mlp, network, trained } from "../../lib/models/index.ts";
+import { classes } from "../../lib/streams/sources/classes.ts";
 import {
   approximateRank,
   dormantUnits,
@@ -164,6 +168,7 @@ describe("probes of a network", () => {
 describe("representations", () => {
   test("linear CKA agrees with NumPy", () => {
     expect(cka(X, Y)).toBeCloseTo(0.4058799634997396, 10);
+    expect(rsa(X, Y)).toBeCloseTo(-0.10920456475066945, 10);
   });
 
   test("CKA does not see rotation, scale or shift", () => {
@@ -205,4 +210,20 @@ describe("representations", () => {
       "the same examples in both representations are required, got 5 and 2 rows",
     );
   });
+});
+
+test("the change of a network, P219: layers below a replaced one are the same, layers above it are not, and probes lose with it", () => {
+  const { train } = classes(blobs({ classes: 3, dimensions: 4, perClass: 20 })).experience(0);
+  const model = mlp({ hidden: [8, 6, 5] });
+  const weights = network(model, [4]).init(random(1), 3);
+  const before = trained({ model, input: [4], weights });
+  const empty = mapTensors((t: tf.Tensor) => tf.zerosLike(t), weights.model["4-dense"]!);
+  const after = trained({ model, input: [4], weights: { ...weights, model: { ...weights.model, "4-dense": empty } } });
+  const [first, second, third] = layerChange(before, after, train);
+  expect(first).toMatchObject({ layer: "2-dense", rsa: expect.closeTo(1, 10), cka: expect.closeTo(1, 10) });
+  expect(first!.probe![0]).toBe(first!.probe![1]);
+  expect(second).toMatchObject({ layer: "4-dense", rsa: 0, cka: 0 });
+  expect(third!.rsa).toBe(0);
+  expect(third!.probe![1]).toBeCloseTo(1 / 3, 1);
+  expect(third!.probe![0]).toBeGreaterThan(0.6);
 });
