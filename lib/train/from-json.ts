@@ -11,6 +11,7 @@ import {
   type NormalizedOptions,
   normalized,
   type TiedOptions,
+  identity,
   tied,
 } from "../models/heads/index.ts";
 import type { Initial } from "../models/initial.ts";
@@ -181,6 +182,7 @@ export function networkFromPacked(
 
 function headFromJson({ name, options }: NonNullable<ModelSpec["head"]>): HeadLayer {
   if (name === "linear") return linear((options as { readonly initial: Initial }).initial);
+  if (name === "identity") return identity();
   if (name === "tied") return tied(options as TiedOptions);
   return name === "normalized" ? normalized(options as NormalizedOptions) : notOurs("head", name);
 }

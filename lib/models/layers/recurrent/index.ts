@@ -7,6 +7,7 @@ export * from "./elstm.ts";
 export * from "./gru.ts";
 export * from "./lstm.ts";
 export * from "./ltc.ts";
+export * from "./pointer.ts";
 export * from "./quantum-rnn.ts";
 export * from "./rnn.ts";
 export * from "./slstm.ts";
