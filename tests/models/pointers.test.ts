@@ -1,13 +1,15 @@
 /** Pointer networks, beside PyTorch's cells. */
 import { readFileSync } from "node:fs";
 import {
+  headed,
+  identity,
   jit,
   leaves,
   type Model,
+  modelFromJson,
   net,
   network,
   type Params,
-  pointerNet,
   random,
   tape,
   tf,

@@ -42,14 +42,3 @@ export function rowsAt(x: tf.Tensor2D, at: tf.Tensor1D): tf.Tensor2D {
     };
   })(x) as tf.Tensor2D;
 }
-
-/**
- * The same numbers; where they are used in what is minimised, so is a scalar: its gradient is 1, whatever theirs is. So a layer can ask for
- * something besides, which no loss that is reported has in it.
- */
-export function alsoMinimised<T extends tf.Tensor>(x: T, besides: tf.Tensor): T {
-  return tf.customGrad((given, _) => ({
-    value: tf.clone(given as tf.Tensor),
-    gradFunc: ((dy: tf.Tensor) => [dy, tf.ones(besides.shape)]) as never,
-  }))(x, besides) as T;
-}

@@ -1,6 +1,7 @@
 /** What is kept was learnt without a label: views that agree, parts that are restored. */
 // Written by `npm run gen`.
 export * from "./autoencoder.ts";
+export * from "./batch-former.ts";
 export * from "./future-teacher.ts";
 export * from "./in-batch-negatives.ts";
 export * from "./perceptron.ts";

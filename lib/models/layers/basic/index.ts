@@ -14,6 +14,7 @@ export * from "./reshape.ts";
 export * from "./reverse.ts";
 export * from "./sigmoid.ts";
 export * from "./silu.ts";
+export * from "./snnk.ts";
 export * from "./softmax.ts";
 export * from "./structured.ts";
 export * from "./tanh.ts";

@@ -16,6 +16,8 @@ export interface ConvOptions {
   readonly initial?: Initial;
   /** Step between the pixels of a window. Default 1: they are neighbours. */
   readonly dilation?: number;
+  /** Whether each filter is shifted and scaled to mean 0 and deviation 1 before it is used (Qiao et al. 2019, arXiv:1903.10520). Default false. */
+  readonly standardise?: boolean;
   /** Into how many groups channels and filters are divided, each group by itself. Default 1. */
   readonly groups?: number;
 }
@@ -37,7 +39,15 @@ export const conv = layer(
   (
     filters: number,
     window: number,
-    { stride = 1, pad = "same", bias = true, initial = "torch", dilation = 1, groups = 1 }: ConvOptions = {},
+    {
+      stride = 1,
+      pad = "same",
+      bias = true,
+      initial = "torch",
+      dilation = 1,
+      groups = 1,
+      standardise = false,
+    }: ConvOptions = {},
   ) => {
     for (const [name, value] of Object.entries({ filters, window, stride, dilation, groups }))
       requireCount("conv", name, value);
@@ -51,7 +61,11 @@ export const conv = layer(
     const size = (n: number): number =>
       pad === "same" ? Math.ceil(n / stride) : Math.floor((n + (isNumber ? 2 * pad : 0) - extent) / stride) + 1;
     // what is not used does not stand in records: they are those of before
-    const rarer = { ...(dilation > 1 && { dilation }), ...(groups > 1 && { groups }) };
+    const rarer = {
+      ...(dilation > 1 && { dilation }),
+      ...(groups > 1 && { groups }),
+      ...(standardise && { standardise }),
+    };
     return {
       options: { filters, window, stride, pad, bias, initial, ...rarer },
       shape(input) {
@@ -80,7 +94,8 @@ export const conv = layer(
             : isNumber
               ? tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, stride, pad, "NHWC", 1, "floor")
               : tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, stride, pad);
-        const y = byGroups(x, params.kernel as tf.Tensor, groups, through);
+        const kernel = standardise ? standardised(params.kernel as tf.Tensor) : (params.kernel as tf.Tensor);
+        const y = byGroups(x, kernel, groups, through);
         const rows = (): tf.Tensor =>
           isNumber
             ? windows(bordered(x, pad), window, { stride, dilation, pad: "valid" })
@@ -88,9 +103,9 @@ export const conv = layer(
         return mode.tapped(x, bias ? tf.add(y, params.bias as tf.Tensor) : y, rows);
       },
       counterpart(x, name, { kernel, bias: added }) {
-        if (groups > 1)
+        if (groups > 1 || standardise)
           throw new TypeError(
-            "layersModel: layers that tf.layers has too are required, got conv with groups; save the network as ONNX",
+            `layersModel: layers that tf.layers has too are required, got conv with ${groups > 1 ? "groups" : "filters that are standardised"}; save the network as ONNX`,
           );
         const { conv2d, zeroPadding2d } = tfLayers.layers;
         const options = {
@@ -107,6 +122,15 @@ export const conv = layer(
     };
   },
 );
+
+/** Filters of mean 0 and deviation 1; the variance is the unbiased one, as in the authors' program. */
+function standardised(kernel: tf.Tensor): tf.Tensor {
+  const axes = [0, 1, 2];
+  const centred = tf.sub(kernel, tf.mean(kernel, axes, true));
+  const count = kernel.size / kernel.shape[3]!;
+  const variance = tf.div(tf.sum(tf.square(centred), axes, true), Math.max(1, count - 1));
+  return tf.mul(centred, tf.rsqrt(tf.add(variance, 1e-5)));
+}
 
 /** The image with zeros around it. */
 function bordered(x: tf.Tensor, by: number): tf.Tensor {

@@ -6,5 +6,6 @@ export * from "./conv.ts";
 export * from "./depthwise-conv.ts";
 export * from "./global-pool.ts";
 export * from "./kan-conv.ts";
+export * from "./multigrid.ts";
 export * from "./pool.ts";
 export * from "./upsample.ts";

@@ -4,7 +4,6 @@ import { composite, type Inner, innerModel } from "../../composite.ts";
 import { requireCount } from "../../layer.ts";
 import { type Mode, type ModelParts, type Params, tape } from "../../model.ts";
 import { type FixedPointOptions, fixedPoint } from "../../parts/fixed-point.ts";
-import { alsoMinimised } from "../../parts/gradients.ts";
 
 /** Options of `deq`. */
 export interface DeqOptions extends Partial<FixedPointOptions> {
@@ -33,8 +32,7 @@ export interface DeqOptions extends Partial<FixedPointOptions> {
  * Implements: P109 Continuous DEQ / Skip DEQ
  * Pal, Edelman and Rackauckas 2022, "Continuous deep equilibrium models: training neural ODEs faster by integrating them to infinity", arXiv:2201.12240: `solver:
  * "ode"`; `predict` is their Skip DEQ, `from: "once"` their Skip Reg. DEQ.
- * Differs from the paper: another pair of an explicit solver; the gradient's linear system is solved as the equilibrium is, not by GMRES; what the beginning costs is
- * not in the loss that is reported.
+ * Differs from the paper: another pair of an explicit solver; the gradient's linear system is solved as the equilibrium is, not by GMRES.
  *
  * @example
  * ```ts
@@ -72,8 +70,8 @@ export const deq = composite(
       apply(x, params, mode) {
         const first = beginning(x, params, mode);
         const z = equilibrium(model, x, params, mode, first, how);
-        if (!mode.training || first === null || weight === 0) return z;
-        return alsoMinimised(z, tf.mul(tf.mean(tf.abs(tf.sub(z, first))), weight));
+        if (first !== null && weight > 0) mode.cost(tf.mul(tf.mean(tf.abs(tf.sub(z, first))), weight));
+        return z;
       },
     };
 

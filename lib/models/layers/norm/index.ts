@@ -1,5 +1,6 @@
 /** Layers that bring numbers to a common scale. */
 // Written by `npm run gen`.
+export * from "./batch-channel-norm.ts";
 export * from "./batch-norm.ts";
 export * from "./elementwise-norm.ts";
 export * from "./group-norm.ts";
