@@ -25,7 +25,7 @@ export const batchFormer = strategy(
   "batchFormer",
   {
     /** Heads of attention, among which the features are shared. */
-    heads: 4,
+    heads: 1,
     /** How much the loss of what the block gives counts, in [0, 1]; the other has the rest. */
     share: 0.5,
   },
