@@ -7,11 +7,11 @@ import { type FromEntry, from } from "../models/from.ts";
 import { headed } from "../models/headed.ts";
 import {
   type HeadLayer,
+  identity,
   linear,
   type NormalizedOptions,
   normalized,
   type TiedOptions,
-  identity,
   tied,
 } from "../models/heads/index.ts";
 import type { Initial } from "../models/initial.ts";
