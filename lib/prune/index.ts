@@ -2,6 +2,7 @@
 // Written by `npm run gen`.
 export * from "./admm.ts";
 export * from "./dsnot.ts";
+export * from "./evolved.ts";
 export * from "./magnitude.ts";
 export * from "./minitron.ts";
 export * from "./pruning.ts";

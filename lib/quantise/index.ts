@@ -3,6 +3,7 @@
 export * from "./awq.ts";
 export * from "./comq.ts";
 export * from "./gptq.ts";
+export * from "./layerwise.ts";
 export * from "./quantising.ts";
 export * from "./rtn.ts";
 export * from "./ternary.ts";

@@ -183,7 +183,7 @@ describe("in training", () => {
   });
 
   test("a binary network learns, and its first layer stays as it is", async () => {
-    const own = await learnt(reste());
+    const own = await learnt(reste({ activations: true }));
     expect(accuracy(own)).toBeGreaterThan(0.5);
     own.dispose();
   });

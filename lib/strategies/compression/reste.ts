@@ -86,10 +86,13 @@ export const reste = strategy(
 
 /** *Traced.* The sign of numbers, with a gradient of one's own. */
 function signOf(z: tf.Tensor, slope: (z: tf.Tensor) => tf.Tensor): tf.Tensor {
-  return tf.customGrad((given) => ({
-    value: tf.sign(given as tf.Tensor),
-    gradFunc: (dy: tf.Tensor) => tf.mul(dy, slope(given as tf.Tensor)),
-  }))(z);
+  return tf.customGrad((given, save) => {
+    (save as tf.GradSaveFunc)([given as tf.Tensor]);
+    return {
+      value: tf.sign(given as tf.Tensor),
+      gradFunc: (dy: tf.Tensor, [saved]: tf.Tensor[]) => tf.mul(dy, slope(saved!)),
+    };
+  })(z);
 }
 
 /** *Traced.* The gradient that stands for that of the sign. */

@@ -1,0 +1,254 @@
+/**
+ * Studies of rows of the systems catalogue in which networks are made smaller: `npm run bench -- smaller.studies`, or some of them alone:
+ * `npx tsx tests/bench/smaller.studies.bench.ts P045 P161`. Minutes for all.
+ */
+import {
+  adam,
+  classes,
+  digits,
+  distil,
+  from,
+  granet,
+  keepZeros,
+  maskLora,
+  net,
+  prune,
+  quantise,
+  reste,
+  type Strategy,
+  st3,
+  type TrainedNetwork,
+  ternary,
+  vit,
+} from "../../lib/index.ts";
+import type { Study } from "../support/reference.ts";
+import { allOf, apart, band, outcomeOf, study } from "./parts/studies.ts";
+
+const seeds = 5;
+const quiet = { quiet: true, record: false } as const;
+const stream = classes(digits()).split(1);
+const { train } = stream.experience(0);
+const test = stream.test(0).examples;
+const model = net().flatten().dense(64).relu().dense(64).relu();
+const each = async <X>(make: (seed: number) => Promise<X>): Promise<X[]> => {
+  const found: X[] = [];
+  for (let seed = 0; seed < seeds; seed++) found.push(await make(seed));
+  return found;
+};
+const learnt = async (
+  seed: number,
+  { from: begun = model, by = [], epochs = 10, lr = 0.003 }: Given = {},
+): Promise<TrainedNetwork> => {
+  const plain = stream
+    .learn(begun as typeof model)
+    .with(adam({ lr }))
+    .train({ epochs, batch: 32 });
+  const own = by.reduce<typeof plain>((now, strategy) => now.by(strategy as never) as never, plain);
+  return (await own.run({ ...quiet, seeds: [seed] })).network({ seed });
+};
+interface Given {
+  readonly from?: unknown;
+  readonly by?: readonly Strategy[];
+  readonly epochs?: number;
+  readonly lr?: number;
+}
+const accuracy = (own: TrainedNetwork): number =>
+  own.classify(test).filter((answer, i) => answer.class === String(test.labels[i])).length / test.length;
+const dense = await each((seed) => learnt(seed));
+const whole = dense.map(accuracy);
+const layerError = ({
+  report,
+}: {
+  readonly report: { readonly layers: readonly { readonly error: number | null }[] };
+}): number => report.layers.reduce((sum, { error }) => sum + error!, 0) / report.layers.length;
+
+const studies: Readonly<Record<string, () => Promise<Study>>> = {
+  async P045() {
+    const of = (rule: typeof prune.wanda, sparsity: number) =>
+      dense.map((own) => rule(own, train, { sparsity, samples: 256 }).network).map(accuracy);
+    const [a, b] = [of(prune.dsnot as never, 0.7), of(prune.wanda, 0.7)];
+    const [c, d] = [of(prune.dsnot as never, 0.8), of(prune.wanda, 0.8)];
+    return {
+      headline: "Exchanging weights without training beats Wanda at 70% zeros",
+      outcome: outcomeOf(apart(a, b)),
+      figures: {
+        dsnot70: band(a),
+        wanda70: band(b),
+        dsnot80: band(c),
+        wanda80: band(d),
+        difference70: band(apart(a, b)),
+        difference80: band(apart(c, d)),
+      },
+      seeds,
+    };
+  },
+  async P076() {
+    const rules = { admm: prune.admm, sparseGpt: prune.sparseGpt, wanda: prune.wanda };
+    const found = Object.entries(rules).map(([name, rule]) => {
+      const made = dense.map((own) => (rule as typeof prune.wanda)(own, train, { sparsity: 0.7, samples: 256 }));
+      return [name, { error: made.map(layerError), accuracy: made.map(({ network }) => accuracy(network)) }] as const;
+    });
+    const plain = dense.map((own) => prune.magnitude(own, train, { sparsity: 0.7, within: "layer", samples: 256 }));
+    const by = Object.fromEntries([
+      ...found,
+      ["magnitude", { error: plain.map(layerError), accuracy: plain.map(({ network }) => accuracy(network)) }],
+    ]) as Record<string, { error: number[]; accuracy: number[] }>;
+    return {
+      headline: "The layer's error after weights are moved by ADMM is below that of SparseGPT, Wanda and magnitude",
+      outcome: allOf(
+        ...["sparseGpt", "wanda", "magnitude"].map((name) => outcomeOf(apart(by[name]!.error, by.admm!.error))),
+      ),
+      figures: Object.fromEntries(
+        Object.entries(by).flatMap(([name, own]) => [
+          [`${name} error`, band(own.error)],
+          [`${name} accuracy`, band(own.accuracy)],
+        ]),
+      ),
+      seeds,
+    };
+  },
+  async P161() {
+    const of = (rule: unknown, bits: number) =>
+      dense.map((own) => (rule as typeof quantise.rtn)(own, train, { bits, samples: 256 }).network).map(accuracy);
+    const four = of(quantise.comq, 4);
+    const [a, b, c] = [of(quantise.comq, 2), of(quantise.gptq, 2), of(quantise.rtn, 2)];
+    return {
+      headline: "At four bits coordinate descent loses under one point, and at few bits less than rounding and GPTQ",
+      outcome: allOf(outcomeOf(apart(four, whole), -0.01), outcomeOf(apart(a, c)), outcomeOf(apart(a, b))),
+      figures: {
+        dense: band(whole),
+        comq4: band(four),
+        comq2: band(a),
+        gptq2: band(b),
+        rtn2: band(c),
+        overGptq: band(apart(a, b)),
+      },
+      seeds,
+    };
+  },
+  async P369() {
+    const same = (await each((seed) => learnt(seed, { by: [ternary()] }))).map(accuracy);
+    const mean = (await each((seed) => learnt(seed, { by: [ternary({ scale: "mean" })] }))).map(accuracy);
+    return {
+      headline: "A small vision network of three values is as good as one of the same size",
+      outcome: outcomeOf(apart(same, whole), -0.01),
+      figures: {
+        ternary: band(same),
+        ternaryMean: band(mean),
+        dense: band(whole),
+        difference: band(apart(same, whole)),
+      },
+      seeds,
+    };
+  },
+  async P448() {
+    const deep = net().flatten().dense(64).tanh().dense(64).tanh().dense(64).tanh();
+    const of = async (estimator: string) =>
+      (await each((seed) => learnt(seed, { from: deep, by: [reste({ estimator, activations: true })] }))).map(accuracy);
+    const [a, b] = [await of("reste"), await of("ste")];
+    return {
+      headline: "A binary network learns better with the rectified estimator than with the straight-through one",
+      outcome: outcomeOf(apart(a, b)),
+      figures: { reste: band(a), ste: band(b), difference: band(apart(a, b)) },
+      seeds,
+    };
+  },
+  async P233() {
+    const of = async (by: Strategy) => (await each((seed) => learnt(seed, { by: [by] }))).map(accuracy);
+    const a = await of(st3({ sparsity: 0.95 }) as never);
+    const b = await of(granet({ sparsity: 0.95, initial: 0, exchanged: 0, ramp: 0.5 }) as never);
+    const c = await of(granet({ sparsity: 0.95, initial: 0, ramp: 0.5 }) as never);
+    return {
+      headline:
+        "Soft thresholds with straight-through gradients beat gradual pruning, and pruning with regrowth, at 95% zeros",
+      outcome: allOf(outcomeOf(apart(a, b)), outcomeOf(apart(a, c))),
+      figures: {
+        st3: band(a),
+        gradual: band(b),
+        granet: band(c),
+        overGradual: band(apart(a, b)),
+        overGranet: band(apart(a, c)),
+      },
+      seeds,
+    };
+  },
+  async P296() {
+    const of = async (options: object) =>
+      (await each((seed) => learnt(seed, { by: [granet({ sparsity: 0.9, ...options }) as never] }))).map(accuracy);
+    const [a, b, c] = [
+      await of({ initial: 0.5 }),
+      await of({ initial: 0, exchanged: 0 }),
+      await of({ initial: 0.9, exchanged: 0 }),
+    ];
+    return {
+      headline: "From sparse to sparser with regrowth beats pruning from dense, at 90% zeros",
+      outcome: outcomeOf(apart(a, b)),
+      figures: {
+        granet: band(a),
+        denseToSparse: band(b),
+        fixedMask: band(c),
+        difference: band(apart(a, b)),
+        overFixed: band(apart(a, c)),
+      },
+      seeds,
+    };
+  },
+  async P348() {
+    const small = dense.map((own) => prune.magnitude(own, { sparsity: 0.85 }).network);
+    const few = [{ kind: "adapter" }, { kind: "bias" }] as const;
+    const again = (begin: (own: TrainedNetwork) => unknown, by: readonly Strategy[] = []) =>
+      each((seed) => learnt(seed, { from: begin(small[seed]!), by, epochs: 3 }));
+    const full = await again((own) => from(own, { head: "keep" }), [keepZeros() as never]);
+    const perp = await again((own) =>
+      from(own, { head: "keep" })
+        .adapt(maskLora({ rank: 2 }))
+        .trainOnly(few),
+    );
+    const biases = await again((own) => from(own, { head: "keep" }).trainOnly({ kind: "bias" }));
+    const [a, b, c] = [full, perp, biases].map((all) => all.map(accuracy));
+    return {
+      headline: "After pruning, retraining few numbers is as good as retraining all",
+      outcome: outcomeOf(apart(b!, a!), -0.01),
+      figures: {
+        pruned: band(small.map(accuracy)),
+        all: band(a!),
+        maskLora: band(b!),
+        biases: band(c!),
+        difference: band(apart(b!, a!)),
+      },
+      seeds,
+    };
+  },
+  async P366() {
+    const size = { patch: 2, width: 32, depth: 3, heads: 4, widen: 2 } as const;
+    const big = await each((seed) => learnt(seed, { from: vit(size), epochs: 12, lr: 0.002 }));
+    const cuts = big.map((own) => prune.minitron(own, train, { depth: 2, inner: 32, width: 24 }).network);
+    const short = { epochs: 2, lr: 0.002 };
+    const taught = await each((seed) =>
+      learnt(seed, {
+        from: from(cuts[seed]!, { head: "keep" }),
+        by: [distil({ teacher: big[seed]!, weight: 1 }) as never],
+        ...short,
+      }),
+    );
+    const scratch = await each((seed) => learnt(seed, { from: cuts[seed]!.model, ...short }));
+    const [a, b, c] = [taught, scratch, cuts].map((all) => all.map(accuracy));
+    return {
+      headline:
+        "A pruned network that is taught by the large one beats one of its size from scratch with as many steps",
+      outcome: outcomeOf(apart(a!, b!)),
+      figures: {
+        large: band(big.map(accuracy)),
+        cut: band(c!),
+        taught: band(a!),
+        scratch: band(b!),
+        difference: band(apart(a!, b!)),
+      },
+      seeds,
+    };
+  },
+};
+
+const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
+for (const [id, make] of Object.entries(studies))
+  if (wanted.length === 0 || wanted.includes(id)) study(id, await make());
