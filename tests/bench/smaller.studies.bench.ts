@@ -126,6 +126,56 @@ const studies: Readonly<Record<string, () => Promise<Study>>> = {
       seeds,
     };
   },
+  async P213() {
+    const blocks = ["block1", "block2", "block3", "block4", "block5", "block6"];
+    const size = { patch: 2, width: 32, depth: 6, heads: 4, widen: 2 } as const;
+    const big = await each((seed) => learnt(seed, { from: vit(size), epochs: 10, lr: 0.002 }));
+    const given = { rule: "rtn", high: 8, low: 2, filter: blocks, lowered: 1 / 3 } as const;
+    const ordered = big.map((own) => accuracy(quantise.layerwise(own, train, given).network));
+    // no order: on the mean over the pairs of blocks beside one another
+    const any = big.map((own) => {
+      const pairs = blocks.slice(0, -1).map((block, i) => {
+        const first = quantise.rtn(own, { bits: 2, filter: [block, blocks[i + 1]!] }).network;
+        return accuracy(
+          quantise.rtn(first, { bits: 8, filter: blocks.filter((_, k) => k !== i && k !== i + 1) }).network,
+        );
+      });
+      return pairs.reduce((sum, value) => sum + value, 0) / pairs.length;
+    });
+    return {
+      headline: "With a third of the blocks at two bits the ordering by shift loses less than no ordering",
+      outcome: outcomeOf(apart(ordered, any)),
+      figures: {
+        whole: band(big.map(accuracy)),
+        ordered: band(ordered),
+        unordered: band(any),
+        difference: band(apart(ordered, any)),
+      },
+      seeds,
+    };
+  },
+  async P266() {
+    const options = { sparsity: 0.8, rule: "magnitude", samples: 256 } as const;
+    const found = dense
+      .map((own, seed) => prune.evolved(own, train, { ...options, generations: 40, seed }).network)
+      .map(accuracy);
+    const alike = dense
+      .map((own) => prune.magnitude(own, train, { sparsity: 0.8, within: "layer" }).network)
+      .map(accuracy);
+    const together = dense.map((own) => prune.magnitude(own, train, { sparsity: 0.8 }).network).map(accuracy);
+    return {
+      headline: "Shares of zeros found by evolution beat equal shares and one threshold for all layers",
+      outcome: allOf(outcomeOf(apart(found, alike)), outcomeOf(apart(found, together))),
+      figures: {
+        evolved: band(found),
+        alike: band(alike),
+        together: band(together),
+        overAlike: band(apart(found, alike)),
+        overTogether: band(apart(found, together)),
+      },
+      seeds,
+    };
+  },
   async P369() {
     const same = (await each((seed) => learnt(seed, { by: [ternary()] }))).map(accuracy);
     const mean = (await each((seed) => learnt(seed, { by: [ternary({ scale: "mean" })] }))).map(accuracy);
