@@ -219,7 +219,7 @@ function noCounterpart(what: string): TypeError {
 }
 
 /** The same tensors and statistics, and noise of its own for each time. */
-function anew(mode: Mode, time: number): Mode {
+export function anew(mode: Mode, time: number): Mode {
   const rng = mode.rng === null ? null : mode.rng.at("time", time);
   return { ...mode, rng, at: (part) => anew(mode.at(part), time) };
 }

@@ -9,5 +9,6 @@ export * from "./pnn.ts";
 export * from "./self-distil.ts";
 export * from "./separate-networks.ts";
 export * from "./ssre.ts";
+export * from "./supernet.ts";
 export * from "./wsn.ts";
 export * from "./xdg.ts";

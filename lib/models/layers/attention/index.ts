@@ -10,5 +10,6 @@ export * from "./mudd-output.ts";
 export * from "./mudd.ts";
 export * from "./patches.ts";
 export * from "./positions.ts";
+export * from "./recursive.ts";
 export * from "./sequence-pool.ts";
 export * from "./transformer.ts";
