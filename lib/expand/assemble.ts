@@ -1,6 +1,6 @@
+import { blocksIn, networkOf, type Piece, piecesOf, tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { type Expanded, expanded } from "./expanded.ts";
-import { blocksIn, networkOf, type Piece, piecesOf, tidied } from "./parts/pieces.ts";
 
 /** A module that was trained in its slot: the network it was trained in, and what `incubate` said of it. */
 export interface TrainedModule {

@@ -1,8 +1,8 @@
 import { needWhole } from "../data/options.ts";
 import { random } from "../engine/index.ts";
+import { blocksIn, networkOf, type Piece, piecesOf, sizesOf, tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { type Expanded, expanded } from "./expanded.ts";
-import { blocksIn, networkOf, type Piece, piecesOf, sizesOf, tidied } from "./parts/pieces.ts";
 
 /** What `incubate` puts where. */
 export interface IncubateOptions {

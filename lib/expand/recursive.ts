@@ -5,9 +5,9 @@ import { singular } from "../engine/linear-algebra.ts";
 import { recursive as recursiveLayer } from "../models/layers/attention/recursive.ts";
 import type { TransformerOptions } from "../models/layers/attention/transformer.ts";
 import type { Params } from "../models/model.ts";
+import { blocksIn, networkOf, type Piece, piecesOf, tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { type Expanded, expanded } from "./expanded.ts";
-import { blocksIn, networkOf, type Piece, piecesOf, tidied } from "./parts/pieces.ts";
 
 /** How `recursive` shares. */
 export interface RecursiveSharing {

@@ -5,8 +5,8 @@ import { type Params, tape } from "../models/model.ts";
 import type { Weights } from "../models/network.ts";
 import { gatesOf, maskOf, type Subnet } from "../models/parts/elastic.ts";
 import { withinPart } from "../models/parts/masked-pass.ts";
+import { tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
-import { tidied } from "./parts/pieces.ts";
 import { type Whole, wholeOf } from "./parts/sliced.ts";
 
 /** What `search` can be told. */

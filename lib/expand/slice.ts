@@ -1,8 +1,8 @@
 import type { Json } from "../data/dataset.ts";
 import { subnetOf } from "../models/parts/elastic.ts";
+import { tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { type Expanded, expanded } from "./expanded.ts";
-import { tidied } from "./parts/pieces.ts";
 import { wholeOf } from "./parts/sliced.ts";
 
 /** What `slice` keeps. */

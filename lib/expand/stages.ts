@@ -1,9 +1,9 @@
 import type { Json } from "../data/dataset.ts";
 import { needWhole } from "../data/options.ts";
 import type { Params } from "../models/model.ts";
+import { networkOf, type Piece, piecesOf, tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { type Expanded, expanded } from "./expanded.ts";
-import { networkOf, type Piece, piecesOf, tidied } from "./parts/pieces.ts";
 
 /**
  * A network of any depth out of one whose stages each share their layers: the layers of stage k stand `depths[k]` times, with weights of their own from now on.

@@ -4,8 +4,8 @@ import { type DenseOptions, dense } from "../../models/layers/basic/dense.ts";
 import { type ConvOptions, conv } from "../../models/layers/conv/conv.ts";
 import type { Params } from "../../models/model.ts";
 import { type Elastic, elasticOf, type Subnet, unitsOf } from "../../models/parts/elastic.ts";
+import { networkOf, type Piece, piecesOf, requirePlain, resized, sizesOf } from "../../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../../models/trained.ts";
-import { networkOf, type Piece, piecesOf, requirePlain, resized, sizesOf } from "./pieces.ts";
 
 /** A network as layers in a row, of which parts can be cut out. */
 export interface Whole {

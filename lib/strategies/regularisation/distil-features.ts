@@ -30,6 +30,11 @@ const objectives = ["mse", "cosine", "relations", "information"] as const;
  * Implements: P309 Distiller (MI-alpha)
  * He et al. 2021, "Distiller: a systematic study of model distillation methods in natural language processing", arXiv:2109.11105: `information`, the bound
  * I_α of Poole et al. 2019, arXiv:1905.06922, eq. 12 with a baseline of 1. `relations`: Park et al. 2019, arXiv:1904.05068, eqs. 3 and 5.
+ *
+ * Implements: P325 Self-distill further pre-training
+ * Lee et al. 2022, "Self-distillation for further pre-training of transformers", arXiv:2210.02871, section 3: a phase of `autoencoder` makes the teacher, one
+ * of `autoencoder` and this with `objective: "mse"` begins again from where that one began, and a third tunes.
+ *
  * Differs from the paper: the features that the head gets, not those of chosen layers; their search over augmentations and mappings is a
  * sweep of one's own.
  *

@@ -322,12 +322,49 @@ async function stored(): Promise<Study> {
   };
 }
 
+/** P325: pretrained further on what is to be learnt, and once more with that as a teacher. */
+async function further(): Promise<Study> {
+  const begun = await taught(half(0), [32], 300, 15);
+  const few = all.limit({ train: 60 });
+  const learn = (model: Model, steps: number, stream: typeof all, by: Strategy[], seed: number) => {
+    const study = stream
+      .learn(model)
+      .with(adam({ lr: 1e-3 }))
+      .train({ batch: 16, steps });
+    const own = by.length === 0 ? study : study.by(...(by as unknown as []));
+    return (own as typeof study).run({ seeds: [seed], quiet: true, record: false });
+  };
+  const hidden = autoencoder({ hide: 0.5 });
+  const found: Record<string, number[]> = {};
+  for (let seed = 0; seed < seeds; seed++) {
+    const teacher = await (await learn(from(begun), 300, all, [hidden], seed)).network();
+    const both = [hidden, distilFeatures({ teacher, objective: "mse" })];
+    const student = await (await learn(from(begun), 300, all, both, seed)).network();
+    for (const [name, network] of Object.entries({
+      "as it was": begun,
+      "pretrained further": teacher,
+      "and taught by that": student,
+    })) {
+      const run = await learn(from(network), 120, few, [], seed);
+      (found[name] ??= []).push(run.matrix({ seed }).values.at(-1)!.at(-1)!);
+    }
+  }
+  begun.dispose();
+  return {
+    headline: "Pretraining further with the further pretrained network as a teacher of features is better than without",
+    outcome: outcomeOf(apart(found["and taught by that"]!, found["pretrained further"]!)),
+    figures: Object.fromEntries(Object.entries(found).map(([name, values]) => [`accuracy, ${name}`, band(values)])),
+    seeds,
+  };
+}
+
 export const distilling: Readonly<Record<string, () => Promise<Study>>> = {
   P046: complementary,
   P287: rich,
   P309: objectives,
   P314: nothing,
   P324: ahead,
+  P325: further,
   P387: stages,
   P393: averaged,
   P395: stored,

@@ -1,0 +1,49 @@
+import type { Json } from "../data/dataset.ts";
+import { needOneOf, needWhole } from "../data/options.ts";
+import { blocksIn, networkOf, piecesOf, tidied } from "../models/parts/pieces.ts";
+import type { TrainedNetwork } from "../models/trained.ts";
+import { type Expanded, expanded } from "./expanded.ts";
+
+/** What `interpolate` can be told. */
+export interface InterpolateOptions {
+  /** "interpolation": each block stands several times in a row, so that blocks stay where they were; "stacking": all of them, one after the other, again. */
+  readonly by?: "interpolation" | "stacking";
+}
+
+/**
+ * A deeper transformer whose blocks are those of a shallow one, each as often as the depth asks for: block i of the deep one is block ⌊i · shallow / deep⌋.
+ *
+ * It is how a stage of progressive training hands over to the next one: blocks that learnt by `apollo` to stand for those beside them change little by it, while stacking brings
+ * low blocks behind high ones. Gong et al. 2019, "Efficient training of BERT by progressively stacking", is the other way; Pan et al. 2024, arXiv:2401.09192,
+ * section 3.3.
+ *
+ * @throws RangeError for a depth below what is there; TypeError for a network without blocks of attention.
+ *
+ * @example
+ * ```ts
+ * import { expand, network, random, trained, vit } from "thalweg";
+ * const model = vit({ patch: 4, width: 8, depth: 2, heads: 2 });
+ * const two = trained({ model, input: [8, 8, 1], weights: network(model, [8, 8, 1]).init(random(0), 3) });
+ * expand.interpolate(two, 6).network.model.stack?.filter(({ name }) => name === "transformer").length; // 6
+ * ```
+ */
+export function interpolate(
+  network: TrainedNetwork,
+  depth: number,
+  { by = "interpolation" }: InterpolateOptions = {},
+): Expanded {
+  needWhole("expand.interpolate", "depth", depth);
+  needOneOf("expand.interpolate", "by", by, ["interpolation", "stacking"]);
+  return tidied(() => {
+    const pieces = piecesOf("expand.interpolate", network);
+    const blocks = blocksIn("expand.interpolate", pieces);
+    const had = blocks.length;
+    if (depth < had) throw new RangeError(`expand.interpolate: a depth of at least ${had} is required, got ${depth}`);
+    const run = Array.from({ length: depth }, (_, i) => {
+      const from = by === "stacking" ? i % had : Math.floor((i * had) / depth);
+      return pieces[blocks[from]!]!;
+    });
+    const made = networkOf(network, [...pieces.slice(0, blocks[0]), ...run, ...pieces.slice(blocks.at(-1)! + 1)]);
+    return expanded("interpolate", { depth, by } as Json, network, made);
+  });
+}

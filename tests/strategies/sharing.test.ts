@@ -1,0 +1,156 @@
+import { apollo, classes, digits, mindSkip, network, random, tf, tieLayers, vit } from "thalweg";
+import { describe, expect, test } from "vitest";
+import { decide } from "../../lib/strategies/architecture/tie-layers.ts";
+import { begun, block, blockPaths, sequences } from "./attentive.ts";
+import { hooksOf, stepOf } from "./by-hand.ts";
+
+const rows = [...Array(3).keys()].map((i) => Array.from({ length: 12 }, (_, j) => Math.sin(i * 5 + j)));
+const y = [0, 2, 1];
+const numbers = (x: unknown): number[] => [...(x as tf.Tensor).dataSync()];
+const [one, two] = blockPaths.map((path) => path.slice(6)) as [string, string];
+type Blocks = Record<string, Record<string, Record<string, tf.Tensor>>>;
+
+describe("blocks that are tied", () => {
+  test("have the sum of their gradients and the weights of the first", () => {
+    const { net, weights } = begun();
+    const map = tf.tensor2d([
+      [1, 0],
+      [1, 0],
+    ]);
+    const step = stepOf({ net, weights, x: rows, y, extra: { map } });
+    const hooks = hooksOf(tieLayers());
+    const [a, b] = [one, two].map((name) => numbers((weights.model as Blocks)[name]!.up!.kernel)) as [
+      number[],
+      number[],
+    ];
+    const tied = hooks.gradient({}, weights, step).model as Blocks;
+    const moved = hooks.weights({}, { after: weights } as never, step).model as Blocks;
+    for (const name of [one, two]) {
+      numbers(tied[name]!.up!.kernel).forEach((g, i) => {
+        expect(g).toBeCloseTo(a[i]! + b[i]!, 5);
+      });
+      expect(numbers(moved[name]!.up!.kernel)).toEqual(a);
+    }
+    const alone = stepOf({ net, weights, x: rows, y, extra: { map: tf.eye(2) } });
+    expect(numbers((hooks.gradient({}, weights, alone).model as Blocks)[two]!.up!.kernel)).toEqual(b);
+  });
+
+  test("are chosen by what choices were worth", () => {
+    const memory = {
+      roots: Int32Array.of(0, 1, 2),
+      chosen: Int32Array.of(0, 0, 1),
+      values: new Float64Array(9),
+      now: { sum: 4, count: 2, usual: 3, decisions: 0 },
+    };
+    decide(memory, random(1), { epsilon: 0, halve: 1, rate: 0.5 });
+    // the loss was 2 where 3 is usual: each choice is worth half of the reward of 1
+    expect([...memory.values]).toEqual([0.5, 0, 0, 0.5, 0, 0, 0, 0.5, 0]);
+    expect(memory.now).toEqual({ sum: 0, count: 0, usual: 2.5, decisions: 1 });
+    expect([...memory.chosen]).toEqual([0, 0, 1]);
+    expect([...memory.roots]).toEqual([0, 0, 0]);
+    // now it is 3 where 2.5 is usual: what was chosen loses, and each goes by itself again where that is worth more
+    Object.assign(memory.now, { sum: 3, count: 1 });
+    decide(memory, random(1), { epsilon: 0, halve: 1, rate: 1 });
+    expect([...memory.chosen]).toEqual([0, 1, 2]);
+  });
+
+  test("a run says how many have weights of their own, and the others are equal", async () => {
+    const study = classes(digits())
+      .split(1)
+      .limit({ train: 60, test: 20 })
+      .learn(vit({ patch: 4, width: 8, depth: 3, heads: 2, widen: 1 }))
+      .by(tieLayers({ every: 2, epsilon: 1 }))
+      .train({ batch: 10, epochs: 2 });
+    const made = await (await study.run({ quiet: true, record: false })).network();
+    const kernels = [1, 2, 3].map((k) => numbers((made.weights.model as Blocks)[`block${k}`]!.up!.kernel).join());
+    expect(new Set(kernels).size).toBeLessThanOrEqual(3);
+    const flat = network(vit({ patch: 4, width: 8, depth: 1, heads: 2 }), [8, 8, 1]);
+    expect(() => hooksOf(tieLayers()).init({ network: flat, weights: flat.init(random(1), 2) } as never)).toThrow(
+      "at least two blocks of attention in a row that are alike",
+    );
+  });
+});
+
+describe("a network that learns to be deeper", () => {
+  test("learns at the depth that is drawn, its blocks standing in for others", () => {
+    const { net, weights } = begun();
+    const map = tf.tensor2d([
+      [1, 0],
+      [1, 0],
+      [0, 1],
+      [0, 1],
+    ]);
+    const step = stepOf({ net, weights, x: rows, y, extra: { map, gates: tf.tensor1d([1, 1, 1, 0]) } });
+    const [a, b] = [one, two].map((name) => weights.model[name] as never);
+    const last = block(b!, block(a!, block(a!, sequences(rows))));
+    const features = tf.reshape(tf.slice(last, [0, 0, 0], [3, 1, 4]), [3, 4]);
+    const { kernel, bias } = weights.head as unknown as { kernel: tf.Tensor2D; bias: tf.Tensor };
+    const logits = tf.add(tf.matMul(features as tf.Tensor2D, kernel), bias);
+    const wanted = tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), tf.oneHot(tf.tensor1d(y, "int32"), 3)), -1)));
+    expect(numbers(hooksOf(apollo({ depth: 4 })).taskLoss({}, step))[0]).toBeCloseTo(numbers(wanted)[0]!, 5);
+  });
+
+  test("draws shallow depths more often, and maps blocks as interpolation does", () => {
+    const { net } = begun();
+    const hooks = hooksOf(apollo({ depth: 6, power: 2 }));
+    const counts = new Map<number, number>();
+    for (let step = 0; step < 2000; step++) {
+      const { extra } = hooks.batch({}, { extra: {} } as never, { network: net, rng: random(3), step } as never);
+      const { gates, map } = extra.apollo!;
+      const drawn = [...gates!.data].reduce((a, b) => a + b, 0);
+      counts.set(drawn, (counts.get(drawn) ?? 0) + 1);
+      for (let i = 0; i < drawn; i++) expect(map!.data[i * 2 + Math.floor((i * 2) / drawn)]).toBe(1);
+    }
+    const total = [2, 3, 4, 5, 6].reduce((sum, d) => sum + d ** -2, 0);
+    for (const d of [2, 3, 4, 5, 6]) expect(counts.get(d)! / 2000).toBeCloseTo(d ** -2 / total, 1);
+    expect(() => hooksOf(apollo({ depth: 2 })).init({ network: net } as never)).toThrow("above the network's 2");
+  });
+});
+
+describe("attention that is skipped", () => {
+  /** The network with a router for each block, and what it answers. */
+  const answers = (bias: readonly [number, number], without: readonly string[] = []) => {
+    const routers = Object.fromEntries(
+      bias.map((b, i) => [`${i}`, { kernel: tf.zeros([4, 1]), bias: tf.tensor1d([b]) }]),
+    );
+    const { net, weights } = begun({ mindSkip: routers });
+    const still = (tree: object): object =>
+      Object.fromEntries(Object.entries(tree).map(([name, x]) => [name, tf.zerosLike(x as tf.Tensor)]));
+    const model = Object.fromEntries(
+      Object.entries(weights.model as Blocks).map(([name, tree]) => [
+        name,
+        without.includes(name) ? { ...tree, out: still(tree.out!) } : tree,
+      ]),
+    );
+    return stepOf({
+      net,
+      weights: { ...weights, model } as never,
+      x: rows,
+      y,
+      through: { strategy: mindSkip({ share: 0.25, penalty: 2 }), state: {} },
+    });
+  };
+
+  test("answers as the network where routers are open, and as without its attention where they are shut", () => {
+    const plain = stepOf({ ...begun(), x: rows, y });
+    const open = answers([3, 3]);
+    const close = (a: tf.Tensor, b: tf.Tensor): void => {
+      numbers(a).forEach((x, i) => {
+        expect(x).toBeCloseTo(numbers(b)[i]!, 4);
+      });
+    };
+    close(open.logits, plain.logits);
+    close(answers([3, -3]).logits, answers([3, 3], [two]).logits);
+    expect(numbers(hooksOf(mindSkip({ share: 0.25, penalty: 2 })).loss({}, open))[0]).toBeCloseTo(2 * 0.75, 5);
+    expect(numbers(hooksOf(mindSkip({ share: 0.25, penalty: 2 })).loss({}, answers([3, -3])))[0]).toBeCloseTo(
+      2 * ((0.75 + 0.25) / 2),
+      5,
+    );
+  });
+
+  test("trains routers and the head alone", () => {
+    const { trains } = hooksOf(mindSkip());
+    const paths = ["added/mindSkip/0/kernel", "head/kernel", "model/block1/up/kernel"];
+    expect(paths.map(trains)).toEqual([true, true, false]);
+  });
+});
