@@ -3,7 +3,15 @@ import { table } from "../../lib/data/dataset.ts";
 import { leaves, random, type Tree, tf, unflatten, valueAndGrad } from "../../lib/engine/index.ts";
 import { symmetricEigen } from "../../lib/engine/linear-algebra.ts";
 import { net, network, trained } from "../../lib/models/index.ts";
-import { gradientNoise, hessianTrace, networkLoss, sharpness, topEigenvalues } from "../../lib/train/probes/index.ts";
+import {
+  gradientNoise,
+  hessianTrace,
+  networkLoss,
+  opposingSignals,
+  sharpness,
+  stability,
+  topEigenvalues,
+} from "../../lib/train/probes/index.ts";
 
 /** A small network on random examples. */
 function small() {
@@ -82,4 +90,28 @@ test("gradientNoise finds signal and noise of gradients drawn with known ones", 
   expect(Math.abs(found.signal - 5)).toBeLessThan(1.2);
   expect(Math.abs(found.noise - 5)).toBeLessThan(1.5);
   expect(() => gradientNoise(losses.slice(0, 1), tf.tensor1d([0, 0]), { rows: 4 })).toThrow("at least two batches");
+});
+
+test("stability holds the largest curvature and the sum of all against 2 over the rate", () => {
+  const loss = (w: tf.Tensor): tf.Tensor => tf.sum(tf.mul(tf.square(w), [0.5, 2, 1])); // curvatures 1, 4 and 2
+  const at = tf.tensor1d([1, 1, 1]);
+  const told = [0.25, 0.4, 0.6].map((lr) => stability(loss, at, { lr }));
+  for (const { top, trace } of told) {
+    expect(top).toBeCloseTo(4, 4);
+    expect(trace).toBeCloseTo(7, 3);
+  }
+  // descent as it is: 0.6 · 4 > 2 grows, 0.4 · 4 < 2 does not
+  expect(told.map(({ bound, descent, stochastic }) => [bound, descent, stochastic])).toEqual([
+    [8, true, true],
+    [5, true, false],
+    [2 / 0.6, false, false],
+  ]);
+  expect(() => stability(loss, at, { lr: 0 })).toThrow("stability: an lr above 0 is required, got 0");
+});
+
+test("opposingSignals are the examples whose losses moved the most, up and down", () => {
+  const found = opposingSignals([1, 2, 3, 4, 5], [2, 2.5, 3, 1, 3], { count: 2 });
+  expect(found).toEqual({ rising: [0, 1], falling: [3, 4], rise: 0.75, fall: -2.5, share: 1 });
+  expect(opposingSignals([1, 1], [1, 0.5], { count: 5 })).toMatchObject({ rising: [], falling: [1], rise: 0 });
+  expect(() => opposingSignals([1], [1, 2])).toThrow("losses of the same examples are required, got 1 and 2");
 });

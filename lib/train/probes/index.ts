@@ -6,6 +6,8 @@ export * from "./hessian-trace.ts";
 export * from "./inside.ts";
 export * from "./network-loss.ts";
 export * from "./network-probes.ts";
+export * from "./opposing-signals.ts";
 export * from "./quantities.ts";
 export * from "./sharpness.ts";
+export * from "./stability.ts";
 export * from "./top-eigenvalues.ts";
