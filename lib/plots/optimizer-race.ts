@@ -27,6 +27,11 @@ export interface OptimizerRaceOptions {
  *
  * Rates at which a run did not reach the end are missing on the right, and are never the best.
  *
+ * Implements: P210 No Train No Gain
+ * Kaddour et al. 2023, "No train no gain: revisiting efficient training algorithms for transformer-based language models", arXiv:2307.06440: every way is tuned
+ * at the same budget, with a rate that falls to the end of it.
+ * Differs from the paper: the budget is one of steps or operations (`stream.budget`), not of time on a machine of reference.
+ *
  * @throws RangeError where no rate of an optimizer reached the end.
  *
  * @example
