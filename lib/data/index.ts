@@ -17,6 +17,7 @@ export * from "./from-csv.ts";
 export * from "./from-folder.ts";
 export * from "./from-npy.ts";
 export * from "./from-parquet.ts";
+export * from "./from-sources.ts";
 export * from "./from-text.ts";
 export * from "./induction.ts";
 export * from "./item-sequences.ts";

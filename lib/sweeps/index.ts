@@ -1,5 +1,6 @@
 /** One experiment under many settings, each with the same seeds. */
 // Written by `npm run gen`.
+export * from "./auto-lrs.ts";
 export * from "./cells.ts";
 export * from "./compare.ts";
 export * from "./conform-command.ts";

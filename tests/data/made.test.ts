@@ -4,6 +4,7 @@ import { copying } from "../../lib/data/copying.ts";
 import { type Dataset, type Examples, gather, gatherTargets } from "../../lib/data/dataset.ts";
 import { driftingSeries } from "../../lib/data/drifting-series.ts";
 import { fractals } from "../../lib/data/fractals.ts";
+import { fromSources } from "../../lib/data/from-sources.ts";
 import { induction } from "../../lib/data/induction.ts";
 import { itemSequences } from "../../lib/data/item-sequences.ts";
 import { longMemory } from "../../lib/data/long-memory.ts";
@@ -144,4 +145,27 @@ test("sessions mostly stay in a group, as loyal as they are asked to be", () => 
   for (let i = 0; i < 1000; i++) for (let j = 1; j < 8; j++) if (x[i * 8 + j]! % 4 === x[i * 8 + j - 1]! % 4) stays++;
   const expected = 0.8 + 0.2 / 4; // who leaves may come back
   expect(Math.abs(stays / 7000 - expected)).toBeLessThan(4 * Math.sqrt((expected * (1 - expected)) / 7000));
+});
+
+test("texts of sources begin with their names, which are not asked for, and the last of them do not", () => {
+  const data = fromSources(
+    { a: "abcabcabcabcabcabcabcabc", b: "xyxyxyxyxyxyxyxyxyxyxyxy" },
+    { length: 4, cooldown: 0.5, test: 0.2 },
+  );
+  const shown = (of: Examples, i: number): string => [...gather(of, [i])].map((token) => data.classes[token]).join("");
+  const asked = (i: number): string =>
+    [...gatherTargets(data.train, [i])].map((token) => (token < 0 ? "_" : data.classes[token])).join("");
+  // 19 characters of each to train on: 10 with names, two in an example, then 9 without
+  expect(Array.from({ length: 12 }, (_, i) => shown(data.train, i))).toEqual(
+    ["a\nab", "b\nxy", "a\nca", "b\nxy", "a\nbc", "b\nxy", "a\nab", "b\nxy", "bcab", "xyxy", "cabc", "xyxy"].map(
+      (text) => text,
+    ),
+  );
+  expect(asked(0)).toBe("_abc");
+  expect(asked(8)).toBe("cabc");
+  expect(shown(data.test, 0)).not.toContain("\n");
+  expect(() => fromSources({ long: "abcabcabcabc" }, { length: 8 })).toThrow(
+    "names of fewer than half of the 8 characters",
+  );
+  expect(() => fromSources({}, {})).toThrow("at least one text is required, got none");
 });

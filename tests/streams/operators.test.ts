@@ -208,3 +208,20 @@ describe("augment", () => {
     expect([...seen]).toEqual(Array.from({ length: 64 }, (_, j) => image[j - (j % 8) + 7 - (j % 8)]!));
   });
 });
+
+test("dualStage mixes all experiences but one, then gives that one with a share of the others", () => {
+  const stream = o.dualStage({ general: 1, replay: 0.1 })(split5());
+  const whole = split5();
+  const counts = Array.from({ length: 5 }, (_, i) => whole.countOf(i));
+  const others = [0, 2, 3, 4];
+  expect([stream.length, stream.tasks, stream.facts.includes("task" as never)]).toEqual([2, 5, false]);
+  const [first, second] = [stream.experience(0).train, stream.experience(1).train];
+  expect(first.length).toBe(others.reduce((sum, i) => sum + counts[i]!, 0));
+  expect([...new Set(first.labels)].sort((a, b) => a - b)).toEqual([0, 1, 4, 5, 6, 7, 8, 9]);
+  const again = others.reduce((sum, i) => sum + Math.round(0.1 * counts[i]!), 0);
+  expect(second.length).toBe(counts[1]! + again);
+  expect(stream.countOf(1)).toBe(second.length);
+  expect([...second.labels.slice(0, counts[1])].every((label) => label === 2 || label === 3)).toBe(true);
+  expect([...second.labels.slice(counts[1])].some((label) => label === 2 || label === 3)).toBe(false);
+  expect(() => o.dualStage({ general: 7 })(split5())).toThrow("a general one among them are required, got 5 and 7");
+});

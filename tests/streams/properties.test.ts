@@ -56,6 +56,7 @@ const operatorCalls: Record<keyof typeof operators, Op> = {
   corrupt: { call: () => operators.corrupt(["fog", "contrast"], 2) as Made },
   delayLabels: { call: () => operators.delayLabels(1) as Made },
   features: { call: () => operators.features(sums) as Made },
+  dualStage: { call: () => operators.dualStage({ general: 0, replay: 0.2 }) as Made },
   fewShot: { call: (s) => operators.fewShot({ base: s.classesOf(0).length - 2, ways: 1, shots: 3 }) as Made },
   forget: { call: (s) => operators.forget([0], { at: s.length - 1 }) as Made },
   generalized: { call: () => operators.generalized({ experiences: 4, examples: 12 }) as Made },

@@ -7,6 +7,7 @@ export * from "./budget.ts";
 export * from "./concat.ts";
 export * from "./corrupt.ts";
 export * from "./delay-labels.ts";
+export * from "./dual-stage.ts";
 export * from "./features.ts";
 export * from "./few-shot.ts";
 export * from "./forget.ts";

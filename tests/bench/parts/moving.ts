@@ -47,7 +47,7 @@ async function regret(): Promise<Study> {
   const seeds = 5;
   const rates = [0.03, 0.1, 0.3, 1, 3, 10];
   const base = classes(digits())
-    .learn(net())
+    .learn(net().flatten())
     .train({ batch: 1, epochs: 1 })
     .evaluate({ every: "end", atStart: false, share: 0 });
   const found: Record<string, number[][]> = {};
@@ -84,10 +84,11 @@ async function population(): Promise<Study> {
     .learn(mlp({ hidden: [64] }))
     .train({ batch: 32, steps: 160 })
     .evaluate({ everySteps: 40, atStart: false });
+  const rates = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1];
   const places = [40, 80, 120].map((step) => experience(0).step(step));
   const [changing, fixed]: [number[], number[]] = [[], []];
   for (const seed of seedsTo(seeds)) {
-    const found = await populationBased({ lr: [0.0001, 0.1] }, ({ lr }) => study.with(adam({ lr })), {
+    const found = await populationBased({ lr: rates }, ({ lr }) => study.with(adam({ lr })), {
       at: places,
       size: 6,
       seed,
@@ -96,7 +97,7 @@ async function population(): Promise<Study> {
     const rng = random(seed).at("fixed");
     const each: number[] = [];
     for (let i = 0; i < 6; i++) {
-      const lr = 10 ** (-4 + 3 * rng.uniform());
+      const lr = rates[rng.int(rates.length)]!;
       const run = await study.with(adam({ lr })).run({ seeds: [seed], ...quiet } as never);
       each.push(run.logs[0]!.events.flatMap((event) => (event.type === "evaluated" ? [event.accuracy] : [])).at(-1)!);
     }
