@@ -214,7 +214,14 @@ test("dualStage mixes all experiences but one, then gives that one with a share 
   const whole = split5();
   const counts = Array.from({ length: 5 }, (_, i) => whole.countOf(i));
   const others = [0, 2, 3, 4];
-  expect([stream.length, stream.tasks, stream.facts.includes("task" as never)]).toEqual([2, 5, false]);
+  expect([stream.length, stream.tasks, stream.facts.includes("task" as never)]).toEqual([2, 2, false]);
+  expect([stream.classesOf(0), stream.classesOf(1)]).toEqual([
+    [0, 1, 4, 5, 6, 7, 8, 9],
+    [2, 3],
+  ]);
+  expect(stream.test(0).examples.length).toBe(
+    [0, 2, 3, 4].reduce((sum, i) => sum + split5().test(i).examples.length, 0),
+  );
   const [first, second] = [stream.experience(0).train, stream.experience(1).train];
   expect(first.length).toBe(others.reduce((sum, i) => sum + counts[i]!, 0));
   expect([...new Set(first.labels)].sort((a, b) => a - b)).toEqual([0, 1, 4, 5, 6, 7, 8, 9]);

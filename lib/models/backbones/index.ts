@@ -10,6 +10,7 @@ export * from "./mlp.ts";
 export * from "./reservoir.ts";
 export * from "./resnet.ts";
 export * from "./resnet18.ts";
+export * from "./sine-net.ts";
 export * from "./ssm.ts";
 export * from "./unet.ts";
 export * from "./vit.ts";

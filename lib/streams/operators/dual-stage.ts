@@ -1,10 +1,9 @@
 /** Special abilities first, then a general one with a little of them. */
-import { joined, select } from "../../data/dataset.ts";
+import { type Examples, joined, select } from "../../data/dataset.ts";
 import { needShare, needWhole, withDefaults } from "../../data/options.ts";
 import { operator } from "../operator.ts";
 import { poolOf, withPresent } from "../parts/pool.ts";
 import { rngOf } from "../parts/seed.ts";
-import { sameTasks } from "../parts/tables.ts";
 import type { Changed, Seed } from "../stream.ts";
 
 /** How a stream becomes one of two stages. */
@@ -21,7 +20,7 @@ export interface DualStageOptions {
  * Two stages of a stream: first the examples of all experiences but one, mixed, then those of that one with a small share of the first stage's. What one
  * ability after the other would forget is kept, and what all of them mixed would disturb comes last.
  *
- * Tasks and their tests stay what they were; a learner is not told the task, for in a stage there are several.
+ * There are two tasks: what is tested in all others, and the general one. A learner is not told the task, for the second stage has examples of both.
  *
  * Implements: P457 DMT data composition for SFT
  * Dong et al. 2023, "How abilities in large language models are affected by supervised fine-tuning data composition", arXiv:2310.05492, section 3.4 (dual-stage
@@ -33,7 +32,7 @@ export interface DualStageOptions {
  * ```ts
  * import { digits, operators, permuted } from "thalweg";
  * const stream = operators.dualStage({ general: 0, replay: 0.1 })(permuted(digits(), 3));
- * [stream.length, stream.tasks]; // [2, 3]
+ * [stream.length, stream.tasks]; // [2, 2]
  * ```
  */
 export const dualStage = operator(
@@ -66,27 +65,38 @@ export const dualStage = operator(
         stage === 0
           ? others.flatMap((i) => [...rowsOf(i)])
           : [...rowsOf(general), ...others.flatMap((i) => [...again(i)])];
-      const first = (stage: number): number => (stage === 0 ? others[0]! : general);
+      const tasksOf = (task: number): number[] => {
+        const own = (task === 0 ? others : [general]).map((i) => stream.taskOf(i));
+        return [...new Set(own)];
+      };
+      const classesOf = (task: number): number[] =>
+        [...new Set(tasksOf(task).flatMap((own) => stream.classesOf(own)))].sort((a, b) => a - b);
+      const test = (task: number): { readonly examples: Examples; readonly classes: readonly number[] } => ({
+        examples: joined(tasksOf(task).map((own) => stream.test(own).examples)),
+        classes: classesOf(task),
+      });
       return {
-        ...sameTasks(stream),
         length: 2,
-        taskOf: (index) => stream.taskOf(first(index)),
+        tasks: 2,
+        taskOf: (index) => index,
+        classesOf,
+        test,
         countOf: (index) =>
           others.reduce(
             (sum, i) => sum + (index === 0 ? stream.countOf(i) : kept(stream.countOf(i))),
             index === 0 ? 0 : stream.countOf(general),
           ),
         experience(index) {
-          const { validation: _, ...e } = stream.experience(first(index));
           const parts = index === 0 ? others : [general];
           const validations = parts.flatMap((i) => stream.experience(i).validation ?? []);
           const train = select(pool().train, Uint32Array.from(rowsIn(index)));
           return {
-            ...e,
             index,
+            task: index,
             train,
             validation: validations.length === 0 ? null : joined(validations),
-            classes: withPresent(e.classes, train),
+            test: test(index).examples,
+            classes: withPresent(classesOf(index), train),
           };
         },
       };

@@ -46,7 +46,7 @@ async function dualStages(): Promise<Study> {
       .evaluate({ atStart: false });
     const made = await (study as unknown as Experiment).run({ seeds, ...quiet });
     const rows = seedsTo(seeds).map((seed) => made.matrix({ seed }).values.at(-1)!);
-    return { special: rows.map((row) => mean(row.slice(0, 2))), general: rows.map((row) => row[2]!) };
+    return { special: rows.map((row) => mean(row.slice(0, -1))), general: rows.map((row) => row.at(-1)!) };
   };
   const [own, turns] = [await run(operators.dualStage({ replay: 0.05 })(stream), 4), await run(stream, 4)];
   return {
