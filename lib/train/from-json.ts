@@ -13,6 +13,7 @@ import {
   normalized,
   type TiedOptions,
   tied,
+  towers,
 } from "../models/heads/index.ts";
 import type { Initial } from "../models/initial.ts";
 import type { Layer, LayerFactory } from "../models/layer.ts";
@@ -184,6 +185,7 @@ function headFromJson({ name, options }: NonNullable<ModelSpec["head"]>): HeadLa
   if (name === "linear") return linear((options as { readonly initial: Initial }).initial);
   if (name === "identity") return identity();
   if (name === "tied") return tied(options as TiedOptions);
+  if (name === "towers") return towers((options as { readonly initial: Initial }).initial);
   return name === "normalized" ? normalized(options as NormalizedOptions) : notOurs("head", name);
 }
 

@@ -27,7 +27,6 @@ import {
   random,
   resnet,
   resnetNames,
-  sineNet,
   ssm,
   type Tree,
   tape,
@@ -328,31 +327,4 @@ describe("with the numbers of PyTorch", () => {
     const model = net().gru(4) as unknown as Model;
     check({ told: told[name]!, model, x, names: [...names, ...denseNames("fc", "head")], some: ends });
   });
-});
-
-test("sineNet gives what its waves written in PyTorch give, with their gradients", () => {
-  const { parameters, y, gradients } = JSON.parse(
-    readFileSync(new URL("./peers/sine-net.json", import.meta.url), "utf8"),
-  ) as {
-    readonly parameters: readonly (readonly [shape: number[], centre: number, spread: number])[];
-    readonly y: number[];
-    readonly gradients: readonly (readonly [product: number, length: number])[];
-  };
-  const model = sineNet({ waves: 2, filters: 4, gives: "image" });
-  const own = model.init(random(0), [8, 8, 2]) as Tree;
-  const places = paths(own).map(([, tensor]) => tensor.shape);
-  expect(places).toEqual(parameters.map(([shape]) => shape));
-  const made: tf.Tensor[] = parameters.map(([shape, ...how], i) => numbers(i, shape, ...how));
-  const params = unflatten(own as unknown, made) as Params;
-  const x = images(2, 8, 8, 2);
-  const apply = (p: Params): tf.Tensor => model.apply(p, x, tape(false, null, {}).mode);
-  const given = numbersOf(apply(params)).slice(0, y.length);
-  given.forEach((value, i) => void expect(value).toBeCloseTo(y[i]!, 4));
-  const weigh = numbers(2000, [2, 8, 8, 4]);
-  const { grads } = valueAndGrad((p: Params) => tf.sum(tf.mul(apply(p), weigh)), params);
-  for (const [i, [, g]] of paths(grads as Tree).entries()) {
-    const [product, length] = gradients[i]!;
-    expect(numbersOf(tf.sum(tf.mul(g, numbers(3000 + i, g.shape))))[0]! / length).toBeCloseTo(product / length, 3);
-    expect(numbersOf(tf.norm(g))[0]! / length).toBeCloseTo(1, 3);
-  }
 });

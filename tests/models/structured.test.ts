@@ -1,8 +1,23 @@
-/** Structured matrices against their formulas, and what they cost. */
-import { net, network, type Params, random, structuredRates, tape, tf } from "thalweg";
+/** Structured matrices against their formulas, and what they cost; SineNet beside its waves in PyTorch. */
+import { readFileSync } from "node:fs";
+import {
+  net,
+  network,
+  type Params,
+  paths,
+  random,
+  sineNet,
+  structuredRates,
+  type Tree,
+  tape,
+  tf,
+  unflatten,
+  valueAndGrad,
+} from "thalweg";
 import { describe, expect, test } from "vitest";
 import { type Structure, sides } from "../../lib/models/layers/basic/structured.ts";
 import { flopsPerExample } from "../../lib/models/parts/flops.ts";
+import { peerNumbers } from "../support/peer-numbers.ts";
 
 const numbers = (t: tf.Tensor): number[] => [...t.dataSync()];
 const close = (got: readonly number[], wanted: readonly number[]): void => {
@@ -78,4 +93,31 @@ describe("structured matrices", () => {
       "sides that 4 blocks divide are required",
     );
   });
+});
+
+test("sineNet gives what its waves written in PyTorch give, with their gradients", () => {
+  const { parameters, y, gradients } = JSON.parse(
+    readFileSync(new URL("./peers/sine-net.json", import.meta.url), "utf8"),
+  ) as {
+    readonly parameters: readonly (readonly [shape: number[], centre: number, spread: number])[];
+    readonly y: number[];
+    readonly gradients: readonly (readonly [product: number, length: number])[];
+  };
+  const model = sineNet({ waves: 2, filters: 4, gives: "image" });
+  const own = model.init(random(0), [8, 8, 2]) as Tree;
+  const places = paths(own).map(([, tensor]) => tensor.shape);
+  expect(places).toEqual(parameters.map(([shape]) => shape));
+  const made: tf.Tensor[] = parameters.map(([shape, ...how], i) => peerNumbers(i, shape, ...how));
+  const params = unflatten(own as unknown, made) as Params;
+  const x = peerNumbers(1000, [2, 8, 8, 2], 0.5, 1);
+  const apply = (p: Params): tf.Tensor => model.apply(p, x, tape(false, null, {}).mode);
+  const given = numbers(apply(params)).slice(0, y.length);
+  given.forEach((value, i) => void expect(value).toBeCloseTo(y[i]!, 4));
+  const weigh = peerNumbers(2000, [2, 8, 8, 4]);
+  const { grads } = valueAndGrad((p: Params) => tf.sum(tf.mul(apply(p), weigh)), params);
+  for (const [i, [, g]] of paths(grads as Tree).entries()) {
+    const [product, length] = gradients[i]!;
+    expect(numbers(tf.sum(tf.mul(g, peerNumbers(3000 + i, g.shape))))[0]! / length).toBeCloseTo(product / length, 3);
+    expect(numbers(tf.norm(g))[0]! / length).toBeCloseTo(1, 3);
+  }
 });

@@ -3,10 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { accuracyCurves, accuracyHeatmap, type Figure, figure, gapZoom } from "../../lib/plots/index.ts";
+import { optimizerRace } from "../../lib/plots/optimizer-race.ts";
 import { inkOn, palette } from "../../lib/plots/parts/colour.ts";
 import { numberText } from "../../lib/plots/parts/number-text.ts";
 import { scaleOf } from "../../lib/plots/parts/scales.ts";
 import { quartiles } from "../../lib/plots/parts/summaries.ts";
+import type { TrainEvent } from "../../lib/train/events.ts";
 import { madeRun, madeRuns, randomly } from "./runs.ts";
 
 /** One of everything that is drawn. */
@@ -348,4 +350,25 @@ describe("colours", () => {
       expect((a + 0.05) / (b + 0.05)).toBeGreaterThan(4);
     }
   });
+});
+
+test("optimizers are held against each other at the same budget, each at the rate whose last losses are the least", () => {
+  const run = (...losses: number[]): TrainEvent[] =>
+    losses.map((loss, i) => ({ type: "step", step: i + 1, experience: 0, epoch: 0, loss, terms: { task: loss } }));
+  const race = optimizerRace(
+    [
+      { name: "a", lr: 0.1, logs: [run(3, 2, 1)] },
+      { name: "a", lr: 1, logs: [run(3, 1, 2)] },
+      // it begins best and does not reach the end
+      { name: "a", lr: 10, logs: [run(0.1)] },
+      { name: "b", lr: 0.1, logs: [run(3, 3, 3)] },
+    ],
+    { last: 0.3, everySteps: 1 },
+  );
+  expect(race.data.map(({ name }) => name)).toEqual(["a, lr 0.1", "a", "b, lr 0.1", "b"]);
+  expect(race.data[0]).toMatchObject({ y: [3, 2, 1] });
+  expect(race.data[1]).toMatchObject({ x: [0.1, 1], y: [1, 2] });
+  expect(() => optimizerRace([{ name: "a", lr: 1, logs: [] }])).toThrow(
+    "a rate at which a reaches the end is required",
+  );
 });

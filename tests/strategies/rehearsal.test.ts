@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { gather, table } from "../../lib/data/dataset.ts";
 import { random, tf } from "../../lib/engine/index.ts";
 import type { Weights } from "../../lib/models/network.ts";
 import {
@@ -12,6 +13,7 @@ import {
   powerLawReplay,
   replay,
 } from "../../lib/strategies/index.ts";
+import { continualPretrain } from "../../lib/strategies/replay/continual-pretrain.ts";
 import {
   batchOf,
   close,
@@ -283,4 +285,30 @@ test("replay with a share for each experience keeps as much of the first as of t
     expect([...tasks.subarray(0, size)]).toEqual([0, 0, 1, 1, 2, 2].slice(0, 2 * index + 2));
   }
   expect(() => replay({ keep: "perExperience" })).toThrow('goes with fill "boundary"');
+});
+
+test("continualPretrain learns the likeliest examples several times over, with the share of the past that is asked for", () => {
+  const own = hooksOf(continualPretrain({ subset: 0.5, epochs: 3, mixture: 0.25, capacity: 4 }));
+  const numbered = (from: number, labels: readonly number[]) =>
+    table(
+      Float32Array.from(labels, (_, i) => from + i),
+      Int32Array.from(labels),
+      [1],
+      1,
+    );
+  const [first, second] = [numbered(0, [0, 1, 0, 1]), numbered(10, [0, 0, 1, 1])];
+  // losses: ln(1 + e⁰), ln(1 + e⁻²), ln(1 + e¹), ln(1 + e⁻³)
+  const logits = Float32Array.from([0, 0, 2, 0, 1, 0, 0, 3]);
+  const context = { rng: random(3), outputs: () => ({ features: new Float32Array(0), logits }) } as never;
+  const experience = (train: object, index: number) => ({ train, index, task: index }) as never;
+  const begun = own.beforeExperience(own.init(context), experience(first, 0), context);
+  expect(own.data(begun, experience(first, 0), context)).toBe(first);
+  const held = own.afterExperience(begun, experience(first, 0), context);
+  const state = own.beforeExperience(held, experience(second, 1), context);
+  const made = own.data(state, experience(second, 1), context)!;
+  const rows = [...gather(made, [...made.labels.keys()])];
+  expect(rows.slice(0, 6)).toEqual([13, 11, 13, 11, 13, 11]);
+  // 2 of 8 are of the past
+  expect(rows).toHaveLength(8);
+  for (const row of rows.slice(6)) expect([0, 1, 2, 3]).toContain(row);
 });

@@ -4,3 +4,4 @@ export * from "./identity.ts";
 export * from "./linear.ts";
 export * from "./normalized.ts";
 export * from "./tied.ts";
+export * from "./towers.ts";

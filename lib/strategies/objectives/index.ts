@@ -2,9 +2,12 @@
 // Written by `npm run gen`.
 export * from "./autoencoder.ts";
 export * from "./batch-former.ts";
+export * from "./forward-forward.ts";
 export * from "./future-teacher.ts";
 export * from "./in-batch-negatives.ts";
+export * from "./instant-update.ts";
 export * from "./perceptron.ts";
 export * from "./simsiam.ts";
+export * from "./ska.ts";
 export * from "./stable-max.ts";
 export * from "./view-batch.ts";

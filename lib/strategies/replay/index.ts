@@ -2,6 +2,7 @@
 // Written by `npm run gen`.
 export * from "./bic.ts";
 export * from "./cls-er.ts";
+export * from "./continual-pretrain.ts";
 export * from "./der.ts";
 export * from "./derpp.ts";
 export * from "./er-ace.ts";

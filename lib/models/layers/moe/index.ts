@@ -1,6 +1,7 @@
 /** Layers of several experts, of which a router chooses. */
 // Written by `npm run gen`.
 export * from "./hash-moe.ts";
+export * from "./hierarchical-moe.ts";
 export * from "./moe.ts";
 export * from "./recurrent-moe.ts";
 export * from "./residual-moe.ts";
