@@ -73,10 +73,11 @@ export const domains = fluentSource(sources.domains);
 
 /**
  * A table of facts (subject, relation → object), and `n` edits of it. The first experience holds all facts; each later one gives `batch`
- * facts, no two edits the same, a new object. An example is two tokens: the subject, and the relation numbered after all subjects.
+ * facts, no two edits the same, a new object. An example is two tokens: the subject, and the relation numbered after all subjects; with several
+ * `phrases` those of a relation follow one another. All facts are learnt in every phrase; an edit gives the first one only.
  *
- * Task 0 is tested on the facts that are never edited: whether the rest stays known (locality). Each edit is a task tested on its own facts,
- * with their new objects (efficacy).
+ * Task 0 is tested on the facts that are never edited, in every phrase: whether the rest stays known (locality). Each edit is a task tested on its
+ * own facts, with their new objects (efficacy). With several phrases task `n + i` is edit `i` asked for in the other ones (generality).
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 import type { Process } from "./clock.ts";
-import { columns } from "./parts/arrays.ts";
+import { columns, product } from "./parts/arrays.ts";
 import { onRanks, type Ranked, type RankOptions, requireParts } from "./parts/ranks.ts";
 import { ringSum } from "./parts/ring.ts";
 
@@ -50,12 +50,4 @@ export async function tensorParallel(
     return yield* ringSum(me, ranks, part, "sum");
   });
   return { ...found, output: found.parts[0]! };
-}
-
-/** `[n, k] × [k, m]`. */
-function product(a: Float32Array, b: Float32Array, n: number, k: number, m: number): Float32Array {
-  const out = new Float32Array(n * m);
-  for (let i = 0; i < n; i++)
-    for (let l = 0; l < k; l++) for (let j = 0; j < m; j++) out[i * m + j]! += a[i * k + l]! * b[l * m + j]!;
-  return out;
 }

@@ -1,14 +1,31 @@
 /**
- * Five hundred edits in a row: `npm run bench -- edit`. A minute or two for each seed.
+ * Five hundred edits in a row: `npm run bench -- edit`. A few minutes for each seed.
  *
- * A small transformer learns 660 facts (subject, relation → object); then 500 of them get other objects, ten at a time. After every ten it is
- * measured how many of the last ten are answered with their new objects (reliability), and at the end how many of all 500, how many of the 160
- * that were never edited are still known (locality), and how long the kernel has become.
+ * A small transformer learns 660 facts (subject, relation → object), each said in two ways; then 500 of them get other objects, ten at a time, in one
+ * of the ways. After every ten it is measured how many of all edits so far are answered with their new objects, how many when they are asked
+ * for in the other way (generality), how many of the 160 facts that were never edited are still known (locality), and at the end how long the
+ * kernel has become. The network is trained once for each seed, and every way of editing goes on from there.
  */
 
 import { kernelOf, siteOf } from "../../lib/edit/parts/facts.ts";
-import { adam, coachHook, edit, edits, editWith, evaluation, grace, net, type Strategy } from "../../lib/index.ts";
-import { recordStudy } from "../support/reference.ts";
+import {
+  adam,
+  coachHook,
+  edit,
+  editCurves,
+  edits,
+  editTable,
+  editWith,
+  evaluation,
+  experience,
+  grace,
+  net,
+  type Run,
+  type Strategy,
+  type TrainEvent,
+  wise,
+} from "../../lib/index.ts";
+import { record, recordStudy } from "../support/reference.ts";
 import { allOf, band, outcomeOf } from "./parts/studies.ts";
 
 const seeds = 3;
@@ -20,44 +37,84 @@ const methods: Readonly<Record<string, () => Strategy>> = {
   alphaEdit: () => editWith(edit.alphaEdit()),
   grace: () => grace({ radius: 0.3 }),
   coachHook: () => coachHook(),
+  wise: () => wise(),
 };
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+const looks = [1, 5, 10, 20, 30, 40, 50];
 
-type Measured = Record<"locality" | "kept edits" | "growth" | "seconds", number[]>;
-const found: Record<string, Measured> = {};
-const stream = edits(50, { subjects: 220, relations: 3, objects: 20, batch: 10 });
+type Measure = "locality" | "kept edits" | "generality" | "reliability" | "growth";
+const found: Record<string, Record<Measure, number[]>> = {};
+const logs: Record<string, (readonly TrainEvent[])[]> = {};
+const seconds: Record<string, number> = {};
+const stream = edits(50, { subjects: 220, relations: 3, objects: 20, batch: 10, phrases: 2 });
 const study = stream
-  .learn(net().embedding(223, 48).transformer(2).last())
+  .learn(net().embedding(226, 48).transformer(2).last())
   .with(adam({ lr: 5e-3 }))
-  .train({ epochs: 40, batch: 20 })
-  .evaluate({ ...evaluation({}), every: "end", atStart: false });
-const begun = stream
-  .slice(0, 1)
-  .learn(net().embedding(223, 48).transformer(2).last())
-  .with(adam({ lr: 5e-3 }))
-  .train({ epochs: 40, batch: 20 });
-for (const [name, make] of Object.entries(methods)) {
-  const own: Measured = { locality: [], "kept edits": [], growth: [], seconds: [] };
-  found[name] = own;
-  const started = performance.now();
-  const run = await study.by(make() as never).run({ seeds, quiet: true, record: false });
-  own.seconds.push((performance.now() - started) / 1000);
-  for (let seed = 0; seed < seeds; seed++) {
-    const last = run.matrix({ seed }).values.at(-1)!;
-    own.locality.push(last[0]!);
-    own["kept edits"].push(mean(last.slice(1) as number[]));
-    const network = await run.network({ seed });
-    const before = await (await begun.run({ seeds: [seed], quiet: true, record: false })).network({ seed });
-    const site = siteOf("bench", network);
-    const [a, b] = [before, network].map(({ weights }) => Math.hypot(...kernelOf(weights, site).dataSync()));
-    own.growth.push(b! / a!);
+  .train({ epochs: 30, batch: 20 })
+  .evaluate({ ...evaluation({}), every: "experience", atStart: false });
+const quiet = { quiet: true, record: false } as const;
+const lengthOf = async (run: Run, seed: number): Promise<number> => {
+  const network = await run.network({ seed });
+  const length = Math.hypot(...kernelOf(network.weights, siteOf("bench", network)).dataSync());
+  network.dispose();
+  return length;
+};
+for (let seed = 0; seed < seeds; seed++) {
+  const trained = await study.run({ ...quiet, seeds: [seed], until: experience(1).step(0) });
+  const before = await lengthOf(trained, seed);
+  for (const [name, make] of Object.entries(methods)) {
+    const own = (found[name] ??= { locality: [], "kept edits": [], generality: [], reliability: [], growth: [] });
+    const started = performance.now();
+    const run = await trained.at(experience(1)).fork({ strategies: [make()] as never });
+    seconds[name] = (seconds[name] ?? 0) + (performance.now() - started) / 1000;
+    const { events } = run.logs[0]!;
+    (logs[name] ??= []).push(events);
+    const rows = editTable(events);
+    const last = rows.at(-1)!;
+    own.locality.push(last.locality);
+    own["kept edits"].push(last.kept);
+    own.generality.push(last.generality);
+    own.reliability.push(rows.reduce((sum, { reliability }) => sum + reliability, 0) / rows.length);
+    own.growth.push((await lengthOf(run, seed)) / before);
+    console.log(seed, name, Object.fromEntries(Object.entries(own).map(([what, values]) => [what, values.at(-1)])));
   }
-  console.log(name, own);
 }
+console.log(editCurves(logs).toText());
+record("edits", {
+  seeds,
+  edits: 500,
+  seconds: Object.fromEntries(Object.entries(seconds).map(([name, all]) => [name, Number((all / seeds).toFixed(1))])),
+  end: Object.fromEntries(
+    Object.entries(found).map(([name, own]) => [
+      name,
+      Object.fromEntries(Object.entries(own).map(([what, values]) => [what, band(values)])),
+    ]),
+  ),
+  curves: Object.fromEntries(
+    Object.entries(logs).map(([name, runs]) => {
+      const tables = runs.map((events) => editTable(events));
+      const at = (of: "kept" | "generality" | "locality"): number[] =>
+        looks.map((look) =>
+          Number((tables.reduce((sum, rows) => sum + rows[look - 1]![of], 0) / tables.length).toFixed(3)),
+        );
+      return [
+        name,
+        {
+          edits: looks.map((look) => 10 * look),
+          kept: at("kept"),
+          generality: at("generality"),
+          locality: at("locality"),
+        },
+      ];
+    }),
+  ),
+});
 const figures = (names: readonly string[]) =>
   Object.fromEntries(
     names.flatMap((name) =>
-      (["locality", "kept edits", "growth"] as const).map((what) => [`${what}, ${name}`, band(found[name]![what])]),
+      (["locality", "kept edits", "generality", "growth"] as const).map((what) => [
+        `${what}, ${name}`,
+        band(found[name]![what]),
+      ]),
     ),
   );
 /** Whether one way is better than another by every score that the headline names. */

@@ -1,4 +1,4 @@
-import { adam, classes, digits, leaves, mlp, net, replay, sgd, simulate, tf } from "thalweg";
+import { adam, classes, digits, leaves, mlp, net, random, replay, sgd, simulate, tf } from "thalweg";
 import { describe, expect, test } from "vitest";
 import { backups, gainOf, rising } from "../../lib/simulate/parts/backups.ts";
 import { vectorOf } from "../../lib/simulate/parts/vectors.ts";
@@ -33,6 +33,7 @@ describe("programs of a cluster", () => {
     ["parameterServer", simulate.parameterServer()],
     ["parameterServer that chooses", simulate.parameterServer({ wait: "dynamic" })],
     ["asynchronous", simulate.asynchronous({ damping: 1 })],
+    ["hogwild", simulate.hogwild()],
   ])("%s with one worker is plain training, bit for bit", async (_, program) => {
     const run = await alone.train(study, program, { seed: 3 });
     expect(apart(run.vector, await plain(study))).toBe(0);
@@ -97,6 +98,69 @@ describe("programs of a cluster", () => {
     const rows = (await even.train(plainSgd, simulate.asynchronous())).frame().objects() as { staleness: number }[];
     // all take equally long: after the first round each gradient is three updates old
     expect(rows.slice(4).every(({ staleness }) => staleness === 3)).toBe(true);
+  });
+
+  test("hogwild workers wait for nobody, send nothing, and read what others are writing", async () => {
+    const even = simulate.cluster({ workers: 4, perExample: 0.01 });
+    const run = await even.train(plainSgd, simulate.hogwild({ pieces: 4, reading: 0.1 }));
+    const rows = run.frame().objects() as { staleness: number }[];
+    expect(rows.slice(4).every(({ staleness }) => staleness === 3)).toBe(true);
+    expect(run.bytes).toBe(0);
+    const uneven = simulate.cluster({ workers: 4, perExample: 0.01, slower: { 1: 1.3, 2: 1.7, 3: 2.1 } });
+    const [torn, kept] = [
+      await uneven.train(plainSgd, simulate.hogwild({ pieces: 8, reading: 0.1 })),
+      await uneven.train(plainSgd, simulate.hogwild({ reading: 0.1 })),
+    ];
+    expect(torn.seconds).toBeCloseTo(kept.seconds, 9);
+    expect(apart(torn.vector, kept.vector)).toBeGreaterThan(0);
+  });
+
+  test("P447 Just One Byte: a step is along the machines' own noise, as steep as the gradient says, and costs one byte for each other", async () => {
+    const one = plainSgd.train({ batch: 320 }); // one update of all examples of an experience
+    const moved = async (options: { bytes: 1 | 4; range?: number }) =>
+      (await alone.train(one, simulate.seededSpsa(options), { seed: 3 })).vector;
+    const start = await plain(one.with(sgd({ lr: 1e-12 })) as never);
+    const [exact, coarse] = [await moved({ bytes: 4 }), await moved({ bytes: 1 })];
+    // with one machine each experience's step lies along its noise
+    const noise = [0, 1].map((k) => random(3).at("spsa", 0, k).fillNormal(new Float32Array(start.length)));
+    const way = exact.map((x, i) => x - start[i]!);
+    const gram = noise.map((a) => noise.map((b) => a.reduce((sum, x, i) => sum + x * b[i]!, 0)));
+    const along = noise.map((z) => z.reduce((sum, x, i) => sum + x * way[i]!, 0));
+    const by = gram[0]![0]! * gram[1]![1]! - gram[0]![1]! * gram[1]![0]!;
+    const steps = [
+      (along[0]! * gram[1]![1]! - along[1]! * gram[0]![1]!) / by,
+      (along[1]! * gram[0]![0]! - along[0]! * gram[1]![0]!) / by,
+    ];
+    expect(Math.hypot(...way.map((x, i) => x - steps[0]! * noise[0]![i]! - steps[1]! * noise[1]![i]!))).toBeLessThan(
+      1e-4,
+    );
+    // the first step is −η zᵀ∇L: plain SGD from the same weights moves by −η∇L
+    const first = await plain(one.with(sgd({ lr: 0.1 })) as never, 3);
+    expect(first.length).toBe(start.length);
+    const slice = stream
+      .slice(0, 1)
+      .learn(mlp({ hidden: [8] }))
+      .with(sgd({ lr: 0.1 }))
+      .train({ batch: 320 });
+    const gradient = (await plain(slice as never)).map((x, i) => (start[i]! - x) / 0.1);
+    const steep = noise[0]!.reduce((sum, z, i) => sum + z * gradient[i]!, 0);
+    expect(steps[0]! / -0.1).toBeCloseTo(steep, 1);
+    expect(apart(coarse, exact)).toBeLessThan(0.1 * (20 / 127) * 4);
+    expect(apart(coarse, exact)).toBeGreaterThan(0);
+    const run = await four.train(plainSgd, simulate.seededSpsa(), { seed: 1 });
+    expect(run.bytes).toBe(run.updates * 4 * 3);
+  });
+
+  test("P202 LTE: with a rank of all inputs and a merge after every step it is plain SGD, and a merge costs the factors of each kernel", async () => {
+    const whole = simulate.lte({ rank: 1000, every: 1 });
+    expect(apart((await alone.train(plainSgd, whole, { seed: 3 })).vector, await plain(plainSgd))).toBeLessThan(1e-4);
+    // four heads of full rank on a quarter of each batch are the step on the whole batch
+    expect(apart((await four.train(plainSgd, whole, { seed: 3 })).vector, await plain(plainSgd))).toBeLessThan(1e-4);
+    const before = tf.memory().numTensors;
+    const run = await four.train(study, simulate.lte({ rank: 2, every: 4 }), { seed: 3 });
+    expect(tf.memory().numTensors).toBe(before);
+    const merges = Math.ceil(run.updates / 4);
+    expect(run.bytes).toBe(merges * 4 * 3 * 4 * (2 * (64 + 8) + 2 * (8 + 10) + 8 + 10));
   });
 
   test("P101 DiLoCo eager updates: with one worker and a plain outer step they are what the rounds say", async () => {

@@ -31,3 +31,14 @@ export function concatenated(parts: readonly Float32Array[]): Float32Array {
   }
   return out;
 }
+
+/** `[n, k] × [k, m]`. */
+export function product(a: Float32Array, b: Float32Array, n: number, k: number, m: number): Float32Array {
+  const out = new Float32Array(n * m);
+  for (let i = 0; i < n; i++)
+    for (let l = 0; l < k; l++) {
+      const x = a[i * k + l]!;
+      for (let j = 0; j < m; j++) out[i * m + j]! += x * b[l * m + j]!;
+    }
+  return out;
+}

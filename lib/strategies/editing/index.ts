@@ -3,3 +3,4 @@
 export * from "./coach-hook.ts";
 export * from "./edit-with.ts";
 export * from "./grace.ts";
+export * from "./wise.ts";
