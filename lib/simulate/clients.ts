@@ -1,29 +1,18 @@
 /** Clients who keep their examples to themselves, and a server that learns from what they send. */
 import type { Examples, Json } from "../data/dataset.ts";
-import { needShare } from "../data/options.ts";
 import type { Rng } from "../engine/index.ts";
 import { type Clock, type Cut, clock, type Link, type Machine, type Outage } from "./clock.ts";
 import type { ClusterRun, Experiment, Updated } from "./cluster.ts";
 import { declared } from "./parts/declared.ts";
-import { type Delay, delayOf, requireDelay } from "./parts/delay.ts";
 import { localTraining, type Trained, type Turn } from "./parts/local.ts";
+import { type Timing, type TimingOptions, timing } from "./parts/timing.ts";
 import { type Trainer, trainer } from "./parts/trainer.ts";
 import { ledger, type Simulated } from "./simulated.ts";
 
 /** What clients are. */
-export interface ClientsOptions {
-  /** Seconds that a client works for each example it trains on. Default 0.001. */
-  readonly perExample?: number;
-  /** Seconds besides, for each time it is asked. Default 0. */
-  readonly perTurn?: number;
-  /** Random seconds besides. Default none. */
-  readonly delay?: Delay;
-  /** By how much a client is slower than the others, by its number or as a function of it. */
-  readonly slower?: { readonly [client: number]: number } | ((client: number) => number);
+export interface ClientsOptions extends TimingOptions {
   /** The lines between clients and server. Default: latency of 50 ms, 1 MB in a second. */
   readonly link?: Link | ((from: number, to: number) => Link);
-  /** The probability that a client who was asked never answers. Default 0. */
-  readonly lost?: number;
   readonly outages?: readonly Outage[];
   readonly cuts?: readonly Cut[];
   /** How many spans of time are kept for the picture. Default 5000. */
@@ -31,7 +20,7 @@ export interface ClientsOptions {
 }
 
 /** What a federated program has at hand. */
-export interface Federation {
+export interface Federation extends Timing {
   readonly clients: number;
   readonly server: number;
   /** Rounds of the stream: new classes come in each. */
@@ -41,10 +30,6 @@ export interface Federation {
   readonly rng: Rng;
   /** The examples of a client in a round of the stream. */
   examples(task: number, client: number): Examples;
-  /** Seconds that a client takes for so many examples when it is asked for the `k`-th time. */
-  seconds(client: number, examples: number, k: number): number;
-  /** Whether a client never answers when it is asked for the `k`-th time. */
-  loses(client: number, k: number): boolean;
   /** Trains from some weights on a client's own examples. */
   local(turn: Turn): Trained;
   /** Says what the server's weights came to. */
@@ -85,7 +70,8 @@ export interface Crowd {
   train(study: Experiment, program: FederatedProgram, options?: ClusterRun): Promise<Simulated>;
 }
 
-const defaultLink: Link = { latency: 0.05, bandwidth: 1e6 };
+/** The lines between clients and server where nothing else is said. */
+export const defaultLink: Link = { latency: 0.05, bandwidth: 1e6 };
 
 /**
  * Clients who learn together without showing their examples, under a simulated clock: time, bytes, stragglers, clients who are lost, and what
@@ -103,21 +89,10 @@ const defaultLink: Link = { latency: 0.05, bandwidth: 1e6 };
  * run.updates; // 2
  * ```
  */
-export function clients({
-  perExample = 0.001,
-  perTurn = 0,
-  delay,
-  slower = {},
-  link = defaultLink,
-  lost = 0,
-  ...events
-}: ClientsOptions = {}): Crowd {
-  needShare("clients", "lost", lost);
-  requireDelay("clients", delay);
-  for (const [what, value] of Object.entries({ perExample, perTurn }))
-    if (!(value >= 0 && Number.isFinite(value)))
-      throw new RangeError(`clients: a finite number from 0 on is required for ${what}, got ${value}`);
-  const factor = typeof slower === "function" ? slower : (client: number) => slower[client] ?? 1;
+export function clients({ link = defaultLink, ...options }: ClientsOptions = {}): Crowd {
+  const { outages, cuts, spans, ...times } = options;
+  const timed = timing("clients", times);
+  const events = { ...(outages && { outages }), ...(cuts && { cuts }), ...(spans !== undefined && { spans }) };
   return Object.freeze<Crowd>({
     async train(study, program, { seed = 0, signal, evaluateEvery = 0 } = {}) {
       const learner = trainer(program.spec.name, study.spec, seed);
@@ -136,9 +111,7 @@ export function clients({
         trainer: learner,
         rng: drawn.at("program"),
         examples: (task, client) => stream.experience(task * count + client).train,
-        seconds: (client, examples, k) =>
-          (perTurn + perExample * examples + delayOf(delay, drawn.at("delay", client, k))) * factor(client),
-        loses: (client, k) => lost > 0 && drawn.at("lost", client, k).uniform() < lost,
+        ...timed(drawn),
         local: local.turn,
         updated(me, update, task) {
           const due = evaluateEvery > 0 && update.update % evaluateEvery === 0;
@@ -157,7 +130,7 @@ export function clients({
 }
 
 /** How many clients a stream has; throws unless its experiences go through all of them in every round. */
-function clientsOf(where: string, stream: Trainer["spec"]["stream"]): number {
+export function clientsOf(where: string, stream: Trainer["spec"]["stream"]): number {
   const count = stream.length / stream.tasks;
   const named = [0, stream.length - 1].every((index) => stream.experience(index).client === index % count);
   if (!Number.isInteger(count) || !named)

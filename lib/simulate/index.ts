@@ -2,6 +2,7 @@
 // Written by `npm run gen`.
 export * from "./all-reduce.ts";
 export * from "./asynchronous.ts";
+export * from "./bristle.ts";
 export * from "./checkpoints.ts";
 export * from "./clients.ts";
 export * from "./clock.ts";
@@ -10,10 +11,12 @@ export * from "./codec.ts";
 export * from "./diloco.ts";
 export * from "./dsp.ts";
 export * from "./expert-parallel.ts";
+export * from "./fed-ast.ts";
 export * from "./fed-async.ts";
 export * from "./fed-avg.ts";
 export * from "./fed-opt.ts";
 export * from "./fed-zip.ts";
+export * from "./fleeg.ts";
 export * from "./hogwild.ts";
 export * from "./jacobi.ts";
 export * from "./l-greco.ts";

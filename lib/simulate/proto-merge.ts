@@ -1,7 +1,7 @@
 import type { Examples } from "../data/dataset.ts";
 import { federated } from "./clients.ts";
 import type { Machine, Process } from "./clock.ts";
-import type { Layer, Trainer } from "./parts/trainer.ts";
+import { type HeadPlace, headOf } from "./parts/output-layer.ts";
 
 /** What a client has met of a class: how many examples, and the sum of their features. */
 interface Met {
@@ -38,7 +38,7 @@ export const protoMerge = federated("protoMerge", {}, () => (site) => {
   const first = trainer.replica(0);
   const base = first.vector();
   first.dispose();
-  const head = headOf(trainer);
+  const head = headOf("protoMerge", trainer);
   const known = new Map<number, { count: number; sum: Float64Array }>();
   let vector = withPrototypes(base, head, known);
 
@@ -89,19 +89,10 @@ function sumsOf(features: Float32Array, { labels, length }: Examples): Met[] {
   return [...sums].map(([label, own]) => ({ label, ...own }));
 }
 
-/** Kernel `[width, classes]` and bias of a linear head. */
-function headOf({ layers, network }: Trainer): { readonly kernel: Layer; readonly bias: Layer } {
-  const own = layers.filter(({ path }) => path?.startsWith("head/"));
-  const [kernel, bias] = [own.find(({ shape }) => shape.length === 2), own.find(({ shape }) => shape.length === 1)];
-  if (own.length !== 2 || kernel === undefined || bias === undefined)
-    throw new TypeError(`protoMerge: a linear head with a bias is required, got ${network.head.spec.name}`);
-  return { kernel, bias };
-}
-
 /** A network that answers by the nearest mean. */
 function withPrototypes(
   base: Float32Array,
-  { kernel, bias }: { readonly kernel: Layer; readonly bias: Layer },
+  { kernel, bias }: HeadPlace,
   known: ReadonlyMap<number, { readonly count: number; readonly sum: Float64Array }>,
 ): Float32Array {
   const out = base.slice();

@@ -1,5 +1,22 @@
-import { adam, blobs, classes, clients, digits, from, mlp, sgd, simulate, type TrainedNetwork, tf } from "thalweg";
+import {
+  adam,
+  blobs,
+  classes,
+  clients,
+  digits,
+  from,
+  mlp,
+  net,
+  random,
+  sgd,
+  simulate,
+  type TrainedNetwork,
+  tf,
+} from "thalweg";
 import { describe, expect, test } from "vitest";
+import { integrated, prioritised } from "../../lib/simulate/bristle.ts";
+import { allocation } from "../../lib/simulate/fed-ast.ts";
+import { type Output, recallsOf } from "../../lib/simulate/parts/output-layer.ts";
 import { vectorOf } from "../../lib/simulate/parts/vectors.ts";
 
 const apart = (a: Float32Array, b: Float32Array): number =>
@@ -140,5 +157,100 @@ describe("federated programs", () => {
     expect((run.curve().objects() as { accuracy: number }[])[0]!.accuracy).toBeGreaterThan(0.8);
     expect(run.bytesByTag.means).toBeLessThan(2 * 4 * 5 * 4 * 34 + 1);
     base.dispose();
+  });
+});
+
+describe("P134 Bristle", () => {
+  test("takes over, class by class, from those who recognise more, by the numbers of its formula", () => {
+    // one feature: class 0 below 0, class 1 above; a bias column each
+    const output = (slope: number, bias = 0): Output => [
+      Float64Array.of(-slope, 0),
+      Float64Array.of(slope, bias),
+      Float64Array.of(0, -9),
+    ];
+    const judges = { features: Float32Array.of(-1, -0.5, 0.5, 1), labels: Int32Array.of(0, 0, 1, 1) };
+    expect(recallsOf(output(1, -0.8), judges).slice(0, 2)).toEqual([1, 0.5 + 0.5 * Number(0.5 > -0.5 + 0.8)]);
+    const [mine, better, worse] = [output(1, -1.5), output(2), output(-1)];
+    expect(recallsOf(mine, judges)).toEqual([1, 0.5, Number.NaN]);
+    const found = integrated(mine, [better, worse], judges);
+    // class 0: as good as mine, so 10 σ(0) − 4 = 1 times a certainty of 1; class 1: (10 · 0.5)^3.5 = 279.5; those who are always wrong: certainty 0
+    const weight = 10 / (1 + Math.exp(-(5 ** 3.5) / 100)) - 4;
+    expect(found[0]![0]).toBeCloseTo((-1 - 2) / 2, 9);
+    expect(found[1]![0]).toBeCloseTo((1 + weight * 2) / (1 + weight), 9);
+    expect(found[1]![1]).toBeCloseTo(-1.5 / (1 + weight), 9);
+    // class 2, of which there are no examples: by all scores together
+    expect(found[2]![1]).toBeCloseTo(-9, 9);
+    const [far, near] = [output(50), output(1, -1.4)];
+    expect(prioritised(mine, [far, better, near], 2, 0, random(0))).toEqual([near, better]);
+  });
+
+  test("keeps its accuracy among peers who lie, where the mean of what comes does not", async () => {
+    const peers = clients(digits(), { clients: 8, concentration: 5 });
+    const frozen = peers
+      .learn(mlp({ hidden: [64] }))
+      .with(sgd({ lr: 0.5 }))
+      .train({ batch: 16, epochs: 4 });
+    const lying = { rounds: 5, byzantine: 0.4, attack: "noise" } as const;
+    const [own, mean] = [
+      await crowd.train(frozen, simulate.bristle(lying)),
+      await crowd.train(frozen, simulate.bristle({ ...lying, by: "average" })),
+    ];
+    expect(own.accuracy).toBeGreaterThan(0.6);
+    expect(own.accuracy).toBeGreaterThan(mean.accuracy + 0.1);
+    // each round each peer sends 4 others its output layer: 64 weights and a bias for each of 10 classes
+    expect(own.bytes).toBe(5 * 8 * 4 * 4 * (64 * 10 + 10));
+  });
+});
+
+describe("several experiments on the same machines", () => {
+  test("P090 FedAST: in rounds one network is averaged as ever; in buffers none is waited for, and what varies more gets more clients", async () => {
+    const even = clients(blobs({ classes: 2, dimensions: 3 }), { clients: 2, concentration: 1e6 });
+    const one = even
+      .learn(mlp({ hidden: [] }))
+      .with(sgd({ lr: 0.1 }))
+      .train({ batch: 10_000 });
+    const averaged = await crowd.train(one, simulate.fedAvg({ rounds: 4 }));
+    const [rounds] = await simulate.fedAst([one], {}, { updates: 4, by: "rounds" });
+    expect(apart(rounds!.vector, averaged.vector)).toBeLessThan(5e-3);
+    // answers of deviation 1 and 3 in lengths of their mean
+    const around = (mean: number, far: number): Float32Array[] =>
+      [mean - far, mean + far].map((x) => Float32Array.of(x));
+    expect(allocation([around(1, 1), around(2, 6)]).map((share) => share.toFixed(6))).toEqual(["0.250000", "0.750000"]);
+    const both = [study, study.with(sgd({ lr: 0.05 }))];
+    const slow = { perExample: 0.01, slower: { 0: 10 } };
+    const [buffered, waiting] = [
+      await simulate.fedAst(both, slow, { updates: 6, buffer: 2, active: 4, cost: [1, 3] }),
+      await simulate.fedAst(both, slow, { updates: 6, by: "rounds", active: 4, cost: [1, 3] }),
+    ];
+    expect(buffered.map(({ updates }) => updates)).toEqual([6, 6]);
+    expect(buffered[0]!.seconds).toBeLessThan(waiting[0]!.seconds * 0.8);
+    const stale = buffered[0]!.frame().objects() as { staleness: number }[];
+    expect(Math.max(...stale.map(({ staleness }) => staleness))).toBeGreaterThan(0);
+    await expect(simulate.fedAst([one, study])).rejects.toThrow("streams of as many clients");
+  });
+
+  test("P347 FLEEG: clients of one form who do the same are plain training; others share their middle alone, and send it alone", async () => {
+    const data = (dimensions: number) => classes(blobs({ classes: 3, dimensions }));
+    const model = () => net().dense(6).relu().dense(5).relu();
+    const learning = (dimensions: number) =>
+      data(dimensions)
+        .learn(model())
+        .with(sgd({ lr: 0.1 }))
+        .train({ batch: 10_000, epochs: 1 });
+    const same = await simulate.fleeg([learning(3), learning(3)], {}, { rounds: 4, shared: ["model/", "head/"] });
+    const plain = await learning(3)
+      .train({ batch: 10_000, epochs: 4 })
+      .evaluate({ atStart: false, share: 0 })
+      .run({ quiet: true, record: false });
+    const network = await plain.network();
+    expect(apart(same[0]!.vector, vectorOf([network.weights, network.statistics]))).toBeLessThan(2e-6);
+    network.dispose();
+    const apartly = await simulate.fleeg([learning(3), learning(7)], {}, { rounds: 4 });
+    // the second layer, 6 to 5, with its bias: to each client and back in each round
+    expect(apartly[0]!.bytes).toBe(4 * 2 * 2 * 4 * (6 * 5 + 5));
+    expect(apartly.map(({ vector }) => vector.length)).toEqual([3 * 6 + 6 + 35 + 18, 7 * 6 + 6 + 35 + 18]);
+    await expect(simulate.fleeg([learning(3), learning(7)], {}, { shared: ["model/1-dense/kernel"] })).rejects.toThrow(
+      "a layer of one form in every network is required",
+    );
   });
 });
