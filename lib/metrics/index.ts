@@ -12,6 +12,7 @@ export * from "./confusion.ts";
 export * from "./cost.ts";
 export * from "./critical-difference.ts";
 export * from "./curve-posterior.ts";
+export * from "./edit-table.ts";
 export * from "./experience-table.ts";
 export * from "./forgetting.ts";
 export * from "./forgotten-accuracy.ts";

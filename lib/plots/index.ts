@@ -7,6 +7,7 @@ export * from "./comparison-bars.ts";
 export * from "./compression-curve.ts";
 export * from "./confusion-heatmap.ts";
 export * from "./device-load.ts";
+export * from "./edit-curves.ts";
 export * from "./embedding.ts";
 export * from "./figure.ts";
 export * from "./forgetting-bars.ts";

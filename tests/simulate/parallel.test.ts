@@ -1,5 +1,6 @@
 import { random, simulate, tf } from "thalweg";
 import { describe, expect, test } from "vitest";
+import { gradientOf } from "../../lib/simulate/actor-critic.ts";
 
 const rng = random(3);
 const drawn = (name: string, size: number): Float32Array => rng.at(name).fillNormal(new Float32Array(size));
@@ -114,6 +115,138 @@ describe("parallelism with virtual ranks", () => {
     await expect(simulate.tensorParallel({ ...mlp, hidden: 8 }, { ranks: 3 })).rejects.toThrow("that 3 divides");
   });
 
+  test("P084 InternEvo: a step with shared weights and states is Adam's on one rank, for the bytes of the formula; the plan is the best that fits", async () => {
+    const [ranks, size] = [8, 48];
+    const gradients = Array.from({ length: ranks }, (_, k) => drawn(`g${k}`, size));
+    const weights = drawn("w", size);
+    const moments = drawn("m", size);
+    // the second step of Adam from given moments
+    const update = (w: Float32Array, g: Float32Array, from: number): Float32Array =>
+      w.map((x, i) => {
+        const [m, v] = [0.9 * moments[from + i]! + 0.1 * g[i]!, 0.999 * moments[from + i]! ** 2 + 0.001 * g[i]! ** 2];
+        return x - (0.1 * (m / (1 - 0.81))) / (Math.sqrt(v / (1 - 0.999 ** 2)) + 1e-8);
+      });
+    const mean = weights.map((_, i) => gradients.reduce((sum, g) => sum + g[i]! / ranks, 0));
+    const alone = update(weights, mean, 0);
+    for (const [w, s] of [
+      [1, 1],
+      [1, 8],
+      [2, 4],
+      [4, 8],
+      [8, 8],
+    ] as const) {
+      const sharding = { weights: w, gradients: s, states: s };
+      const run = await simulate.redundantSharding({ weights, gradients, update }, { ranks, sharding });
+      expect(apart(run.output, alone)).toBeLessThan(1e-5);
+      const groups = ranks / s;
+      const numbers =
+        (size * (w - 1)) / w + (size * (s - 1)) / s + ((2 * (groups - 1)) / groups) * (size / s) + size / w - size / s;
+      for (const bytes of run.bytes) expect(bytes).toBeCloseTo(4 * numbers, 6);
+    }
+    const of = { ranks: 16, perMachine: 4, numbers: 1e9, within: 1e11, between: 1e10 };
+    expect(simulate.shardingPlan({ ...of, room: 1e9 + 1 })).toMatchObject({ weights: 16, gradients: 16, states: 16 });
+    const roomy = simulate.shardingPlan({ ...of, room: 1e12 });
+    expect([roomy.weights, roomy.states]).toEqual([1, 4]); // the sum over machines is of a quarter each
+    expect(simulate.shardingPlan({ ...of, room: 5e9 }).bytes).toBeLessThanOrEqual(5e9);
+    expect(() => simulate.shardingPlan({ ...of, room: 9e8 })).toThrow("take more ranks");
+  });
+
+  test("P048 DeepSpeed MoE: answers and gradients of experts on groups of ranks are those of one device, for the bytes of the formula", async () => {
+    const [tokens, wide, count] = [16, 3, 4];
+    const expert = Array.from({ length: tokens }, (_, t) => rng.at("expert", t).int(count));
+    const [x, slope, shared] = [drawn("x", tokens * wide), drawn("slope", tokens * wide), drawn("shared", wide * wide)];
+    const experts = Array.from({ length: count }, (_, e) => drawn(`e${e}`, wide * wide));
+    const inputs = { x, width: wide, expert, shared, experts, slope };
+    const run = await simulate.expertDataParallel(inputs, { ranks: 8, experts: 2 });
+    const whole = tf.tidy(() => {
+      const loss = (first: tf.Tensor, all: tf.Tensor): tf.Tensor => {
+        const hidden = tf.matMul(tf.tensor2d(x, [tokens, wide]), first as tf.Tensor2D);
+        const own = tf.gather(all, tf.tensor1d(expert, "int32"));
+        const out = tf.reshape(tf.matMul(tf.expandDims(hidden, 1), own), [tokens, wide]);
+        return tf.sum(tf.mul(out, tf.tensor2d(slope, [tokens, wide])));
+      };
+      const all = tf.stack(experts.map((kernel) => tf.tensor2d(kernel, [wide, wide])));
+      const [first, second] = tf.grads(loss as never)([tf.tensor2d(shared, [wide, wide]), all]) as [
+        tf.Tensor,
+        tf.Tensor,
+      ];
+      return { first: first.dataSync() as Float32Array, second: second.dataSync() as Float32Array };
+    });
+    expect(apart(run.gradients.shared, whole.first)).toBeLessThan(1e-5);
+    run.gradients.experts.forEach((gradient, e) => {
+      expect(apart(gradient, whole.second.slice(e * wide * wide, (e + 1) * wide * wide))).toBeLessThan(1e-5);
+    });
+    const away = expert.filter((e, t) => Math.floor(e / 2) !== Math.floor(t / 2) % 2).length;
+    // four ways for each token that is away from its expert; sums of two experts over 4 ranks each, of the shared layer over 8
+    const numbers = 4 * away * wide + 8 * (2 * (3 / 4) * 2 + 2 * (7 / 8)) * wide * wide;
+    expect(run.bytes.reduce((a, b) => a + b, 0)).toBe(4 * numbers);
+  });
+
+  test("P121 heterogeneity-adaptive sequence parallelism: groups fit the lengths, never worse than one size, as good as the best of all on few", () => {
+    const of = { ranks: 8, room: 2000 };
+    const lengths = Array.from({ length: 24 }, (_, i) => Math.round(100 * Math.exp(4 * rng.at("length", i).uniform())));
+    const plan = simulate.flexSequence(lengths, of);
+    const served = plan.batches.flat().flatMap(({ sequences }) => sequences);
+    expect(served.sort((a, b) => a - b)).toEqual(lengths.map((_, i) => i));
+    for (const groups of plan.batches) {
+      expect(groups.reduce((sum, { ranks }) => sum + ranks, 0)).toBeLessThanOrEqual(8);
+      for (const { ranks, sequences } of groups)
+        expect(sequences.reduce((sum, at) => sum + lengths[at]!, 0)).toBeLessThanOrEqual(2000 * ranks);
+    }
+    const fixed = [4, 8].map((degree) => simulate.flexSequence(lengths, { ...of, degree }).seconds);
+    expect(plan.seconds).toBeLessThan(Math.min(...fixed));
+    // four sequences on two groups of two: every way to deal them, by hand
+    const four = [900, 700, 500, 400];
+    const seconds = (part: number[]): number =>
+      part.reduce((sum, l) => sum + (1e-6 * l + 1e-9 * l * l + 2e-7 * l) / 2, 0);
+    const all = Array.from({ length: 16 }, (_, mask) =>
+      Math.max(
+        seconds(four.filter((_, i) => (mask >> i) % 2 === 0)),
+        seconds(four.filter((_, i) => (mask >> i) % 2 === 1)),
+      ),
+    );
+    expect(simulate.flexSequence(four, { ranks: 4, room: 2000, degree: 2 }).seconds).toBeCloseTo(Math.min(...all), 12);
+    expect(() => simulate.flexSequence([20_000], of)).toThrow("room for a sequence");
+  });
+
+  test("P189 DistriFusion: waiting for all patches is one device's image; looking at those of a step before is near it, and hides the lines", async () => {
+    const [rows, wide] = [16, 8];
+    const layer = (name: string) => ({
+      q: drawn(`${name}q`, wide * wide).map((v) => v / 3),
+      k: drawn(`${name}k`, wide * wide).map((v) => v / 3),
+      v: drawn(`${name}v`, wide * wide).map((v) => v / 3),
+    });
+    const image = { rows, width: wide, x: drawn("image", rows * wide), layers: [layer("a"), layer("b")] };
+    const slow = { flops: 1e6, link: { latency: 1e-3, bandwidth: 1e6 } };
+    const of = (ranks: number, warm: number, rate = 0.02) =>
+      simulate.distriFusion(image, { ranks, steps: 8, warm, rate, ...slow });
+    const [alone, waits, displaced] = [await of(1, 1), await of(4, 8), await of(4, 1)];
+    // one step on one rank is what TensorFlow.js makes of it
+    const one = await simulate.distriFusion(image, { ranks: 1, steps: 1, rate: 1 });
+    const expected = tf.tidy(() =>
+      image.layers
+        .reduce<tf.Tensor>(
+          (x, { q, k, v }) => {
+            const [a, b, c] = [q, k, v].map((kernel) => tf.matMul(x as tf.Tensor2D, tf.tensor2d(kernel, [wide, wide])));
+            const scores = tf.softmax(tf.div(tf.matMul(a!, b!, false, true), Math.sqrt(wide)));
+            return tf.add(tf.matMul(scores as tf.Tensor2D, c as tf.Tensor2D), x);
+          },
+          tf.tensor2d(image.x, [rows, wide]),
+        )
+        .dataSync(),
+    ) as Float32Array;
+    expect(apart(one.output, expected)).toBeLessThan(1e-5);
+    expect(apart(waits.output, alone.output)).toBeLessThan(1e-5);
+    for (const run of [waits, displaced])
+      expect(run.bytes).toEqual([0, 1, 2, 3].map(() => 4 * 8 * 2 * 2 * (rows / 4) * wide * 3));
+    expect(displaced.seconds).toBeLessThan(0.7 * waits.seconds);
+    // what is a step old differs by as much as a step moves: halving the steps halves it
+    const far = apart(displaced.output, alone.output);
+    expect(far).toBeGreaterThan(0);
+    const half = apart((await of(4, 1, 0.01)).output, (await of(1, 1, 0.01)).output);
+    expect(half).toBeLessThan(0.6 * far);
+  });
+
   test("a pipeline's idle share and what its stages hold are those of the formulas", async () => {
     for (const [stages, microBatches] of [
       [4, 8],
@@ -180,5 +313,132 @@ describe("what need not wait", () => {
     // a chain that forgets nothing takes every round
     const keeps = Array.from({ length: 10 }, () => (s: Float32Array) => s.map((y) => y + 1));
     expect(simulate.jacobi({ steps: keeps, start: Float32Array.of(0) }).rounds).toBe(10);
+  });
+});
+
+describe("serving, over traces of requests", () => {
+  /** Dialogues that go on, each behind one of two long instructions. */
+  const dialogues = (count: number, turns: number): { input: number[]; output: number[] }[] => {
+    const made: { input: number[]; output: number[] }[] = [];
+    const said = Array.from({ length: count }, (_, d) => [
+      ...Array.from({ length: 60 }, (_, t) => 1000 * ((d % 2) + 1) + t),
+      ...Array.from({ length: 10 }, (_, t) => 10_000 + 100 * d + t),
+    ]);
+    for (let turn = 0; turn < turns; turn++)
+      for (const [d, own] of said.entries()) {
+        if (rng.at("turn", d, turn).uniform() < 0.3) continue;
+        const output = Array.from({ length: 8 }, (_, t) => 100_000 + 1000 * d + 10 * turn + t);
+        made.push({ input: [...own], output });
+        own.push(...output, ...Array.from({ length: 5 }, (_, t) => 500_000 + 1000 * d + 10 * turn + t));
+      }
+    return made;
+  };
+
+  test("P060 Marconi: with room for all, a request need not read what an earlier one ended with or branched at", () => {
+    const trace = dialogues(6, 5);
+    const run = simulate.prefixCache(trace, { capacity: 1e9 });
+    // by hand: a prefix serves where an earlier request ended, or where two earlier ones parted
+    const before: number[][] = [];
+    const points = new Set<string>();
+    const key = (tokens: readonly number[]): string => tokens.join();
+    trace.forEach(({ input, output }, i) => {
+      let most = 0;
+      for (let l = 1; l <= input.length; l++) if (points.has(key(input.slice(0, l)))) most = l;
+      expect(run.saved[i]).toBe(most);
+      const whole = [...input, ...output];
+      const shared = before.reduce((far, other) => {
+        let l = 0;
+        while (l < whole.length && whole[l] === other[l]) l++;
+        return Math.max(far, l);
+      }, 0);
+      if (shared > 0) points.add(key(whole.slice(0, shared)));
+      points.add(key(whole));
+      before.push(whole);
+    });
+    expect(run.tokenHits).toBeGreaterThan(0.5);
+  });
+
+  test("P060 Marconi: in little room, states at branches serve more tokens than one for every block, and it holds no more than there is", () => {
+    const trace = dialogues(20, 8);
+    const of = (more: object) =>
+      simulate.prefixCache(trace, { capacity: 3000, tokenBytes: 1, stateBytes: 200, ...more });
+    const [own, blocks, lru] = [of({}), of({ admit: "blocks", block: 16, alpha: 0 }), of({ alpha: 0 })];
+    expect(own.tokenHits).toBeGreaterThan(1.5 * blocks.tokenHits);
+    expect(own.tokenHits).toBeGreaterThanOrEqual(lru.tokenHits * 0.95);
+    for (const { most } of [own, blocks, lru]) expect(most).toBeLessThanOrEqual(3000);
+    expect(() => simulate.prefixCache(trace, { capacity: 100 })).toThrow("room for a request");
+  });
+
+  test("P177 BlendServe: requests of arithmetic run beside those of memory, prefixes stay together, and no order is faster than the bound", () => {
+    // some read long prompts in groups that share half of them and answer shortly, the others answer at length
+    const batch = Array.from({ length: 50 }, (_, i) => {
+      const tokens = (from: number): number[] => Array.from({ length: 50 }, (_, t) => from + t);
+      return i < 30
+        ? { prompt: [...tokens((i % 10) * 100), ...tokens(10_000 + 100 * i)], answer: 2 }
+        : { prompt: [90_000 + i, 1, 2], answer: 80 };
+    });
+    const of = (order: "given" | "prefix" | "blend") =>
+      simulate.blendServe(batch, { room: 1200, order, memory: 0.05, chunk: 16 });
+    const [given, prefix, blend] = [of("given"), of("prefix"), of("blend")];
+    expect(blend.seconds).toBeLessThan(0.92 * prefix.seconds);
+    expect(blend.seconds).toBeLessThan(given.seconds);
+    expect(blend.shared).toBeGreaterThan(0.9 * prefix.shared);
+    for (const run of [given, prefix, blend]) {
+      expect(run.seconds).toBeGreaterThanOrEqual(run.least * 0.999);
+      expect([...run.began].sort((a, b) => a - b)).toEqual(batch.map((_, i) => i));
+    }
+    // one request alone, by hand: 3 tokens read in one step, then answers beside 4 and 5 tokens
+    const alone = simulate.blendServe([{ prompt: [1, 2, 3], answer: 2 }], { room: 10, memory: 0.5 });
+    expect(alone.seconds).toBeCloseTo(3 + Math.max(1, 0.5 * 4) + Math.max(1, 0.5 * 5), 12);
+    expect(() => simulate.blendServe(batch, { room: 10 })).toThrow("room for");
+  });
+});
+
+describe("P224 A3C", () => {
+  test("a rollout's gradient is a finite difference of its loss, with the advantage held", () => {
+    const [states, actions] = [4, 3];
+    const weights = {
+      policy: Float64Array.from(drawn("policy", states * actions)),
+      values: Float64Array.from(drawn("values", states)),
+    };
+    const how = { discount: 0.9, entropy: 0.1, value: 0.5 };
+    const rollout = { states: [0, 2, 2], actions: [1, 0, 2], rewards: [0.5, -1, 2], last: 3 };
+    const returns = [0, 0, 0];
+    let ahead = weights.values[3]!;
+    for (let i = 2; i >= 0; i--) returns[i] = ahead = rollout.rewards[i]! + 0.9 * ahead;
+    const held = returns.map((r, i) => r - weights.values[rollout.states[i]!]!);
+    const loss = ({ policy, values }: typeof weights): number =>
+      rollout.states.reduce((sum, s, i) => {
+        const z = [...policy.subarray(s * actions, (s + 1) * actions)];
+        const total = z.reduce((a, b) => a + Math.exp(b), 0);
+        const p = z.map((x) => Math.exp(x) / total);
+        const doubt = -p.reduce((a, x) => a + x * Math.log(x), 0);
+        const error = returns[i]! - values[s]!;
+        return sum - Math.log(p[rollout.actions[i]!]!) * held[i]! - 0.1 * doubt + 0.25 * error ** 2;
+      }, 0);
+    const slope = gradientOf(rollout, weights, actions, how);
+    for (const part of ["policy", "values"] as const)
+      weights[part].forEach((_, i) => {
+        const moved = (far: number) => {
+          const own = { policy: weights.policy.slice(), values: weights.values.slice() };
+          own[part][i]! += far;
+          return loss(own);
+        };
+        expect(slope[part][i]).toBeCloseTo((moved(1e-5) - moved(-1e-5)) / 2e-5, 5);
+      });
+  });
+
+  test("actors find the way to the goal, more of them sooner, and the same seed gives the same way", async () => {
+    const world = simulate.gridWorld(4);
+    const of = (workers: number) => simulate.actorCritic(world, { workers, steps: 8000, seed: 2 });
+    const [one, eight, again] = [await of(1), await of(8), await of(8)];
+    const late = (run: typeof one): number => {
+      const last = run.episodes.slice(-20);
+      return last.reduce((sum, { steps }) => sum + steps, 0) / last.length;
+    };
+    for (const run of [one, eight]) expect(late(run)).toBeLessThan(9); // six steps are the shortest way
+    expect(eight.seconds).toBeLessThan(one.seconds / 6);
+    expect([one.staleness, Math.round(eight.staleness)]).toEqual([0, 7]);
+    expect(again.policy).toEqual(eight.policy);
   });
 });
