@@ -23,7 +23,7 @@ const attacks = ["noise", "flip", "none"] as const;
  * distance and at `explore` others at random (the prioritiser). With its recall `r` and another's `q` of a class on examples it has
  * held back, the other's class counts `max(0, 10 σ(s/100) − 4) · certainty`, s being `(10 (q − r))^(3 + r)` where the other is better, `−(10 (r − q))^(4 + r)` where it is
  * worse, and the certainty the mean of its recalls less their deviation (the integrator). Classes that a peer has no examples of are the mean of the others'
- * by what they come to over all its classes.
+ * by what they come to over all its classes. Of an other's classes as many count as it has examples of, those that it recognises best.
  *
  * The result is the network of the first honest peer. What a peer sends is the output layer alone.
  *
@@ -71,7 +71,7 @@ export const bristle = federated(
       const first = trainer.replica(0);
       const base = first.vector();
       first.dispose();
-      const bytes = 4 * (place.kernel.size + place.bias.size);
+      const bytes = 4 * (place.kernel.size + place.bias.size + 1); // and how many classes it has
       const liars = new Set(rng.at("liars").sample(clients, Math.round(byzantine * clients)));
       const shown = Array.from({ length: clients }, (_, k) => k).find((k) => !liars.has(k)) ?? 0;
       const { optimizer, training } = trainer.spec;
@@ -98,15 +98,16 @@ export const bristle = federated(
             const trained = yield* me.work(site.seconds(me.index, how.epochs * labels.length, round), "train", () =>
               trainedOutput(outputs[me.index]!, learns, how, draw.at("order")),
             );
-            const says = liars.has(me.index) && attack === "noise" ? noisy(trained, draw.at("noise")) : trained;
+            const output = liars.has(me.index) && attack === "noise" ? noisy(trained, draw.at("noise")) : trained;
+            const says: Said = { output, classes: new Set(learns.labels).size };
             for (const to of sentTo(me.index, round)) me.send(to, `output#${round}#${me.index}`, says, bytes);
-            const came: Output[] = [];
+            const came: Said[] = [];
             for (let from = 0; from < clients; from++)
               if (from !== me.index && sentTo(from, round).includes(me.index))
-                came.push((yield* me.receive<Output>(`output#${round}#${from}`)).body);
+                came.push((yield* me.receive<Said>(`output#${round}#${from}`)).body);
             outputs[me.index] =
               by === "average"
-                ? meanOf([trained, ...came])
+                ? meanOf([trained, ...came.map((each) => each.output)])
                 : integrated(trained, prioritised(trained, came, closest, explore, draw.at("explore")), own.judges);
             if (me.index === shown) site.updated(me, { update: round + 1, loss: 0, vector }, task);
           }
@@ -131,16 +132,22 @@ export const bristle = federated(
   },
 );
 
+/** What a peer sends: its output layer, and how many classes it has examples of. */
+export interface Said {
+  readonly output: Output;
+  readonly classes: number;
+}
+
 /** The output layers that a peer looks at: the closest, and some of the others. */
 export function prioritised(
   own: Output,
-  others: readonly Output[],
+  others: readonly Said[],
   closest: number,
   explore: number,
   rng: Rng,
-): readonly Output[] {
-  const distance = (other: Output): number =>
-    own.reduce((sum, column, c) => sum + column.reduce((s, x, d) => s + (x - other[c]![d]!) ** 2, 0), 0);
+): readonly Said[] {
+  const distance = ({ output }: Said): number =>
+    own.reduce((sum, column, c) => sum + column.reduce((s, x, d) => s + (x - output[c]![d]!) ** 2, 0), 0);
   const sorted = others
     .map((other) => [other, distance(other)] as const)
     .sort(([, a], [, b]) => a - b)
@@ -151,29 +158,29 @@ export function prioritised(
 }
 
 /** An output layer with what others know better, judged by examples. */
-export function integrated(own: Output, others: readonly Output[], judges: Seen): Output {
+export function integrated(own: Output, others: readonly Said[], judges: Seen): Output {
   const mine = recallsOf(own, judges);
   const known = mine.flatMap((recall, label) => (Number.isNaN(recall) ? [] : [label]));
-  const weights = others.map((other) => {
-    const recalls = recallsOf(other, judges);
-    const theirs = known.map((label) => recalls[label]!);
-    const mean = theirs.reduce((a, b) => a + b, 0) / theirs.length;
-    const deviation = Math.sqrt(theirs.reduce((sum, x) => sum + (x - mean) ** 2, 0) / theirs.length);
+  const weights = others.map(({ output, classes }) => {
+    const recalls = recallsOf(output, judges);
+    // of the classes that both may know, as many as the other has examples of
+    const best = [...known].sort((a, b) => recalls[b]! - recalls[a]!).slice(0, classes);
+    const theirs = best.map((label) => recalls[label]!);
+    const mean = theirs.reduce((a, b) => a + b, 0) / Math.max(1, theirs.length);
+    const deviation = Math.sqrt(theirs.reduce((sum, x) => sum + (x - mean) ** 2, 0) / Math.max(1, theirs.length));
     const certainty = Math.max(0, mean - deviation);
-    const scores = known.map((label) => scoreOf(mine[label]!, recalls[label]!));
-    const all = weightOf(
-      scores.reduce((a, b) => a + b, 0),
-      certainty,
-    );
+    const scores = new Map(best.map((label) => [label, scoreOf(mine[label]!, recalls[label]!)]));
+    const total = [...scores.values()].reduce((a, b) => a + b, 0);
     return own.map((_, label) => {
-      const at = known.indexOf(label);
-      return at < 0 ? all : weightOf(Math.max(-100, scores[at]!), certainty);
+      if (!known.includes(label)) return weightOf(total, certainty);
+      const score = scores.get(label);
+      return score === undefined ? 0 : weightOf(Math.max(-100, score), certainty);
     });
   });
   return own.map((column, label) => {
     const total = weights.reduce((sum, each) => sum + each[label]!, 1);
     return column.map(
-      (x, d) => (x + others.reduce((sum, other, k) => sum + weights[k]![label]! * other[label]![d]!, 0)) / total,
+      (x, d) => (x + others.reduce((sum, other, k) => sum + weights[k]![label]! * other.output[label]![d]!, 0)) / total,
     );
   });
 }

@@ -30,8 +30,8 @@ export interface Federation extends Timing {
   readonly rng: Rng;
   /** The examples of a client in a round of the stream. */
   examples(task: number, client: number): Examples;
-  /** Trains from some weights on a client's own examples. */
-  local(turn: Turn): Trained;
+  /** Trains from some weights on a client's own examples; a promise where that is done elsewhere. */
+  local(turn: Turn): Trained | Promise<Trained>;
   /** Says what the server's weights came to. */
   updated(me: Machine, update: Updated, task: number): void;
 }
@@ -59,6 +59,15 @@ export function federated<O extends object>(
   return declared(name, defaults, build);
 }
 
+/** Where clients' turns are trained when not by the simulation itself: what a turn is, and the experiment that it is of. */
+export type Turns = (turn: Turn, trainer: Trainer, clients: number) => Promise<Trained>;
+
+/** How a study is learnt by clients. */
+export interface CrowdRun extends ClusterRun {
+  /** Where turns are trained: `turnsOn(slurm({ … }), { record })` trains each client's as a job of its own. Default: here, one after the other. */
+  readonly turns?: Turns;
+}
+
 /** Clients that learn studies with a server. */
 export interface Crowd {
   /**
@@ -67,7 +76,7 @@ export interface Crowd {
    * @throws TypeError where no client is named in the stream's experiences, or the study has strategies, parts of a plan or a head that
    * grows; RangeError where a loss is not finite; Interrupted.
    */
-  train(study: Experiment, program: FederatedProgram, options?: ClusterRun): Promise<Simulated>;
+  train(study: Experiment, program: FederatedProgram, options?: CrowdRun): Promise<Simulated>;
 }
 
 /** The lines between clients and server where nothing else is said. */
@@ -94,7 +103,7 @@ export function clients({ link = defaultLink, ...options }: ClientsOptions = {})
   const timed = timing("clients", times);
   const events = { ...(outages && { outages }), ...(cuts && { cuts }), ...(spans !== undefined && { spans }) };
   return Object.freeze<Crowd>({
-    async train(study, program, { seed = 0, signal, evaluateEvery = 0 } = {}) {
+    async train(study, program, { seed = 0, signal, evaluateEvery = 0, turns } = {}) {
       const learner = trainer(program.spec.name, study.spec, seed);
       const { stream } = learner.spec;
       const count = clientsOf(program.spec.name, stream);
@@ -112,7 +121,7 @@ export function clients({ link = defaultLink, ...options }: ClientsOptions = {})
         rng: drawn.at("program"),
         examples: (task, client) => stream.experience(task * count + client).train,
         ...timed(drawn),
-        local: local.turn,
+        local: turns === undefined ? local.turn : (turn) => turns(turn, learner, count),
         updated(me, update, task) {
           const due = evaluateEvery > 0 && update.update % evaluateEvery === 0;
           kept.updated(me, update, due ? Array.from({ length: task + 1 }, (_, t) => t) : null);

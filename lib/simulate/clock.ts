@@ -29,8 +29,11 @@ export interface Machine {
   readonly name: string;
   /** Seconds of the clock. */
   readonly now: number;
-  /** Works for so many seconds. `job` is done when the work begins; what it gives is there when the work ends. */
-  work<T = void>(seconds: number, what: string, job?: () => T): Process<T>;
+  /**
+   * Works for so many seconds. `job` is done when the work begins; what it gives is there when the work ends. A promise is waited for then, in real
+   * time: the clock stands still.
+   */
+  work<T = void>(seconds: number, what: string, job?: () => T | Promise<T>): Process<T>;
   /** Does nothing for so many seconds. */
   sleep(seconds: number): Process;
   /** Hands a message to the link and goes on. What a tag has after "#" tells messages of one kind apart. */
@@ -276,9 +279,10 @@ export function clock({
       }
       const until = ended(index, asked.seconds);
       const made = asked.kind === "work" ? asked.job() : undefined;
+      if (made instanceof Promise) made.catch(() => {}); // it is waited for when the work ends, and fails there
       queue.at(until, () => {
         if (asked.kind === "work") note({ machine: index, kind: "work", what: asked.what, from: began, to: until });
-        go(made);
+        return made instanceof Promise ? made.then(go) : go(made);
       });
     };
     queue.at(now, () => go(undefined));
@@ -304,7 +308,8 @@ export function clock({
             `clock: a message for everyone who waits is required; ${[...stuck.values()].slice(0, 3).join(", ")}`,
           );
         now = next.time;
-        next.happens();
+        const waits = next.happens();
+        if (waits instanceof Promise) await waits;
         if (performance.now() - rested > turn) {
           await new Promise((resolve) => setImmediate(resolve));
           rested = performance.now();

@@ -2,6 +2,7 @@ import { needOneOf, needWhole } from "../data/options.ts";
 import { federated } from "./clients.ts";
 import type { Machine, Process } from "./clock.ts";
 import { type Codec, withFeedback } from "./codec.ts";
+import { after } from "./parts/local.ts";
 import { addTo, minus } from "./parts/vectors.ts";
 
 interface Asked {
@@ -80,20 +81,21 @@ export const fedAsync = federated(
           const examples = site.examples(body.task, me.index);
           const took = (): number => site.seconds(me.index, examples.length * trainer.spec.training.epochs, turn);
           for (; site.loses(me.index, turn); turn++) yield* me.work(took(), "lost");
-          const answer = yield* me.work(took(), "train", () => {
-            const trained = site.local({ ...body, examples, client: me.index, turn });
-            const way = minus(trained.vector, body.from);
-            const { vector: coded, bytes } = code(way.subarray(0, trainer.weights));
-            way.set(coded);
-            const own = {
-              client: me.index,
-              delta: way,
-              examples: trained.examples,
-              loss: trained.loss,
-              version: body.version,
-            };
-            return { own, bytes: bytes + 4 * (trainer.numbers - trainer.weights) };
-          });
+          const answer = yield* me.work(took(), "train", () =>
+            after(site.local({ ...body, examples, client: me.index, turn }), (trained) => {
+              const way = minus(trained.vector, body.from);
+              const { vector: coded, bytes } = code(way.subarray(0, trainer.weights));
+              way.set(coded);
+              const own = {
+                client: me.index,
+                delta: way,
+                examples: trained.examples,
+                loss: trained.loss,
+                version: body.version,
+              };
+              return { own, bytes: bytes + 4 * (trainer.numbers - trainer.weights) };
+            }),
+          );
           me.send(server, "update", answer.own satisfies Answer, answer.bytes);
         }
       }

@@ -15,3 +15,4 @@ export * from "./search.ts";
 export * from "./slurm.ts";
 export * from "./sweep.ts";
 export * from "./together.ts";
+export * from "./turns-on.ts";

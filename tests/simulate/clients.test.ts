@@ -172,7 +172,8 @@ describe("P134 Bristle", () => {
     expect(recallsOf(output(1, -0.8), judges).slice(0, 2)).toEqual([1, 0.5 + 0.5 * Number(0.5 > -0.5 + 0.8)]);
     const [mine, better, worse] = [output(1, -1.5), output(2), output(-1)];
     expect(recallsOf(mine, judges)).toEqual([1, 0.5, Number.NaN]);
-    const found = integrated(mine, [better, worse], judges);
+    const says = (own: Output) => ({ output: own, classes: 2 });
+    const found = integrated(mine, [better, worse].map(says), judges);
     // class 0: as good as mine, so 10 σ(0) − 4 = 1 times a certainty of 1; class 1: (10 · 0.5)^3.5 = 279.5; those who are always wrong: certainty 0
     const weight = 10 / (1 + Math.exp(-(5 ** 3.5) / 100)) - 4;
     expect(found[0]![0]).toBeCloseTo((-1 - 2) / 2, 9);
@@ -181,7 +182,10 @@ describe("P134 Bristle", () => {
     // class 2, of which there are no examples: by all scores together
     expect(found[2]![1]).toBeCloseTo(-9, 9);
     const [far, near] = [output(50), output(1, -1.4)];
-    expect(prioritised(mine, [far, better, near], 2, 0, random(0))).toEqual([near, better]);
+    expect(prioritised(mine, [far, better, near].map(says), 2, 0, random(0))).toEqual([near, better].map(says));
+    // one who has examples of one class only counts for the one that it recognises best
+    const one = { output: output(2), classes: 1 };
+    expect(integrated(mine, [one], judges)[1]).toEqual(mine[1]);
   });
 
   test("keeps its accuracy among peers who lie, where the mean of what comes does not", async () => {
@@ -197,8 +201,8 @@ describe("P134 Bristle", () => {
     ];
     expect(own.accuracy).toBeGreaterThan(0.6);
     expect(own.accuracy).toBeGreaterThan(mean.accuracy + 0.1);
-    // each round each peer sends 4 others its output layer: 64 weights and a bias for each of 10 classes
-    expect(own.bytes).toBe(5 * 8 * 4 * 4 * (64 * 10 + 10));
+    // each round each peer sends 4 others its output layer: 64 weights and a bias for each of 10 classes, and a count
+    expect(own.bytes).toBe(5 * 8 * 4 * 4 * (64 * 10 + 10 + 1));
   });
 });
 

@@ -2,9 +2,10 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { runMany, slurm, store, type TrainEvent } from "thalweg";
+import { clients, digits, mlp, runMany, sgd, simulate, slurm, store, type TrainEvent, turnsOn } from "thalweg";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { checkpoints } from "../../lib/runs/record.ts";
+import { inTurn } from "../../lib/sweeps/cells.ts";
 import { runFolders, small, temporary, timeless } from "../runs/support.ts";
 
 const { folder, clear } = temporary();
@@ -109,6 +110,25 @@ describe.runIf(real)(
       }
       clear();
     }, 60_000);
+
+    test("trains each client of a simulation as a job, to the numbers of this process", async () => {
+      const study = clients(digits(), { clients: 2, concentration: 5 })
+        .learn(mlp({ hidden: [8] }))
+        .with(sgd({ lr: 0.1 }))
+        .train({ batch: 10_000 }); // in one step the order of examples makes no difference
+      const crowd = simulate.clients();
+      const trained = (turns: ReturnType<typeof turnsOn>) =>
+        crowd.train(study, simulate.fedAvg({ rounds: 1 }), { turns });
+      const executor = slurm({ partition: "short", cpus: 1, pollSeconds: 0.3 });
+      const there = await trained(turnsOn(executor, { record: join(folder, "turns") }));
+      const here = await trained(turnsOn(inTurn, { record: join(folder, "turns here") }));
+      expect([...there.vector]).toEqual([...here.vector]);
+      const plain = await crowd.train(study, simulate.fedAvg({ rounds: 1 }));
+      there.vector.forEach((x, i) => {
+        expect(x).toBeCloseTo(plain.vector[i]!, 5);
+      });
+      expect(store(join(folder, "turns")).list().numRows()).toBe(2);
+    }, 120_000);
 
     test("gives the numbers of this process, from the folder that all share, once", async () => {
       const record = join(folder, "shared");

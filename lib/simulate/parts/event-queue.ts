@@ -3,12 +3,13 @@
 interface Event {
   readonly time: number;
   readonly order: number;
-  readonly happens: () => void;
+  /** What it gives is waited for where it is a promise. */
+  readonly happens: () => unknown;
 }
 
 /** Events in the order of their times. */
 export interface EventQueue {
-  at(time: number, happens: () => void): void;
+  at(time: number, happens: () => unknown): void;
   /** Takes the first; undefined where there is none. */
   next(): Event | undefined;
 }

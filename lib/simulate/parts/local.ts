@@ -70,3 +70,8 @@ export function localTraining(trainer: Trainer): { turn(of: Turn): Trained; disp
     },
   };
 }
+
+/** What is made of a value, also where it is still coming. */
+export function after<A, B>(value: A | Promise<A>, then: (value: A) => B): B | Promise<B> {
+  return value instanceof Promise ? value.then(then) : then(value);
+}

@@ -3,7 +3,7 @@
 import type { FederatedProgram, Federation } from "../clients.ts";
 import type { Machine, Process } from "../clock.ts";
 import { type Codec, withFeedback } from "../codec.ts";
-import type { Trained, Turn } from "./local.ts";
+import { after, type Trained, type Turn } from "./local.ts";
 import { addTo, minus } from "./vectors.ts";
 
 /** How rounds go. */
@@ -60,16 +60,18 @@ export function rounds(
       const examples = site.examples(body.task, me.index);
       if (site.loses(me.index, body.turn)) continue;
       const took = site.seconds(me.index, examples.length * trainer.spec.training.epochs, body.turn);
-      const answer = yield* me.work(took, "train", (): Answer & { readonly bytes: number } => {
-        const trained = site.local({ ...body, examples, client: me.index, ...rules.turn(body.from, me.index) });
-        const way = minus(trained.vector, body.from);
-        const { vector: weights, bytes } = code(way.subarray(0, trainer.weights));
-        way.set(weights);
-        const more = rules.more?.(trained, body.from, me.index);
-        const rest = 4 * (trainer.numbers - trainer.weights + (more?.length ?? 0));
-        const own = { client: me.index, delta: way, examples: trained.examples, loss: trained.loss };
-        return { ...own, ...(more && { more }), bytes: bytes + rest };
-      });
+      const from = { ...body, examples, client: me.index, ...rules.turn(body.from, me.index) };
+      const answer = yield* me.work(took, "train", () =>
+        after(site.local(from), (trained): Answer & { readonly bytes: number } => {
+          const way = minus(trained.vector, body.from);
+          const { vector: weights, bytes } = code(way.subarray(0, trainer.weights));
+          way.set(weights);
+          const more = rules.more?.(trained, body.from, me.index);
+          const rest = 4 * (trainer.numbers - trainer.weights + (more?.length ?? 0));
+          const own = { client: me.index, delta: way, examples: trained.examples, loss: trained.loss };
+          return { ...own, ...(more && { more }), bytes: bytes + rest };
+        }),
+      );
       me.send(server, `update#${body.turn}`, answer, answer.bytes);
     }
   }
