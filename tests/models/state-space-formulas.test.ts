@@ -1,20 +1,9 @@
 /** Linear systems with a state by the formulas that they come from. */
-import {
-  hippoMatrices,
-  jit,
-  leaves,
-  type Measure,
-  type Model,
-  net,
-  type Params,
-  random,
-  tape,
-  tf,
-  valueAndGrad,
-} from "thalweg";
+import { hippoMatrices, jit, leaves, type Model, net, type Params, random, tape, tf, valueAndGrad } from "thalweg";
 import { describe, expect, test } from "vitest";
 import { delaySteps } from "../../lib/models/parts/delay-steps.ts";
-import { hippoSteps, legsFactors } from "../../lib/models/parts/hippo-steps.ts";
+import { legsFactors } from "../../lib/models/parts/hippo-steps.ts";
+import { ptdFactors } from "../../lib/models/parts/ptd-factors.ts";
 
 const numbers = (t: tf.Tensor): number[] => [...t.dataSync()];
 const far = (got: readonly number[], wanted: readonly number[]): number => {
@@ -267,6 +256,57 @@ describe("multires and ckconv", () => {
   });
 });
 
+describe("s4d and s5 from LegS, perturbed", () => {
+  test("it comes to a diagonal, is LegS but for little, and does not grow", () => {
+    const n = 16;
+    const { values, vectors, inverse } = ptdFactors(n);
+    const { a } = hippoMatrices("legs", n);
+    let apart = 0;
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j < n; j++) {
+        let sum: Z = [-a[i * n + j]!, 0];
+        for (let k = 0; k < n; k++) {
+          const part = times(times([vectors.re[i * n + k]!, vectors.im[i * n + k]!], [values.re[k]!, values.im[k]!]), [
+            inverse.re[k * n + j]!,
+            inverse.im[k * n + j]!,
+          ]);
+          sum = [sum[0] + part[0], sum[1] + part[1]];
+        }
+        apart += sum[0] ** 2 + sum[1] ** 2;
+      }
+    expect(Math.sqrt(apart) / Math.hypot(...a)).toBeCloseTo(0.003, 6);
+    expect(Math.max(...values.re)).toBeLessThan(-0.1);
+    // LegS itself has vectors that are almost parallel: their inverse has numbers of some millions
+    expect(Math.max(...inverse.re.map(Math.abs))).toBeLessThan(1000);
+  });
+
+  test("s4d's answer begins as that of the matrices: at once it is C B̄ and D", () => {
+    const n = 4;
+    const model = net().s4d(n, { modes: "ptd", mix: "none", steps: [1e-4, 1.0001e-4] });
+    const params = (model as unknown as Model).init(random(3), [3, 1]);
+    const own = params["1-s4d"] as Params;
+    // 2 Re Σ of half of C V V⁻¹ B is C B, a real number; Δ of it enters at once
+    const sum = complexOf(own.readout).reduce((sum, [re, im]) => [sum[0]! + 2 * re, sum[1]! + 2 * im], [0, 0]);
+    const first = applied(model, params, unit(3))[0]! - numbers(own.skip as tf.Tensor)[0]!;
+    expect(first / 1e-4).toBeCloseTo(sum[0]!, 2);
+    expect(Math.abs(sum[1]!)).toBeLessThan(1e-4);
+  });
+});
+
+describe("lif", () => {
+  test("charges, fires and begins again, with the gradient of an arc tangent", () => {
+    const model = net().lif() as unknown as Model;
+    const x = tf.tensor3d([[[1.5], [1.5], [3], [0.5]]]);
+    // v: 0.75; 1.125, fires; 1.5, fires; 0.25
+    expect(applied(model, {}, x)).toEqual([0, 1, 1, 0]);
+    const { grads } = valueAndGrad((x: tf.Tensor) => tf.sum(model.apply({}, x, mode)), x);
+    const slope = (v: number): number => 1 / (1 + (Math.PI * (v - 1)) ** 2);
+    // a charge that did not fire goes on by half; one that fired is gone
+    const wanted = [slope(0.75) / 2 + slope(1.125) / 4, slope(1.125) / 2, slope(1.5) / 2, slope(0.25) / 2];
+    expect(far(numbers(grads), wanted)).toBeLessThan(1e-5);
+  });
+});
+
 describe("gateLoop", () => {
   test("is attention over the products of the gates between", () => {
     const model = net().gateLoop();
@@ -300,77 +340,5 @@ describe("gateLoop", () => {
     );
     const wanted = tf.add(tf.matMul(tf.tensor2d(seen), own.out.kernel as tf.Tensor2D), own.out.bias as tf.Tensor);
     expect(far(applied(model, params, x), numbers(wanted))).toBeLessThan(1e-5);
-  });
-});
-
-describe("hippo", () => {
-  /** Coefficients after a signal that is sampled at so many places. */
-  const remembered = (
-    measure: Measure,
-    order: number,
-    signal: (x: number) => number,
-    places: number,
-    window: number,
-  ): number[] => {
-    const { count, a, b } = hippoSteps(measure, order, places, window);
-    let c = new Array<number>(order).fill(0);
-    for (let t = 0; t < places; t++) {
-      const [at, f] = [count === 1 ? 0 : t, signal((t + 0.5) / places)];
-      c = c.map((_, i) => c.reduce((sum, v, k) => sum + a[(at * order + i) * order + k]! * v, b[at * order + i]! * f));
-    }
-    return c;
-  };
-  /** Σ cₙ √(2n + 1) Pₙ(2x − 1). */
-  const restored = (c: readonly number[], x: number): number => {
-    const z = 2 * x - 1;
-    let [before, p, sum] = [0, 1, 0];
-    c.forEach((coefficient, n) => {
-      sum += coefficient * Math.sqrt(2 * n + 1) * p;
-      [before, p] = [p, ((2 * n + 1) * z * p - n * before) / (n + 1)];
-    });
-    return sum;
-  };
-  const cubic = (x: number): number => 1 - 3 * x + 2 * x * x * x;
-  const worst = (c: readonly number[], f: (x: number) => number): number =>
-    Math.max(...Array.from({ length: 19 }, (_, i) => Math.abs(restored(c, (i + 1) / 20) - f((i + 1) / 20))));
-
-  test("legs keeps all of the past: a cubic comes back whole, whatever the step of time", () => {
-    const [slow, fast] = [400, 800].map((places) => remembered("legs", 4, cubic, places, 1));
-    expect(worst(slow!, cubic)).toBeLessThan(0.01);
-    expect(far(fast!, slow!)).toBeLessThan(0.005);
-    // of a wave the error falls with the order: 6 coefficients, 12
-    const wave = (x: number): number => Math.sin(9 * x);
-    const [few, many] = [6, 12].map((order) => worst(remembered("legs", order, wave, 2000, 1), wave));
-    expect(many! / few!).toBeLessThan(0.1);
-  });
-
-  test("legt keeps a window: what comes back of a wave is its last quarter", () => {
-    // the window is the last quarter
-    const wave = (x: number): number => Math.sin(6 * x);
-    const c = remembered("legt", 12, (x) => wave(4 * x - 3), 4000, 1000);
-    expect(worst(c, wave)).toBeLessThan(0.05);
-  });
-
-  test("has the paper's matrices", () => {
-    const r = (n: number): number => Math.sqrt(n);
-    expect([...hippoMatrices("legs", 3).a]).toEqual(
-      [-1, 0, 0, -r(3), -2, 0, -r(5), -r(5) * r(3), -3].map((v) => expect.closeTo(v, 6)),
-    );
-    expect([...hippoMatrices("legt", 3).a]).toEqual(
-      [-1, r(3), -r(5), -r(3), -3, r(15), -r(5), -r(15), -5].map((v) => expect.closeTo(v, 6)),
-    );
-    expect([...hippoMatrices("lagt", 2).a]).toEqual([-0.5, 0, -1, -0.5]);
-    expect([...hippoMatrices("legs", 3).b]).toEqual([1, r(3), r(5)].map((v) => expect.closeTo(v, 6)));
-  });
-
-  test("says what it needs", () => {
-    expect(() => net().hippo(4, { measure: "none" as never })).toThrow(
-      'a measure "legs", "legt" or "lagt" is required, got "none"',
-    );
-    expect(() => net().s5(6, { blocks: 2 })).toThrow(
-      "s5: half of the state of a block must be a whole number of at least 1, got 1.5",
-    );
-    expect(() => net().s4d(7)).toThrow("half of state");
-    expect(() => net().mamba().features([4])).toThrow("mamba: a sequence of vectors is required, got shape [4]");
   });
 });

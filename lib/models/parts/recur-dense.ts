@@ -1,9 +1,10 @@
 /** A linear system with a whole matrix for each channel, place by place. */
 import { tf } from "../../engine/index.ts";
+import { goOn } from "./recurrence.ts";
 
 /**
- * `xₜ = Ā xₜ₋₁ + B̄ uₜ`, `yₜ = C xₜ` for a few places of `x`, `[n, places, channels]`, from states `[n, channels, states]`, and the states after. `a` is `[channels, states,
- * states]`, `b` and `c` `[channels, states]`; before a place where `keep` is 0 the states are 0.
+ * `xₜ = Ā xₜ₋₁ + B̄ uₜ`, `yₜ = C xₜ` for the places of `x`, `[n, places, channels]`, from states `[n, channels, states]`, and the states after. `a` is `[channels, states, states]`, `b`
+ * and `c` `[channels, states]`; before a place where `keep` is 0 the states are 0.
  */
 export function recurDense(
   x: tf.Tensor,
@@ -13,15 +14,17 @@ export function recurDense(
   first: tf.Tensor | null,
   keep: tf.Tensor,
 ): readonly [tf.Tensor, tf.Tensor] {
-  const [n, length, channels] = x.shape as [number, number, number];
-  let state = first ?? tf.zeros([n, ...b.shape]);
-  const all = Array.from({ length }, (_, t) => {
-    const goes = tf.reshape(tf.slice(keep, [0, t], [n, 1]), [n, 1, 1]);
-    const had = tf.transpose(tf.mul(state, goes), [1, 0, 2]);
-    const moved = tf.transpose(tf.matMul(had, a, false, true), [1, 0, 2]);
-    const u = tf.reshape(tf.slice(x, [0, t, 0], [n, 1, channels]), [n, channels, 1]);
-    state = tf.add(moved, tf.mul(u, b));
-    return tf.sum(tf.mul(state, c), 2);
-  });
-  return [tf.stack(all, 1), state];
+  const [y, [after]] = goOn(
+    ([had], u, own) => {
+      const { a, b, c } = own as Record<"a" | "b" | "c", tf.Tensor>;
+      const moved = tf.transpose(tf.matMul(tf.transpose(had!, [1, 0, 2]), a, false, true), [1, 0, 2]);
+      const state = tf.add(moved, tf.mul(tf.expandDims(u, 2), b));
+      return [tf.sum(tf.mul(state, c), 2), [state]];
+    },
+    [first ?? tf.zeros([x.shape[0]!, ...b.shape])],
+    x,
+    { a, b, c },
+    keep,
+  );
+  return [y, after!];
 }

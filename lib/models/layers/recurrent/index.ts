@@ -5,6 +5,7 @@ export * from "./columns.ts";
 export * from "./echo-state.ts";
 export * from "./elstm.ts";
 export * from "./gru.ts";
+export * from "./lif.ts";
 export * from "./lstm.ts";
 export * from "./ltc.ts";
 export * from "./pointer.ts";

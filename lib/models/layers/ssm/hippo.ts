@@ -4,7 +4,7 @@ import { layer, requireCount } from "../../layer.ts";
 import type { Mode, Params } from "../../model.ts";
 import { hippoSteps } from "../../parts/hippo-steps.ts";
 import { product, productParams } from "../../parts/product.ts";
-import { requireVectors } from "../../parts/recurrence.ts";
+import { goOn, requireVectors } from "../../parts/recurrence.ts";
 
 /** Options of `hippo`. */
 export interface HippoOptions {
@@ -89,24 +89,21 @@ export const hippo = layer(
         return tf.transpose(all, [1, 0, 2]);
       },
       recurs(x, params, mode, states, keep) {
-        const [n, length] = x.shape as [number, number];
-        const given = product(x, params, "input", mode);
-        const all = steps(isTimed ? window : 1);
-        let [state, at] = states ? [states.slice(0, 2) as unknown as State, states[2]!] : [start(n), tf.zeros([n, 1])];
-        const ys = Array.from({ length }, (_, t) => {
-          const goes = tf.slice(keep, [0, t], [n, 1]);
-          at = tf.mul(at, goes);
-          const own = ((): Steps => {
-            if (!isTimed) return all;
-            const row = tf.cast(tf.reshape(tf.minimum(at, window - 1), [n]), "int32");
-            return { a: tf.gather(all.a, row), b: tf.gather(all.b, row) };
-          })();
-          const had: State = [tf.mul(state[0], goes), tf.mul(state[1], goes)];
-          state = next(had, tf.reshape(tf.slice(given, [0, t, 0], [n, 1, 2 * units]), [n, -1]), own, params, mode);
-          at = tf.add(at, 1);
-          return state[0];
-        });
-        return [tf.stack(ys, 1), [...state, at]];
+        const n = x.shape[0]!;
+        const [y, after] = goOn(
+          ([h, c, at], given, own) => {
+            const { params, all } = own as unknown as { readonly params: Params; readonly all: Steps };
+            const row = tf.cast(tf.reshape(tf.minimum(at!, window - 1), [n]), "int32");
+            const here = isTimed ? { a: tf.gather(all.a, row), b: tf.gather(all.b, row) } : all;
+            const state = next([h!, c!], given, here, params, mode);
+            return [state[0], [...state, tf.add(at!, 1)]];
+          },
+          states ?? [...start(n), tf.zeros([n, 1])],
+          product(x, params, "input", mode),
+          { params, all: steps(isTimed ? window : 1) as never },
+          keep,
+        );
+        return [y, after];
       },
       ...(isTimed && { reach: () => window }),
     };

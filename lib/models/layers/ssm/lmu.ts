@@ -3,7 +3,8 @@ import { layer, requireCount } from "../../layer.ts";
 import type { Mode, Params } from "../../model.ts";
 import { delaySteps } from "../../parts/delay-steps.ts";
 import { product, productParams } from "../../parts/product.ts";
-import { requireVectors } from "../../parts/recurrence.ts";
+import { goOn, requireVectors } from "../../parts/recurrence.ts";
+import { spikes } from "../../parts/spikes.ts";
 
 /** Options of `lmu`. */
 export interface LmuOptions {
@@ -13,6 +14,8 @@ export interface LmuOptions {
   readonly window?: number;
   /** Signals that are remembered. Default 1. */
   readonly memories?: number;
+  /** Whether what enters a memory, what it says and what comes out are spikes of leaky neurons (`lif`). Default false. */
+  readonly spiking?: boolean;
 }
 
 /** Places of a chunk. */
@@ -37,13 +40,31 @@ const chunk = 32;
 export const lmu = layer(
   "lmu",
   { accepts: ["sequence"], gives: "sequence" },
-  (units: number, { order = 16, window = 128, memories = 1 }: LmuOptions = {}) => {
+  (units: number, { order = 16, window = 128, memories = 1, spiking = false }: LmuOptions = {}) => {
     for (const [name, value] of Object.entries({ units, order, window, memories })) requireCount("lmu", name, value);
-    const heard = (x: tf.Tensor, params: Params, mode: Mode): tf.Tensor => tf.relu(product(x, params, "input", mode));
-    const said = (memory: tf.Tensor, x: tf.Tensor, params: Params, mode: Mode): tf.Tensor =>
-      tf.relu(product(tf.concat([memory, x], 2), params, "out", mode));
+    type Some = readonly tf.Tensor[];
+    /** What is not below 0, or spikes, and the charges behind them. */
+    const act = (x: tf.Tensor, charge: tf.Tensor | null, keep: tf.Tensor | null): readonly [tf.Tensor, Some] => {
+      if (!spiking) return [tf.relu(x), []];
+      const [y, after] = spikes(x, charge, keep, { tau: 2, threshold: 1 });
+      return [y, [after]];
+    };
+    const heard = (x: tf.Tensor, params: Params, mode: Mode, charge: tf.Tensor | null, keep: tf.Tensor | null) =>
+      act(product(x, params, "input", mode), charge, keep);
+    const said = (
+      memory: tf.Tensor,
+      x: tf.Tensor,
+      params: Params,
+      mode: Mode,
+      charges: Some,
+      keep: tf.Tensor | null,
+    ) => {
+      const [known, first] = spiking ? act(memory, charges[0] ?? null, keep) : [memory, []];
+      const [y, second] = act(product(tf.concat([known, x], 2), params, "out", mode), charges[1] ?? null, keep);
+      return [y, [...first, ...second]] as const;
+    };
     return {
-      options: { units, order, window, memories },
+      options: { units, order, window, memories, ...(spiking && { spiking }) },
       shape(input) {
         requireVectors("lmu", input);
         return [input[0]!, units];
@@ -57,7 +78,7 @@ export const lmu = layer(
         const size = Math.min(length, chunk);
         const count = Math.ceil(length / size);
         const { responses, carried, whole } = delaySteps(order, window, size);
-        const u = tf.pad(heard(x, params, mode), [
+        const u = tf.pad(heard(x, params, mode, null, null)[0], [
           [0, 0],
           [0, count * size - length],
           [0, 0],
@@ -82,22 +103,26 @@ export const lmu = layer(
         }
         const memory = tf.transpose(tf.reshape(all, [n, count, memories, size, order]), [0, 1, 3, 2, 4]);
         const flat = tf.reshape(memory, [n, count * size, memories * order]);
-        return said(tf.slice(flat, [0, 0, 0], [n, length, memories * order]), x, params, mode);
+        return said(tf.slice(flat, [0, 0, 0], [n, length, memories * order]), x, params, mode, [], null)[0];
       },
       recurs(x, params, mode, states, keep) {
-        const [n, length] = x.shape as [number, number];
+        const n = x.shape[0]!;
         const { responses, whole } = delaySteps(order, window, 1);
-        const [a, b] = [tf.tensor2d(whole, [order, order]), tf.tensor2d(responses, [1, order])];
-        const u = heard(x, params, mode);
-        let m: tf.Tensor = states?.[0] ?? tf.zeros([n, memories, order]);
-        const all = Array.from({ length }, (_, t) => {
-          const goes = tf.reshape(tf.slice(keep, [0, t], [n, 1]), [n, 1, 1]);
-          const had = tf.reshape(tf.mul(m, goes), [n * memories, order]) as tf.Tensor2D;
-          const given = tf.reshape(tf.slice(u, [0, t, 0], [n, 1, memories]), [n * memories, 1]);
-          m = tf.reshape(tf.add(tf.matMul(had, a), tf.mul(given, b)), [n, memories, order]);
-          return tf.reshape(m, [n, memories * order]);
-        });
-        return [said(tf.stack(all, 1), x, params, mode), [m]];
+        const [u, charge] = heard(x, params, mode, states?.[1] ?? null, keep);
+        const [memory, [m]] = goOn(
+          ([m], given, own) => {
+            const { a, b } = own as { readonly a: tf.Tensor2D; readonly b: tf.Tensor };
+            const moved = tf.matMul(tf.reshape(m!, [n * memories, order]), a);
+            const after = tf.add(moved, tf.mul(tf.reshape(given, [n * memories, 1]), b));
+            return [tf.reshape(after, [n, memories * order]), [tf.reshape(after, [n, memories, order])]];
+          },
+          [states?.[0] ?? tf.zeros([n, memories, order])],
+          u,
+          { a: tf.tensor2d(whole, [order, order]), b: tf.tensor2d(responses, [1, order]) },
+          keep,
+        );
+        const [y, rest] = said(memory, x, params, mode, states?.slice(2) ?? [], keep);
+        return [y, [m!, ...charge, ...rest]];
       },
     };
   },

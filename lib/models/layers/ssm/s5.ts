@@ -1,7 +1,9 @@
+import { needOneOf } from "../../../data/options.ts";
 import { type Complex, complex, linearScan, tf } from "../../../engine/index.ts";
 import { layer, requireCount } from "../../layer.ts";
 import type { Mode, Params } from "../../model.ts";
 import { legsFactors } from "../../parts/hippo-steps.ts";
+import { ptdFactors } from "../../parts/ptd-factors.ts";
 import { requireVectors } from "../../parts/recurrence.ts";
 import { keepFor, lastPlace, logSteps, type Mixed, mixed, mixParams, requireMixed } from "../../parts/state-space.ts";
 
@@ -9,6 +11,8 @@ import { keepFor, lastPlace, logSteps, type Mixed, mixed, mixParams, requireMixe
 export interface S5Options {
   /** Blocks of the state, each of which begins as HiPPO-LegS's normal part of its size. Default 1. */
   readonly blocks?: number;
+  /** Where Λ begins: as the eigenvalues of the normal part of HiPPO-LegS ("normal"), or of LegS itself, perturbed, of which each is kept ("ptd"). Default "normal". */
+  readonly modes?: "normal" | "ptd";
   /** The least and the greatest step of time at the beginning. Default [0.001, 0.1]. */
   readonly steps?: readonly [least: number, most: number];
   /** Whether the last number of each place is a mark: 1 where a new sequence begins, before which the state is 0 again. Default false. */
@@ -44,10 +48,15 @@ export interface S5Options {
 export const s5 = layer(
   "s5",
   { accepts: ["sequence"], gives: "sequence" },
-  (state: number = 64, { blocks = 1, steps = [0.001, 0.1], resets = false, mix = "glu" }: S5Options = {}) => {
+  (
+    state: number = 64,
+    { blocks = 1, modes = "normal", steps = [0.001, 0.1], resets = false, mix = "glu" }: S5Options = {},
+  ) => {
     requireCount("s5", "blocks", blocks);
     requireCount("s5", "half of the state of a block", state / 2 / blocks);
     requireMixed("s5", mix);
+    needOneOf("s5", "modes", modes, ["normal", "ptd"]);
+    const count = modes === "ptd" ? state : state / 2;
     const own = (width: number): number => width - (resets ? 1 : 0);
     /** What comes in without its marks, and where the state goes on. */
     const apart = (x: tf.Tensor): readonly [tf.Tensor, tf.Tensor | null] => {
@@ -71,7 +80,14 @@ export const s5 = layer(
       return [mixed(tf.add(y, tf.mul(u, params.skip as tf.Tensor)), params, mode, mix), all] as const;
     };
     return {
-      options: { state, blocks, steps: [...steps], ...(resets && { resets }), mix },
+      options: {
+        state,
+        blocks,
+        ...(modes !== "normal" && { modes }),
+        steps: [...steps],
+        ...(resets && { resets }),
+        mix,
+      },
       shape(input) {
         requireVectors("s5", input);
         if (own(input[1]!) < 1)
@@ -81,11 +97,9 @@ export const s5 = layer(
       init(rng, [, given]): Params {
         const width = own(given!);
         const size = state / blocks;
-        const { im, vectors } = legsFactors(size);
-        const eigen = (of: Float64Array): tf.Tensor2D => tf.tensor2d(Float32Array.from(of), [size, size / 2]);
-        const [re, ofIm] = [eigen(vectors.re), eigen(vectors.im)];
+        const { values, into, out } = beginning(modes, size);
         const tiled = (row: readonly number[]): tf.Tensor => tf.tile(tf.tensor1d([...row]), [blocks]);
-        // V* B and C V, block by block
+        // V⁻¹ B and C V, block by block
         const b = tf.reshape(rng.at("input").normals([width, state], 0, 1 / Math.sqrt(width)), [
           width * blocks,
           size,
@@ -94,14 +108,13 @@ export const s5 = layer(
           width * blocks,
           size,
         ]) as tf.Tensor2D;
-        const turned = (of: tf.Tensor2D, by: tf.Tensor2D): tf.Tensor =>
-          tf.reshape(tf.matMul(of, by), [width, state / 2]);
+        const turned = (of: tf.Tensor2D, by: tf.Tensor2D): tf.Tensor => tf.reshape(tf.matMul(of, by), [width, count]);
         return {
-          logStep: logSteps(rng.at("step"), [state / 2], steps),
-          decay: tiled(im.map(() => Math.log(0.5))),
-          frequency: tiled(im),
-          input: { re: turned(b, re), im: tf.neg(turned(b, ofIm)) },
-          readout: { re: tf.transpose(turned(c, re)), im: tf.transpose(turned(c, ofIm)) },
+          logStep: logSteps(rng.at("step"), [count], steps),
+          decay: tiled(values.re.map((re) => Math.log(-re))),
+          frequency: tiled(values.im),
+          input: { re: turned(b, into.re), im: turned(b, into.im) },
+          readout: { re: tf.transpose(turned(c, out.re)), im: tf.transpose(turned(c, out.im)) },
           skip: rng.at("skip").normals([width], 0, 1),
           ...mixParams(rng, width, mix),
         };
@@ -114,6 +127,33 @@ export const s5 = layer(
     };
   },
 );
+
+/** Λ, and the matrices that rows of B and of C are multiplied by, so that `y = 2 Re(C x)`. */
+function beginning(modes: "normal" | "ptd", size: number) {
+  const matrix = (entry: (row: number, column: number) => number, columns: number): tf.Tensor2D =>
+    tf.tensor2d(
+      Float32Array.from({ length: size * columns }, (_, i) => entry(Math.floor(i / columns), i % columns)),
+      [size, columns],
+    );
+  if (modes === "ptd") {
+    const { values, vectors, inverse } = ptdFactors(size);
+    const turned = (of: Float64Array): tf.Tensor2D => matrix((k, j) => of[j * size + k]!, size);
+    const half = (of: Float64Array): tf.Tensor2D => matrix((k, j) => of[k * size + j]! / 2, size);
+    return {
+      values: { re: [...values.re], im: [...values.im] },
+      into: { re: turned(inverse.re), im: turned(inverse.im) },
+      out: { re: half(vectors.re), im: half(vectors.im) },
+    };
+  }
+  const { im, vectors } = legsFactors(size);
+  const plain = (of: Float64Array, sign: number): tf.Tensor2D =>
+    matrix((k, j) => sign * of[(k * size) / 2 + j]!, size / 2);
+  return {
+    values: { re: im.map(() => -0.5), im },
+    into: { re: plain(vectors.re, 1), im: plain(vectors.im, -1) },
+    out: { re: plain(vectors.re, 1), im: plain(vectors.im, 1) },
+  };
+}
 
 /** Λ̄, `[modes]`, and B̄, `[width, modes]`. */
 function discrete(params: Params): { readonly a: Complex; readonly b: Complex } {
