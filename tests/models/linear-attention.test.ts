@@ -41,6 +41,7 @@ const layers: readonly (readonly [string, unknown])[] = [
   ["retention", net().retention(2)],
   ["P073 lightNet", net().lightNet(2)],
   ["P119 longhorn", net().longhorn({ state: 4 })],
+  ["P067 lru", net().lru(5)],
   ["P086 ttt", net().ttt(2)],
   ["P086 ttt that learns two layers", net().ttt(2, { inner: "mlp", batch: 8 })],
   ["P049 neuralMemory", net().neuralMemory(2)],
@@ -279,6 +280,45 @@ describe("what other programs come to (peers/with-sequences.py)", () => {
       });
     });
     close(numbersOf(model.apply({ "1-longhorn": params } as never, x, tape(false, null, {}).mode)), wanted);
+  });
+
+  test("P067: a linear recurrent unit gives sums of what came in, each turned and shortened by its age", () => {
+    const model = net().lru(3) as unknown as Model;
+    const own = model.init(random(1), [6, 2]);
+    const part = own["1-lru"] as {
+      factors: { [name: string]: tf.Tensor };
+      in: { kernel: tf.Tensor };
+      out: { kernel: tf.Tensor };
+      skip: tf.Tensor;
+    };
+    const [size, angle, scale] = ["size", "angle", "scale"].map((name) => numbersOf(part.factors[name]!));
+    const [enter, leave, skip] = [part.in.kernel, part.out.kernel]
+      .map((t) => t.arraySync() as number[][])
+      .concat([[numbersOf(part.skip)]]);
+    const given = random(2).normals([1, 6, 2], 0, 1);
+    const rows = (given.arraySync() as number[][][])[0]!;
+    const wanted = rows.flatMap((row, t) =>
+      row.map((value, c) => {
+        let sum = skip![0]![c]! * value;
+        for (let j = 0; j < 3; j++)
+          for (let s = 0; s <= t; s++) {
+            const [re, im] = [j, 3 + j].map(
+              (k) => Math.exp(scale![j]!) * rows[s]!.reduce((all, v, i) => all + v * enter![i]![k]!, 0),
+            );
+            const [length, turn] = [Math.exp(-Math.exp(size![j]!) * (t - s)), angle![j]! * (t - s)];
+            sum += length * (Math.cos(turn) * re! - Math.sin(turn) * im!) * leave![j]![c]!;
+            sum += length * (Math.sin(turn) * re! + Math.cos(turn) * im!) * leave![3 + j]![c]!;
+          }
+        return sum;
+      }),
+    );
+    close(numbersOf(model.apply(own, given, tape(false, null, {}).mode)), wanted);
+    const squares = numbersOf(part.factors.size!).map((v) => Math.exp(-2 * Math.exp(v)));
+    close(
+      numbersOf(part.factors.scale!).map((v) => Math.exp(2 * v)),
+      squares.map((v) => 1 - v),
+      1e-4,
+    );
   });
 
   test("P073: without order every place reads the mean of the values by the softmax of the keys", () => {

@@ -10,6 +10,7 @@ export * from "./light-net.ts";
 export * from "./linear-attention.ts";
 export * from "./lmu.ts";
 export * from "./longhorn.ts";
+export * from "./lru.ts";
 export * from "./lssl.ts";
 export * from "./mamba.ts";
 export * from "./mlstm.ts";
