@@ -12,6 +12,7 @@ import {
   type Params,
   paths,
   random,
+  ssm,
   stepping,
   type Tree,
   tape,
@@ -192,6 +193,20 @@ describe("states of matrices in chunks", () => {
     close(numbersOf(tf.sum(tf.mul(grad, way!))), numbersOf(wanted), 1e-4);
   });
 });
+
+test.each(["s4", "s4d", "s5", "mamba", ["mamba", "transformer"]] as const)(
+  "P148: a model of %s blocks gives place by place what it gives for the whole sequence",
+  (kind) => {
+    const model = ssm({ kind, tokens: 7, width: 8, depth: 2, state: 4 }) as unknown as Model;
+    const own = trained({ model, input: [12], weights: network(model, [12]).init(random(1), 3) });
+    tf.tidy(() => {
+      const tokens = tf.floor(random(2).uniforms([2, 12], 0, 7));
+      const stepper = stepping(own, { sequences: 2 });
+      const parts = [stepper.read(tf.slice(tokens, [0, 0], [2, 5])), stepper.read(tf.slice(tokens, [0, 5], [2, 7]))];
+      close(numbersOf(tf.concat(parts, 1)), numbersOf(own.predict(tokens)));
+    });
+  },
+);
 
 describe("what other programs come to (peers/with-sequences.py)", () => {
   const peers = JSON.parse(readFileSync(new URL("peers/sequences.json", import.meta.url), "utf8"));

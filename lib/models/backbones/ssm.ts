@@ -63,6 +63,9 @@ export interface SsmOptions {
  *
  * Gu et al. 2021, arXiv:2111.00396, appendix D.2; Gu and Dao 2023, arXiv:2312.00752, section 3.4.
  *
+ * Implements: P148 S4 model survey
+ * Somvanshi et al. 2025, "A survey on structured state space sequence (S4) models", arXiv:2503.18970: the kinds it compares, from S4 over S5 and Mamba to hybrids with attention.
+ *
  * @example
  * ```ts
  * import { ssm } from "thalweg";
