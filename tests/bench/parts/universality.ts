@@ -51,11 +51,11 @@ export function universality(): void {
     let params: Params = tf.tidy(() => model.init(random(seed), [length, 1]) as never);
     let own: Tree = tf.tidy(() => optimizer.init(params as Tree) as never);
     const last: number[] = [];
-    for (let t = 0; t < 500; t++) {
+    for (let t = 0; t < 300; t++) {
       const [u, y] = tf.tidy(() => drawn(random(seed).at("u", t)) as never) as readonly [tf.Tensor, tf.Tensor];
       const [p, o, value] = step(params, own, u, y);
       [params, own] = [p, o];
-      if (t >= 450) last.push(value.dataSync()[0]!);
+      if (t >= 250) last.push(value.dataSync()[0]!);
       tf.dispose([u, y, value]);
     }
     tf.dispose([params, own] as never);
