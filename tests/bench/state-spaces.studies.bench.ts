@@ -8,13 +8,15 @@ import {
   classes,
   deer,
   digits,
+  fftConvolve,
   jit,
-  layers,
   lmuFormer,
   type Model,
   net,
+  type Params,
   random,
   scan,
+  tape,
   tf,
   valueAndGrad,
 } from "../../lib/index.ts";
@@ -90,7 +92,7 @@ async function former(): Promise<Study> {
   type Any = Record<string, (...args: unknown[]) => Any>;
   const rows = (): Any => net().reshape([8, 8]) as never;
   const models: Record<string, Any> = {
-    LMUFormer: rows().use!(layers.through(lmuFormer({ width: 16, order: 8, window: 8, gives: "mean" }))),
+    LMUFormer: rows().through!(lmuFormer({ width: 16, order: 8, window: 8, gives: "mean" })),
     transformer: rows().dense!(48).positions!().transformer!(4).transformer!(4).layerNorm!().globalPool!(),
   };
   const found: Record<string, number[]> = {};
@@ -112,6 +114,65 @@ async function former(): Promise<Study> {
       ...Object.fromEntries(Object.entries(sizes).map(([name, size]) => [`weights, ${name}`, size])),
     },
     seeds,
+  };
+}
+
+/** P039: what carries the past along 2,048 and 8,192 places, forward and backward: four dilated convolutions, and a Fourier transform of the whole sequence. */
+async function dilated(): Promise<Study> {
+  const [n, width] = [2, 32];
+  const ms: Record<string, number> = {};
+  for (const length of [2048, 8192]) {
+    const given = {
+      x: random(1).normals([n, length, width], 0, 1),
+      kernel: random(2).normals([width, length], 0, 0.02),
+    };
+    const model = net()
+      .causalConv(3)
+      .causalConv(3, { dilation: 2 })
+      .causalConv(3, { dilation: 4 })
+      .causalConv(3, { dilation: 8 }) as unknown as Model;
+    const params = model.init(random(3), [length, width]);
+    const { mode } = tape(false, null, {});
+    const ways = {
+      "dilated convolutions": () =>
+        jit((x: tf.Tensor, params: Params) =>
+          valueAndGrad(
+            (at: { x: tf.Tensor; params: Params }) => tf.mean(tf.square(model.apply(at.params, at.x, mode))),
+            { x, params },
+          ),
+        ),
+      "a Fourier transform": () =>
+        jit((x: tf.Tensor) =>
+          valueAndGrad((at: typeof given) => tf.mean(tf.square(fftConvolve(at.x, at.kernel))), {
+            x,
+            kernel: given.kernel,
+          }),
+        ),
+    };
+    for (const [name, make] of Object.entries(ways)) {
+      const step = make() as (x: tf.Tensor, params: Params) => { readonly value: tf.Tensor };
+      for (let round = 0; round < 4; round++) {
+        const from = now();
+        step(given.x, params).value.dataSync();
+        if (round > 0)
+          ms[`${name}, ${length}`] = Math.min(ms[`${name}, ${length}`] ?? Number.POSITIVE_INFINITY, now() - from);
+      }
+    }
+  }
+  const faster = [2048, 8192].map(
+    (length) => ms[`a Fourier transform, ${length}`]! / ms[`dilated convolutions, ${length}`]!,
+  );
+  return {
+    headline:
+      "Dilated convolutions carry the past along a sequence faster, forward and backward, than a recurrence that a Fourier transform makes parallel",
+    outcome: faster.every((ratio) => ratio > 1) ? "holds" : "does not hold here",
+    figures: Object.fromEntries(
+      Object.entries(ms).map(([name, value]) => [
+        `milliseconds of processor time, ${name} places`,
+        Number(value.toPrecision(3)),
+      ]),
+    ),
+    seeds: 1,
   };
 }
 
@@ -173,6 +234,7 @@ const all: Record<string, () => Promise<Study>> = {
   ...recalled,
   P077: newton,
   P081: former,
+  P039: dilated,
   P091: pixelStudy("s5", "S5 classifies images read pixel by pixel better than recurrent networks"),
   P182: pixelStudy("s4", "S4 classifies images read pixel by pixel better than recurrent networks"),
   P044: pixelStudy(

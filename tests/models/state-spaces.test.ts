@@ -42,6 +42,7 @@ const layers: [string, unknown, number][] = [
   ["lssl", net().lssl(5), 70],
   ["lmu", net().lmu(3, { order: 4, window: 20, memories: 2 }), 70],
   ["multires", net().multires({ depth: 4, taps: 3 }), 40],
+  ["tcnca", net().tcnca({ chunk: 4, depth: 2, keys: 3 }), 11],
   ["hippo legt", net().hippo(4, { order: 3, measure: "legt", window: 9 }), 12],
 ];
 
@@ -203,4 +204,21 @@ describe("hippo", () => {
     expect(() => net().s4d(7)).toThrow("half of state");
     expect(() => net().mamba().features([4])).toThrow("mamba: a sequence of vectors is required, got shape [4]");
   });
+});
+
+test("tcnca looks back within its chunk, and beyond it as far as its convolutions do", () => {
+  const model = net().tcnca({ chunk: 4, depth: 2, taps: 2, keys: 3 }) as unknown as Model;
+  const params = model.init(random(3), [12, 3]);
+  const x = random(4).normals([1, 12, 3], 0, 1);
+  const run = jit((x: tf.Tensor) => model.apply(params, x, mode));
+  const whole = numbers(run(x));
+  // convolutions of 2 taps, 1 and 2 apart, see 3 places back; place 9 looks at 8 and 9, which see 5 and later
+  const changed = (place: number): boolean[] => {
+    const other = numbers(
+      run(tf.add(x, tf.mul(tf.oneHot(tf.tensor1d([place], "int32"), 12).reshape([1, 12, 1]), 0.5))),
+    );
+    return Array.from({ length: 12 }, (_, t) => [0, 1, 2].some((i) => other[3 * t + i] !== whole[3 * t + i]));
+  };
+  expect(changed(4).map(Number)).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0]);
+  expect(changed(5).map(Number)).toEqual([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
 });

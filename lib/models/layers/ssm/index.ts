@@ -20,4 +20,5 @@ export * from "./retention.ts";
 export * from "./s4.ts";
 export * from "./s4d.ts";
 export * from "./s5.ts";
+export * from "./tcnca.ts";
 export * from "./ttt.ts";
