@@ -19,7 +19,8 @@ describe.each([
   ["lstm both ways", net().lstm(3, { bidirectional: true }), 11],
   ["rnn", net().rnn(3, { activation: "relu" }), 11],
   ["cfc", net().cfc(3, { hidden: 4 }), 11],
-] as [string, Model, number][])("%s", (_, model, length) => {
+  ["slstm", net().slstm(4, { heads: 2 }), 6],
+] as [string, Model, number][])("%s", (name, model, length) => {
   const x = random(1).normals([2, length, 4], 0, 1);
   const params = model.init(random(2), [length, 4]);
   const loss = (params: Params, x: tf.Tensor): tf.Tensor => {
@@ -48,7 +49,8 @@ describe.each([
       }).mode;
       model.apply(params, x, mode);
     });
-    expect(seen.filter((path) => path === "state").length).toBe(length);
+    // the products of several heads are not seen
+    expect(seen.filter((path) => path === "state").length).toBe(name === "slstm" ? 0 : length);
     expect(seen.filter((path) => path === "input").length).toBe(1);
   });
 });

@@ -58,6 +58,7 @@ export const slstm = layer(
 const next: Recurrence = ([h, c, n, m], given, params, mode) => {
   const sums = tf.add(given, stateProduct(h!, params, mode));
   const [enter, keep, fresh, leave] = tf.split(sums, 4, 1) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+  // not tf.logSigmoid, whose gradient looks at a tensor that is gone within a loop
   const kept = tf.sub(m!, tf.softplus(tf.neg(keep)));
   const most = tf.maximum(enter, kept);
   const [entering, staying] = [tf.exp(tf.sub(enter, most)), tf.exp(tf.sub(kept, most))];
