@@ -20,7 +20,7 @@ import {
   tf,
 } from "../../lib/index.ts";
 import type { Study } from "../support/reference.ts";
-import { type Drawn, fit, given, type Loss } from "./parts/fitting.ts";
+import { type Drawn, entropy, fit, given, type Loss, right } from "./parts/fitting.ts";
 import { accuracies, allOf, apart, band, outcomeOf, study } from "./parts/studies.ts";
 
 const bands = (found: Readonly<Record<string, readonly number[]>>): Study["figures"] =>
@@ -210,6 +210,59 @@ function poisson(): Study {
   return {
     headline: "Multigrid operators err less on a partial differential equation than networks of convolutions",
     outcome: outcomeOf(apart(other, own)),
+    figures: bands(found),
+    seeds: 3,
+  };
+}
+
+/** P217: texts of 32 bytes through 32 numbers, said at once by convolutions and place by place by long short-term memories. */
+function texts(): Study {
+  const [length, letters] = [32, 27];
+  const words = random(5).at("words");
+  const known = Array.from({ length: 30 }, () => Array.from({ length: 3 + words.int(5) }, () => 1 + words.int(26)));
+  const draw =
+    (count: number) =>
+    (rng: Rng): Drawn => {
+      const rows = Array.from({ length: count }, () => {
+        const row: number[] = [];
+        while (row.length < length) row.push(...known[rng.int(known.length)]!, 0);
+        return row.slice(0, length);
+      });
+      return { x: tf.tensor2d(rows), y: tf.tensor2d(rows) };
+    };
+  const begun = () => net().embedding(letters, 32, { positions: false });
+  const nets = {
+    "recursive convolutions": begun()
+      .recursiveEncoder({ times: 3 })
+      .flatten()
+      .dense(32)
+      .dense(4 * 32)
+      .relu()
+      .reshape([4, 32])
+      .recursiveDecoder({ times: 3 })
+      .dense(letters),
+    "long short-term memory": begun()
+      .lstm(40)
+      .last()
+      .dense(32)
+      .dense(length * 12)
+      .relu()
+      .reshape([length, 12])
+      .lstm(40)
+      .dense(letters),
+  } as unknown as Record<string, Model>;
+  const found: Record<string, number[]> = {};
+  for (const seed of [1, 2, 3])
+    for (const [name, model] of Object.entries(nets)) {
+      const { params } = fit(model, [length], draw(32), entropy, { steps: 300, seed, lr: 4e-3 });
+      const { x, y } = draw(100)(random(800 + seed));
+      const title = `bytes right, ${name}`;
+      found[title] = [...(found[title] ?? []), right(given(model, params, x), y)];
+    }
+  const [own, other] = Object.values(found) as [number[], number[]];
+  return {
+    headline: "Recursive convolutions that say a text at once restore more of its bytes than recurrent networks",
+    outcome: outcomeOf(apart(own, other)),
     figures: bands(found),
     seeds: 3,
   };

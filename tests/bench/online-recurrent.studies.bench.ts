@@ -271,8 +271,8 @@ function loads(): Study {
         tensors(Array.from({ length: 32 }, () => from[rng.int(from.length)]!));
     const liquid = net().cfc(12, { hidden: 16 }).last().dense(1) as unknown as Model;
     const plain = net().flatten().dense(32).relu().dense(1) as unknown as Model;
-    const one = fit(liquid, [window, 1], drawn(known), squared, { steps: 300, seed, lr: 5e-3 }).params;
-    const begun = fit(plain, [window, 1], drawn(known), squared, { steps: 300, seed, lr: 5e-3 }).params;
+    const one = fit(liquid, [window, 1], drawn(known), squared, { steps: 600, seed, lr: 5e-3 }).params;
+    const begun = fit(plain, [window, 1], drawn(known), squared, { steps: 600, seed, lr: 5e-3 }).params;
     for (const [name, size] of [
       ["drastic", 3],
       ["mild", 0.3],

@@ -115,3 +115,35 @@ describe("P380: scalable kernels", () => {
     expect(net().snnk(6).features([7, 50])).toEqual([7, 6]);
   });
 });
+
+describe("P217: convolutions that are used again at each length", () => {
+  const { x, encoder, decoder, down, up } = tensors(
+    JSON.parse(readFileSync(new URL("peers/recursion.json", import.meta.url), "utf8")) as object,
+  ) as { x: tf.Tensor; down: tf.Tensor; up: tf.Tensor; encoder: Params; decoder: Params };
+
+  test("are PyTorch's, there and back", () => {
+    const how = { times: 2, depth: 3 };
+    close(jit((x: tf.Tensor) => layers.recursiveEncoder(how).apply(x, encoder, mode))(x), down);
+    close(jit((x: tf.Tensor) => layers.recursiveDecoder(how).apply(x, decoder, mode))(down), up);
+  });
+
+  test("have as many weights however often they are used, and gradients of finite differences", () => {
+    const sizes = [1, 3].map((times) =>
+      (net().recursiveEncoder({ times }) as Model)
+        .summary([16, 4])
+        .reduce((sum, { parameters }) => sum + parameters, 0),
+    );
+    expect(sizes).toEqual([4 * (48 + 4), 4 * (48 + 4)]);
+    const loss = (x: tf.Tensor): tf.Tensor => {
+      const code = layers.recursiveEncoder({ times: 2, depth: 3 }).apply(x, encoder, mode);
+      return tf.sum(tf.square(layers.recursiveDecoder({ times: 2, depth: 3 }).apply(code, decoder, mode)));
+    };
+    const { grads } = valueAndGrad(loss, x);
+    const length = tf.norm(grads).dataSync()[0]!;
+    const moved = (by: number): number => loss(tf.add(x, tf.mul(grads, by / length))).dataSync()[0]!;
+    expect((moved(2e-3) - moved(-2e-3)) / 4e-3 / length).toBeCloseTo(1, 1);
+    expect(() => net().recursiveEncoder({ times: 3 }).features([12, 4])).toThrow(
+      "a multiple of 8 is required to be halved 3 times, got 12",
+    );
+  });
+});

@@ -8,4 +8,6 @@ export * from "./global-pool.ts";
 export * from "./kan-conv.ts";
 export * from "./multigrid.ts";
 export * from "./pool.ts";
+export * from "./recursive-decoder.ts";
+export * from "./recursive-encoder.ts";
 export * from "./upsample.ts";
