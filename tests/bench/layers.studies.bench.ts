@@ -274,6 +274,7 @@ const studies: Record<string, () => Study | Promise<Study>> = {
   P364: micro,
   P380: fewer,
   P391: poisson,
+  P217: texts,
 };
 const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
 for (const [id, make] of Object.entries(studies))
