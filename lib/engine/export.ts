@@ -108,9 +108,21 @@ function recorded(
       names.set(value.name, `output${i}`);
     });
     const named = (text: string): string => names.get(text) ?? text;
+    // bodies of loops use values of the graph around them by name
+    const renamed = (nodes: GraphSpec["nodes"]): GraphSpec["nodes"] =>
+      nodes.map((n) => {
+        const body = n.attributes?.body as { readonly graph: GraphSpec } | undefined;
+        const inner = body && { ...body, graph: { ...body.graph, nodes: renamed(body.graph.nodes) } };
+        return {
+          ...n,
+          inputs: n.inputs.map(named),
+          outputs: n.outputs.map(named),
+          ...(inner && { attributes: { ...n.attributes, body: inner } }),
+        };
+      });
     return {
       ...spec,
-      nodes: spec.nodes.map((n) => ({ ...n, inputs: n.inputs.map(named), outputs: n.outputs.map(named) })),
+      nodes: renamed(spec.nodes),
       inputs: spec.inputs.map((value) => ({ ...value, name: named(value.name) })),
       outputs: spec.outputs.map((value) => ({ ...value, name: named(value.name) })),
       initializers: [...spec.initializers, ...stored],

@@ -1,5 +1,18 @@
 /** Layers whose output is an equilibrium, against as many passes written out. */
-import { jit, leaves, type Model, modelFromJson, net, type Params, random, tape, tf, valueAndGrad } from "thalweg";
+import {
+  exportOnnx,
+  importOnnx,
+  jit,
+  leaves,
+  type Model,
+  modelFromJson,
+  net,
+  type Params,
+  random,
+  tape,
+  tf,
+  valueAndGrad,
+} from "thalweg";
 import { describe, expect, test } from "vitest";
 import { fixedPoint } from "../../lib/models/parts/fixed-point.ts";
 
@@ -58,6 +71,12 @@ describe("P109: the equilibrium of some layers", () => {
     expect(found("broyden", quick.z).evaluations.dataSync()[0]).toBe(1);
     // no more work than that is done: the numbers are those of a loop that is as long as needed
     expect(slow.evaluations.dataSync()[0]).toBeLessThan(60);
+  });
+
+  test("is saved as a loop of ONNX", () => {
+    const model = net().deq(inner as never, { tolerance: 1e-5 });
+    const onnx = importOnnx(exportOnnx((x) => apply(model, { "1-deq": params }, x!), [x]));
+    close(numbers(onnx(x)[0]!), numbers(apply(model, { "1-deq": params }, x)), 1e-5);
   });
 
   test("draws what predicts it to it in training, and nothing else", () => {

@@ -22,6 +22,8 @@ import { describe, expect, test } from "vitest";
 
 const found = JSON.parse(readFileSync(new URL("peers/reservoirs.json", import.meta.url), "utf8")) as {
   readonly quantum: readonly { units: number; depth: number; angles: number[][][]; x: number[][][]; out: number[][] }[];
+  readonly "quantum lstm": { circuits: number[][][][]; x: number[][][]; out: number[][] };
+  readonly "quantum gru": { circuits: number[][][][]; x: number[][][]; out: number[][] };
   readonly echo: {
     state: number[][];
     input: number[][];
@@ -45,16 +47,24 @@ describe("P180: a quantum circuit", () => {
   test("gives what its gates give one by one", () => {
     for (const { units, depth, angles, x, out } of found.quantum) {
       const layer = layers.quantumRnn(units, { depth });
-      const params = { angles: tf.tensor(angles) };
+      const params = { circuit1: tf.tensor(angles) };
       close(jit((x: tf.Tensor) => layer.apply(x, params, mode))(tf.tensor3d(x)), out.flat());
     }
+  });
+
+  test.each(["lstm", "gru"] as const)("with the gates of %s gives what its circuits give", (cell) => {
+    const { circuits, x, out } = found[`quantum ${cell}`];
+    const params = Object.fromEntries(circuits.map((angles, i) => [`circuit${i + 1}`, tf.tensor(angles)]));
+    const layer = layers.quantumRnn(2, { cell });
+    expect(Object.keys(layer.init!(random(1), [6, 1]))).toEqual(Object.keys(params));
+    close(jit((x: tf.Tensor) => layer.apply(x, params, mode))(tf.tensor3d(x)), out.flat());
   });
 
   test("has the gradient that finite differences give, and a limit", () => {
     const layer = layers.quantumRnn(2, { depth: 2 });
     const x = random(1).normals([2, 6, 1], 0, 1);
     const angles = random(2).uniforms([2, 3, 3], 0, 6);
-    const loss = (angles: tf.Tensor): tf.Tensor => tf.sum(tf.square(layer.apply(x, { angles }, mode)));
+    const loss = (angles: tf.Tensor): tf.Tensor => tf.sum(tf.square(layer.apply(x, { circuit1: angles }, mode)));
     const { grads } = valueAndGrad(loss, angles);
     const length = tf.norm(grads).dataSync()[0]!;
     const moved = (by: number): number => loss(tf.add(angles, tf.mul(grads, by / length))).dataSync()[0]!;
@@ -121,14 +131,17 @@ describe("an echo state network", () => {
 });
 
 describe("a reservoir", () => {
-  test.each(["echo", "rnn", "gru", "lstm", "quantum"] as const)("of the cell %s trains nothing of its own", (cell) => {
-    const model: Model = reservoir({ cell, units: 4 });
-    const all = parameters(model, [5, 2]).map(({ path }) => path);
-    expect(all.length).toBeGreaterThan(0);
-    expect(frozenParameters(model, [5, 2]).model).toEqual(all);
-    expect(model.features([5, 2])).toEqual([4]);
-    expect(reservoir({ cell, units: 4, gives: "places" }).features([5, 2])).toEqual([5, 4]);
-  });
+  test.each(["echo", "rnn", "gru", "lstm", "quantum", "quantum lstm", "quantum gru"] as const)(
+    "of the cell %s trains nothing of its own",
+    (cell) => {
+      const model: Model = reservoir({ cell, units: 4 });
+      const all = parameters(model, [5, 2]).map(({ path }) => path);
+      expect(all.length).toBeGreaterThan(0);
+      expect(frozenParameters(model, [5, 2]).model).toEqual(all);
+      expect(model.features([5, 2])).toEqual([4]);
+      expect(reservoir({ cell, units: 4, gives: "places" }).features([5, 2])).toEqual([5, 4]);
+    },
+  );
 
   test("refuses options of another cell", () => {
     expect(() => reservoir({ cell: "gru", leak: 0.5 })).toThrow('options of the cell "gru" are required, got leak');

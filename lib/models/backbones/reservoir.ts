@@ -5,8 +5,8 @@ import type { QuantumRnnOptions } from "../layers/recurrent/quantum-rnn.ts";
 import type { Model } from "../model.ts";
 import { inRow, named } from "../parts/named.ts";
 
-/** Options of `reservoir`. Those of `echoState` are for the cell "echo" alone, those of `quantumRnn` for the cell "quantum". */
-export interface ReservoirOptions extends EchoStateOptions, QuantumRnnOptions {
+/** Options of `reservoir`. Those of `echoState` are for the cell "echo" alone, `depth` for the quantum ones. */
+export interface ReservoirOptions extends EchoStateOptions, Pick<QuantumRnnOptions, "depth"> {
   /** What the reservoir is made of. Default "echo". */
   readonly cell?: keyof typeof cells;
   /** Numbers in the state. Default 100, of a quantum circuit 5. */
@@ -21,6 +21,8 @@ const cells = {
   gru: (units: number) => gru(units),
   lstm: (units: number) => lstm(units),
   quantum: (units: number, own: QuantumRnnOptions) => quantumRnn(units, own),
+  "quantum lstm": (units: number, own: QuantumRnnOptions) => quantumRnn(units, { ...own, cell: "lstm" }),
+  "quantum gru": (units: number, own: QuantumRnnOptions) => quantumRnn(units, { ...own, cell: "gru" }),
 };
 
 /**
@@ -30,8 +32,8 @@ const cells = {
  * `[n, length, units]`. The cells are an echo state network, the layers `rnn`, `gru` and `lstm` as they begin, and a simulated quantum circuit.
  *
  * Implements: P180 QRNN reservoir
- * Chen, Fry, Deshmukh, Rastunkov and Stefanski 2022, "Reservoir computing via quantum recurrent neural networks", arXiv:2211.02612: the cell "quantum",
- * `quantumRnn`, which says how it differs.
+ * Chen, Fry, Deshmukh, Rastunkov and Stefanski 2022, "Reservoir computing via quantum recurrent neural networks", arXiv:2211.02612: the quantum cells, which are
+ * `quantumRnn`.
  *
  * @example
  * ```ts
@@ -41,10 +43,11 @@ const cells = {
  * ```
  */
 export function reservoir(options: ReservoirOptions = {}): Model<"sequence"> {
-  const { cell = "echo", units = cell === "quantum" ? 5 : 100, gives = "last", ...own } = options;
+  const { cell = "echo", units = cell.startsWith("quantum") ? 5 : 100, gives = "last", ...own } = options;
   needOneOf("reservoir", "cell", cell, Object.keys(cells));
   needOneOf("reservoir", "gives", gives, ["last", "places"]);
-  const of = cell === "echo" ? ["spectralRadius", "leak", "scale", "density"] : cell === "quantum" ? ["depth"] : [];
+  const of =
+    cell === "echo" ? ["spectralRadius", "leak", "scale", "density"] : cell.startsWith("quantum") ? ["depth"] : [];
   const unused = Object.keys(own).find((name) => !of.includes(name));
   if (unused !== undefined)
     throw new TypeError(`reservoir: options of the cell "${cell}" are required, got ${unused}; leave it out`);

@@ -57,6 +57,29 @@ for units, inputs, depth in [(1, 1, 1), (3, 1, 2), (2, 2, 3)]:
             out.append(h)
     found["quantum"].append({"units": units, "depth": depth, "angles": listed(angles), "x": listed(x), "out": listed(out)})
 
+# with gates, circuits of their own
+sigmoid = lambda a: 1 / (1 + np.exp(-np.asarray(a)))
+units, inputs, depth = 2, 1, 1
+x = rng.normal(size=(2, 6, inputs))
+for cell, count in [("lstm", 4), ("gru", 3)]:
+    circuits = [rng.uniform(0, 2 * np.pi, size=(depth, units + inputs, 3)) for _ in range(count)]
+    if cell == "lstm":
+        circuits.append(rng.uniform(0, 2 * np.pi, size=(depth, units, 3)))
+    run = lambda i, given: np.asarray(expectations(given, circuits[i], units))
+    out = []
+    for row in x:
+        h, c = np.zeros(units), np.zeros(units)
+        for given in row:
+            v = np.concatenate([h, given])
+            if cell == "lstm":
+                c = sigmoid(run(0, v)) * c + sigmoid(run(1, v)) * np.tanh(run(2, v))
+                h = run(4, sigmoid(run(3, v)) * np.tanh(c))
+            else:
+                r, z = sigmoid(run(0, v)), sigmoid(run(1, v))
+                h = z * h + (1 - z) * np.tanh(run(2, np.concatenate([r * h, given])))
+            out.append(h)
+    found[f"quantum {cell}"] = {"circuits": [listed(a) for a in circuits], "x": listed(x), "out": listed(out)}
+
 # an echo state network: its largest eigenvalue, its states, and a ridge regression of the next number of a series
 units, inputs = 12, 1
 state = rng.uniform(-1, 1, size=(units, units)) * (rng.uniform(size=(units, units)) < 0.3)

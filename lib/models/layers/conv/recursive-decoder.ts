@@ -3,7 +3,7 @@ import { layer, requireCount } from "../../layer.ts";
 import type { Params } from "../../model.ts";
 import { requireVectors } from "../../parts/recurrence.ts";
 import { groupParams, inPairs, threePlaces } from "../../parts/recursive-conv.ts";
-import type { RecursiveOptions } from "./recursive-encoder.ts";
+import type { RecursiveConvOptions } from "./recursive-encoder.ts";
 
 /**
  * A sequence at twice its length again and again, by one group of convolutions: `[length, units]` becomes `[length · 2^times, units]`.
@@ -30,7 +30,7 @@ import type { RecursiveOptions } from "./recursive-encoder.ts";
 export const recursiveDecoder = layer(
   "recursiveDecoder",
   { accepts: ["sequence"], gives: "sequence" },
-  ({ times = 2, depth = 2 }: RecursiveOptions = {}) => {
+  ({ times = 2, depth = 2 }: RecursiveConvOptions = {}) => {
     requireCount("recursiveDecoder", "times", times);
     requireCount("recursiveDecoder", "depth", depth);
     return {

@@ -4,7 +4,7 @@ import { requireVectors } from "../../parts/recurrence.ts";
 import { groupParams, halved, inPairs } from "../../parts/recursive-conv.ts";
 
 /** Options of `recursiveEncoder` and `recursiveDecoder`. */
-export interface RecursiveOptions {
+export interface RecursiveConvOptions {
   /** How often the length is halved, or doubled. Default 2. */
   readonly times?: number;
   /** Convolutions in a group. Default 2. */
@@ -28,7 +28,7 @@ export interface RecursiveOptions {
 export const recursiveEncoder = layer(
   "recursiveEncoder",
   { accepts: ["sequence"], gives: "sequence" },
-  ({ times = 2, depth = 2 }: RecursiveOptions = {}) => {
+  ({ times = 2, depth = 2 }: RecursiveConvOptions = {}) => {
     requireCount("recursiveEncoder", "times", times);
     requireCount("recursiveEncoder", "depth", depth);
     return {
