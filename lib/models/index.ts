@@ -24,6 +24,7 @@ export * from "./model.ts";
 export * from "./net.ts";
 export * from "./network.ts";
 export * from "./parameters.ts";
+export * from "./quantised-attention.ts";
 export * from "./refilled.ts";
 export * from "./sequential.ts";
 export * from "./stepping.ts";

@@ -4,6 +4,7 @@ import { needOneOf, needWhole } from "../../data/options.ts";
 import { nn, type Rng, tf } from "../../engine/index.ts";
 import type { Layer } from "../layer.ts";
 import type { Mode, Params, Remembered } from "../model.ts";
+import { quantisedAttention } from "../quantised-attention.ts";
 import { contextBias } from "./cape.ts";
 import { lookBack } from "./look-back.ts";
 import { kernelParams, normParams, product, productParams } from "./product.ts";
@@ -39,6 +40,8 @@ export interface AttendOptions {
   readonly queryKeyNorm?: "none" | "rms" | "layer";
   /** Whether queries, keys and values have biases; "none": the last product neither. Default true. */
   readonly bias?: boolean | "none";
+  /** How predictions compute it: in full, or as `quantisedAttention` does with so many bits of queries and keys. Default "full". */
+  readonly precision?: "full" | "int8" | "int4";
   /** Numbers of each query and key, and of each value. Default: the width divided by the heads. */
   readonly keyWidth?: number;
   readonly valueWidth?: number;
@@ -93,7 +96,8 @@ export interface Attending {
 export function attending(where: string, heads: number, given: AttendOptions): Attending {
   const { causal = true, kvHeads = heads, positions = "none", rotaryBase = 10_000, window = 0 } = given;
   const { queryKeyNorm = "none", bias = true, farthest = 32, shards = 0, shardSize = 1 } = given;
-  const { keyWidth, valueWidth } = given;
+  const { keyWidth, valueWidth, precision = "full" } = given;
+  needOneOf(where, "precision", precision, ["full", "int8", "int4"]);
   for (const [name, width] of Object.entries({ keyWidth, valueWidth }))
     if (width !== undefined) needWhole(where, name, width);
   const widthOf = (part: keyof Streams, units: number): number =>
@@ -165,6 +169,7 @@ export function attending(where: string, heads: number, given: AttendOptions): A
       ...(shardSize !== 1 && { shardSize }),
       ...(queryKeyNorm !== "none" && { queryKeyNorm }),
       ...(bias !== true && { bias }),
+      ...(precision !== "full" && { precision }),
       ...(keyWidth !== undefined && { keyWidth }),
       ...(valueWidth !== undefined && { valueWidth }),
     },
@@ -214,7 +219,11 @@ export function attending(where: string, heads: number, given: AttendOptions): A
       const answers = turned(apart(keys, kvHeads));
       const plain = bias && (group === 1 ? bias : forGroups(bias));
       const added = positions === "cape" ? byContext(asked, answers, plain!, params.places as tf.Tensor) : plain;
-      const seen = nn.attention(asked, answers, turned(apart(values, kvHeads)), added);
+      const shown = turned(apart(values, kvHeads));
+      const seen =
+        precision === "full" || mode.training
+          ? nn.attention(asked, answers, shown, added)
+          : quantisedAttention(asked, answers, shown, { queryKey: precision, ...(added && { mask: added }) });
       const wide = widthOf("value", units);
       const ofHeads = group === 1 ? seen : tf.reshape(seen, [n, heads, length, wide]);
       return [product(tf.reshape(turned(ofHeads), [n, length, heads * wide]), params, "out", mode), after];
