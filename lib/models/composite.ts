@@ -18,6 +18,8 @@ export interface Part {
   /** Where its tensors lie below those of the layer; "" if they lie there directly. */
   readonly name: string;
   readonly model: ModelParts;
+  /** Whether the layer itself makes it, so that no record has it. */
+  readonly made?: boolean;
   /** Whether the names of its taps are its own. Default: they are those of the model that the layer is in. */
   readonly apart?: boolean;
 }

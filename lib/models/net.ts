@@ -5,6 +5,7 @@ import type { Adapter } from "./adapters/adapter.ts";
 import type { Adding } from "./composite.ts";
 import type { Filter } from "./filter.ts";
 import type { Layer, LayerFactory } from "./layer.ts";
+import type { AltUpOptions } from "./layers/graph/alt-up.ts";
 import type { BranchOptions } from "./layers/graph/branch.ts";
 import type { DeqOptions } from "./layers/graph/deq.ts";
 import type { ReadOptions } from "./layers/graph/read.ts";
@@ -86,6 +87,12 @@ interface Graph<In extends Kind, Now extends Kind, Own, Taps> {
     inner: Inside<Now, Own, Taps, I, O>,
     options?: Omit<DeqOptions, "predict"> & { readonly predict?: Inside<Now, Own, Taps, Kind, Kind> },
   ): Net<Narrowed<In, Now, I>, Now, Own, Taps>;
+  /** Vectors of several parts, one of which goes through the layers: `layers.altUp`. */
+  altUp<I extends Kind, O extends Kind = "vector">(
+    parts: number,
+    inner: Inside<Now, Own, Taps, I, O>,
+    options?: AltUpOptions,
+  ): Net<Narrowed<In, Now, I>, O, Own, Taps>;
   /** A whole model as a layer: `layers.through`. */
   through<I extends Kind, O extends Kind = "vector">(
     model: [Now & I] extends [never] ? Refused<I, Now> : Chained<I, O>,

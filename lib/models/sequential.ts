@@ -121,12 +121,9 @@ export function sequential<K extends Kind>(
   );
 }
 
-function layerSpec({ name, options, parts }: Layer): ModelSpec {
-  return {
-    name,
-    options,
-    ...(parts !== undefined && parts.length > 0 && { layers: parts.map(({ model }) => model.spec) }),
-  };
+function layerSpec({ name, options, parts = [] }: Layer): ModelSpec {
+  const said = parts.filter(({ made }) => made !== true);
+  return { name, options, ...(said.length > 0 && { layers: said.map(({ model }) => model.spec) }) };
 }
 
 function accepted(stack: readonly Layer[]): readonly Kind[] {

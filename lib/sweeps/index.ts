@@ -10,6 +10,7 @@ export * from "./plasticity-then-stability.ts";
 export * from "./population-based.ts";
 export * from "./processes.ts";
 export * from "./protocols/index.ts";
+export * from "./rate-sensitivity.ts";
 export * from "./references.ts";
 export * from "./search.ts";
 export * from "./slurm.ts";

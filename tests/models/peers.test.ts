@@ -54,7 +54,13 @@ interface Told {
 }
 const read = (name: string): Record<string, Told> =>
   JSON.parse(readFileSync(new URL(`./peers/${name}.json`, import.meta.url), "utf8"));
-const [ofTransformers, ofLlama, ofTorch, ofDepth] = [read("transformers"), read("llama"), read("torch"), read("depth")];
+const [ofTransformers, ofLlama, ofTorch, ofDepth, ofBlocks] = [
+  read("transformers"),
+  read("llama"),
+  read("torch"),
+  read("depth"),
+  read("blocks"),
+];
 
 const images = (...shape: number[]): tf.Tensor => numbers(1000, shape, 0.5, 1);
 const numbersOf = (t: tf.Tensor): number[] => [...t.dataSync()];
@@ -265,6 +271,39 @@ describe("with the numbers of PyTorch", () => {
       check({ told: ofDepth.mudd!, model, x, names });
     });
   });
+
+  test.each(["fixed", "lstm"] as const)(
+    "P221: a block-recurrent transformer gives its logits and gradients, gate %s",
+    (gate) => {
+      const of = [
+        "key",
+        "value",
+        "stateKey",
+        "stateValue",
+        "query",
+        "stateQuery",
+        "fromStates",
+        "fromTokens",
+        "out",
+        "change",
+      ];
+      const to = "model/1-blockRecurrent";
+      const names = [
+        ...["before", "ofStates", "between"].flatMap((name) => normNames(name, `${to}/${name}`)),
+        ...[...of, "up", "down", ...(gate === "lstm" ? ["enter", "stay"] : [])].flatMap((name) =>
+          denseNames(name, `${to}/${name}`),
+        ),
+        ...["begin", "names", ...(gate === "fixed" ? ["keep"] : [])].map((name) => ({
+          from: name,
+          to: `${to}/${name}`,
+        })),
+        ...denseNames("fc", "head"),
+      ];
+      const model = net().blockRecurrent(2, { block: 3, states: 2, gate, widen: 2 }) as unknown as Model;
+      const told = ofBlocks[gate === "fixed" ? "blockRecurrent" : "blockRecurrentLstm"]!;
+      check({ told, model, x: numbers(1000, [2, 7, 8], 0, 2), names });
+    },
+  );
 
   test("a mixer gives its logits and gradients", () => {
     const names = [

@@ -1,6 +1,7 @@
 /** What is kept are parts of the network: each task has units, masks or columns of its own. */
 // Written by `npm run gen`.
 export * from "./apollo.ts";
+export * from "./depth-adaptive.ts";
 export * from "./der-expand.ts";
 export * from "./foster.ts";
 export * from "./hat.ts";

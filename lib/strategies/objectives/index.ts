@@ -11,3 +11,4 @@ export * from "./simsiam.ts";
 export * from "./ska.ts";
 export * from "./stable-max.ts";
 export * from "./view-batch.ts";
+export * from "./z-loss.ts";

@@ -10,6 +10,8 @@ export type BlockPath = string;
 export interface Blocks {
   readonly paths: readonly BlockPath[];
   readonly width: number;
+  /** How many places the sequences in them have. */
+  readonly places: number;
 }
 
 const known = new WeakMap<Network["model"], Blocks>();
@@ -19,17 +21,18 @@ export function blocksOf({ model, input }: Pick<Network, "model" | "input">): Bl
   const before = known.get(model);
   if (before !== undefined) return before;
   const paths: BlockPath[] = [];
-  let width = 0;
+  let [width, places] = [0, 0];
   tf.tidy(() => {
     const { mode } = tape(false, null, model.statistics(input), {
       attended(path, key, value) {
         paths.push(path.join("/"));
-        width = key.shape[2]!;
+        [, places, width] = key.shape as [number, number, number];
         return [key, value];
       },
     });
     model.apply(model.init(random(0), input), tf.zeros([1, ...input]), mode);
   });
-  known.set(model, { paths, width });
-  return { paths, width };
+  const found = { paths, width, places };
+  known.set(model, found);
+  return found;
 }

@@ -2,7 +2,7 @@
 import type { tf } from "../../engine/index.ts";
 import { type Params, tape } from "../../models/model.ts";
 import type { Network } from "../../models/network.ts";
-import type { Step } from "../strategy.ts";
+import type { Prediction, Step } from "../strategy.ts";
 import { blocksOf } from "./blocks.ts";
 
 /** What is done with the output of a block in a pass: `i` is its number, `x` came in, `y` went out. */
@@ -11,10 +11,10 @@ export type AtBlock = (i: number, x: tf.Tensor, y: tf.Tensor) => tf.Tensor;
 /** A network's blocks, and its layers behind the last one. */
 export interface Exits {
   readonly count: number;
-  /** *Traced.* A pass in training, and what each block gave. */
-  pass(step: Step, at?: AtBlock): readonly tf.Tensor[];
+  /** *Traced.* A pass, in training or to predict, and what each block gave. */
+  pass(step: Pick<Step | Prediction, "forward" | "x">, at?: AtBlock): readonly tf.Tensor[];
   /** *Traced.* The features that the network would have if it ended where this came from. */
-  features(step: Step, given: tf.Tensor): tf.Tensor;
+  features(step: Pick<Step, "weights"> & Partial<Pick<Step, "statistics">>, given: tf.Tensor): tf.Tensor;
 }
 
 /** The blocks of attention of a network as exits. Throws where it has fewer than two, or they do not stand in a row. */
@@ -42,7 +42,7 @@ export function exitsOf(where: string, network: Network): Exits {
       return given;
     },
     features(step, given) {
-      const { mode } = tape(false, null, step.statistics);
+      const { mode } = tape(false, null, step.statistics ?? {});
       return stack.slice(last + 1).reduce((x, layer, i) => {
         const name = names[last + 1 + i]!;
         return layer.apply(x, (step.weights.model[name] ?? {}) as Params, mode.at(name));

@@ -13,6 +13,7 @@ export * from "./lwf.ts";
 export * from "./mas.ts";
 export * from "./merge-after.ts";
 export * from "./momentum-interpolation.ts";
+export * from "./random-ltd.ts";
 export * from "./rwalk.ts";
 export * from "./si.ts";
 export * from "./spu.ts";

@@ -1,5 +1,6 @@
 /** Layers that join others to more than a chain: residuals, branches, taps. */
 // Written by `npm run gen`.
+export * from "./alt-up.ts";
 export * from "./bidirectional.ts";
 export * from "./branch.ts";
 export * from "./deq.ts";

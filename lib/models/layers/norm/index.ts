@@ -7,4 +7,5 @@ export * from "./group-norm.ts";
 export * from "./layer-norm.ts";
 export * from "./layer-scale.ts";
 export * from "./normalise.ts";
+export * from "./progressive-norm.ts";
 export * from "./rms-norm.ts";
