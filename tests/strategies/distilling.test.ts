@@ -192,6 +192,39 @@ describe("P393 and P451: several teachers", () => {
     expect(lossOf(own, hooksOf(own).init(context), step)).toBeCloseTo(apart + labelled + 0.5 * variation, 4);
   });
 
+  test("are heard for their own classes alone where they are specialists, and less the farther they are away", () => {
+    const experts = others.map((own, i) =>
+      trained({
+        model: mlp({ hidden: [6] }),
+        input: [2],
+        weights: own,
+        scenario: "growing",
+        met: i === 0 ? [0, 1] : [1, 2],
+      }),
+    );
+    const own = distilEnsemble({ teachers: experts, weight: 0.6, temperature: 2, combine: "own", pace: 0.5 });
+    const step = stepOf({ net, weights, x, y });
+    const labels = mean(student.logits.map((z, i) => entropy(z, y[i]!)));
+    const cool = (z: readonly number[], columns: readonly number[]): number[] => softmax(columns.map((c) => z[c]! / 2));
+    const terms = [
+      [0, 1],
+      [1, 2],
+    ].map((columns, t) => {
+      const logits = others[t]!;
+      const said = perceptron(logits, x).logits;
+      const rows = x.map((_, i) => i).filter((i) => columns.includes(y[i]!));
+      const far = mean(
+        rows.map((i) => {
+          const [p, q] = [cool(said[i]!, columns), cool(student.logits[i]!, columns)];
+          return p.reduce((sum, v, c) => sum + v * Math.log(v / q[c]!), 0);
+        }),
+      );
+      return far * Math.max(0, 1 - far / 0.5);
+    });
+    const wanted = 0.4 * labels + 0.6 * 4 * (terms[0]! + terms[1]!);
+    expect(lossOf(own, hooksOf(own).init(context), step)).toBeCloseTo(wanted, 4);
+  });
+
   test("stand in the record as their checksums, and the study is made again from it", () => {
     const data = blobs({ classes: 3, dimensions: 2, perClass: 8, testPerClass: 4 });
     const given = spec(classes(data) as unknown as Stream, [distilEnsemble({ teachers }) as never]);

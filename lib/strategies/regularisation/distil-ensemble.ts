@@ -3,6 +3,7 @@ import type { Params } from "../../models/model.ts";
 import { excluded } from "../../models/network.ts";
 import type { TrainedNetwork } from "../../models/trained.ts";
 import { oneHots } from "../parts/contrast.ts";
+import { softCrossEntropies } from "../parts/distillation.ts";
 import { currentRows } from "../parts/rows.ts";
 import { recalled, snapshot } from "../parts/snapshot.ts";
 import { still } from "../parts/still.ts";
@@ -25,6 +26,8 @@ type Two = { readonly first: tf.Tensor2D; readonly second: tf.Tensor2D };
  *   network to be taken for the teachers: that strength times both cross-entropies is added.
  * - `combine: "learnt"`: a small network looks at the teachers' probabilities and gives each a weight. It learns from the cross-entropy of the mixture with the
  *   label, and `balance` times the squared coefficient of variation of the mean weights of a batch keeps it from settling on one.
+ * - `combine: "own"`: each teacher is a specialist, and is heard for examples of its own classes alone, over the columns of these. In place of one term there is the sum
+ *   over them of `v · KL(p ‖ q)`, where `v = max(0, 1 − KL / pace)` counts as a number: who is far away still is heard little, and the more the nearer the network comes.
  *
  * Without teachers the network learns from itself as the run began.
  *
@@ -33,6 +36,11 @@ type Two = { readonly first: tf.Tensor2D; readonly second: tf.Tensor2D };
  *
  * Implements: P451 Flexible multi-model integration
  * Kong et al. 2025, "Enabling flexible multi-LLM integration for scalable knowledge aggregation", arXiv:2505.23844, section 3: `combine: "learnt"`.
+ *
+ * Implements: P059 Knowledge Concentration
+ * Gao et al. 2017, "Knowledge concentration: learning 100K object classifiers in a single CNN", arXiv:1711.07607, section 3: `combine: "own"`. Written from the
+ * abstract: the form of the pace is ours, and the last layer is a plain one.
+ *
  * Differs from the papers: one optimizer moves the network and the small ones; every teacher has a share, where theirs may drop those with low scores.
  *
  * @throws TypeError where a teacher and the stream have other classes; RangeError where their examples have other shapes.
@@ -53,7 +61,9 @@ export const distilEnsemble = strategy(
     /** The share of the teachers in the loss, in [0, 1]; the labels have the rest. */
     weight: 0.5,
     /** How the teachers become one. */
-    combine: "mean" as "mean" | "learnt",
+    combine: "mean" as "mean" | "learnt" | "own",
+    /** How far away a specialist is no longer heard, where each has its own classes. */
+    pace: 4,
     /** Strength of the network that tells teachers and student apart; 0 makes none. */
     adversary: 0,
     /** Strength of what keeps learnt weights apart from a choice of one. */
@@ -61,12 +71,13 @@ export const distilEnsemble = strategy(
     /** Hidden units of the small networks. */
     units: 32,
   },
-  ({ teachers, temperature, weight, combine, adversary, balance, units }) => {
+  ({ teachers, temperature, weight, combine, pace, adversary, balance, units }) => {
     requireNumber("distilEnsemble", "temperature", temperature, 1e-6);
     requireNumber("distilEnsemble", "weight", weight, 0, 1);
     requireNumber("distilEnsemble", "adversary", adversary, 0);
     requireNumber("distilEnsemble", "balance", balance, 0);
-    requireOneOf("distilEnsemble", "combine", combine, ["mean", "learnt"]);
+    requireOneOf("distilEnsemble", "combine", combine, ["mean", "learnt", "own"]);
+    requireNumber("distilEnsemble", "pace", pace, 1e-6);
     requireWhole("distilEnsemble", "units", units, 1);
     const given: readonly Teacher[] = teachers.map((teacher) => teacherOf("distilEnsemble", teacher));
     const count = Math.max(1, teachers.length);
@@ -100,6 +111,22 @@ export const distilEnsemble = strategy(
               : given[i]!.logits(held, x);
           return widened(firstColumns(z, Math.min(columns, z.shape[1]!)), held.open, columns);
         });
+        if (combine === "own") {
+          const terms = Object.values(tensors).map(({ open }, i) => {
+            const own = tf.pad(firstColumns(open, Math.min(columns, open.shape[1]!)), [
+              [0, 0],
+              [0, Math.max(0, columns - open.shape[1]!)],
+            ]);
+            const inside = tf.sum(tf.mul(oneHots(y, columns), own), -1);
+            const apart = tf.sub(
+              softCrossEntropies(logits, said[i]!, temperature, own),
+              softCrossEntropies(said[i]!, said[i]!, temperature, own),
+            );
+            const far = tf.div(tf.sum(tf.mul(apart, inside)), tf.maximum(tf.sum(inside), 1));
+            return tf.mul(far, tf.relu(tf.sub(1, tf.div(still(far), pace))));
+          });
+          return tf.mul(tf.addN(terms), weight * temperature ** 2) as tf.Scalar;
+        }
         const cool = (z: tf.Tensor, t: number): tf.Tensor => tf.softmax(tf.div(z, t));
         const soft = said.map((z) => cool(z, temperature));
         const fused = combine === "mean" ? mixed(soft, null) : null;

@@ -322,6 +322,25 @@ async function stored(): Promise<Study> {
   };
 }
 
+/** P059: specialists that each know half of the classes, heard for these alone. */
+async function specialists(): Promise<Study> {
+  const teachers = [await taught(half(0), [64], 100), await taught(half(1), [64], 101)];
+  const base = student(all.limit({ train: 150 }), [32], 800);
+  const { found, figures } = await each({
+    "labels alone": { study: base },
+    "specialists, each for its own classes": {
+      study: base.by(distilEnsemble({ teachers, weight: 0.7, combine: "own" })),
+    },
+  });
+  for (const teacher of teachers) teacher.dispose();
+  return {
+    headline: "One network that several specialists teach is better than one that learns all classes from labels",
+    outcome: outcomeOf(apart(found["specialists, each for its own classes"]!, found["labels alone"]!)),
+    figures,
+    seeds,
+  };
+}
+
 /** P325: pretrained further on what is to be learnt, and once more with that as a teacher. */
 async function further(): Promise<Study> {
   const begun = await taught(half(0), [32], 300, 15);
@@ -360,6 +379,7 @@ async function further(): Promise<Study> {
 
 export const distilling: Readonly<Record<string, () => Promise<Study>>> = {
   P046: complementary,
+  P059: specialists,
   P287: rich,
   P309: objectives,
   P314: nothing,
