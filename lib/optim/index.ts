@@ -10,6 +10,7 @@ export * from "./only.ts";
 export * from "./optimizer.ts";
 export * from "./optimizers/index.ts";
 export * from "./schedules/index.ts";
+export * from "./task-relevance.ts";
 export * from "./transformation.ts";
 export * from "./transformations/index.ts";
 export * from "./wrappers/index.ts";

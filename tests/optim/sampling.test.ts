@@ -13,6 +13,7 @@ import {
   random,
   sgd,
   type TrainEvent,
+  taskRelevance,
   training,
 } from "thalweg";
 import { describe, expect, test } from "vitest";
@@ -145,4 +146,31 @@ describe("P400: batches of what is easily confused", () => {
     const loss = hooksOf(inBatchNegatives()).taskLoss({}, stepOf({ net, weights, x, y: [0, 2, 2] }));
     expect(loss.dataSync()[0]).toBeCloseTo(wanted.reduce((a, b) => a + b) / 3, 5);
   });
+});
+
+test("taskRelevance is scikit-learn's lasso or ridge over the heads, and the shares go with sizes or squares", () => {
+  const sources = [
+    [1, 2, -1],
+    [0.5, 0, 1],
+    [2, 1, 0],
+    [-1, 1, 1],
+  ];
+  const target = [1.5, 0.3, -0.7];
+  // Lasso(alpha=penalty / 3) and Ridge(alpha=penalty) of scikit-learn 1.9, without an intercept
+  const told = {
+    l1: { 0.1: [0.1833333, 0, 0.4, -0.4666667], 0.5: [0.1166667, 0, 0.4, -0.3333333] },
+    l2: { 0.1: [0.1938942, -0.011399, 0.4028864, -0.4811013], 0.5: [0.1958974, -0.0092308, 0.3805128, -0.4328205] },
+  } as const;
+  for (const by of ["l1", "l2"] as const)
+    for (const penalty of [0.1, 0.5] as const) {
+      const { weights, shares } = taskRelevance(sources, target, { by, penalty });
+      const wanted = told[by][penalty];
+      const sizes = wanted.map((v) => (by === "l1" ? Math.abs(v) : v * v));
+      const total = sizes.reduce((a, b) => a + b);
+      for (const [i, weight] of weights.entries()) {
+        expect(weight).toBeCloseTo(wanted[i]!, 5);
+        expect(shares[i]).toBeCloseTo(sizes[i]! / total, 5);
+      }
+    }
+  expect(() => taskRelevance([[1]], target)).toThrow("heads of the target's 3 numbers are required, got 1 of [1]");
 });

@@ -1,7 +1,8 @@
-/** The studies of large steps, by row. */
-import { random } from "../../../lib/index.ts";
+/** The studies that plain numbers are enough for, by row: large steps, and examples by relevance. */
+import { solveSymmetric, symmetricEigen } from "../../../lib/engine/linear-algebra.ts";
+import { random, taskRelevance } from "../../../lib/index.ts";
 import type { Study } from "../../support/reference.ts";
-import { allOf, band, outcomeOf } from "./studies.ts";
+import { allOf, apart, band, outcomeOf } from "./studies.ts";
 
 /** Separable points with a margin, labels in their sign, as `y · x`. */
 function separable(seed: number, points = 40, width = 10): Float64Array[] {
@@ -55,4 +56,81 @@ async function largeSteps(): Promise<Study> {
   };
 }
 
-export const largeStepStudies: Readonly<Record<string, () => Promise<Study>>> = { P322: largeSteps };
+/** P444: examples of source tasks by their relevance, for a target that few of them make. */
+async function relevant(): Promise<Study> {
+  const [seeds, d, r, tasks, budget, few] = [12, 24, 4, 24, 1600, 12];
+  const errorOf = (seed: number, by: "l1" | "l2" | "alike"): number => {
+    const rng = random(seed).at("tasks");
+    const basis = Array.from({ length: r }, () => Float64Array.from({ length: d }, () => rng.normal() / Math.sqrt(d)));
+    const heads = Array.from({ length: tasks }, () => Array.from({ length: r }, () => rng.normal()));
+    const target = heads[0]!.map((v, i) => v + 0.7 * heads[1]![i]!);
+    const through = (head: readonly number[]): Float64Array =>
+      Float64Array.from({ length: d }, (_, j) => head.reduce((sum, v, i) => sum + v * basis[i]![j]!, 0));
+    const fitted = (head: readonly number[], n: number, noise: ReturnType<typeof random>): Float64Array => {
+      const truth = through(head);
+      const [gram, cross] = [new Float64Array(d * d), new Float64Array(d)];
+      for (let k = 0; k < n; k++) {
+        const x = Float64Array.from({ length: d }, () => noise.normal());
+        const y = x.reduce((sum, v, j) => sum + v * truth[j]!, 0) + noise.normal();
+        for (let i = 0; i < d; i++) {
+          cross[i]! += x[i]! * y;
+          for (let j = 0; j < d; j++) gram[i * d + j]! += x[i]! * x[j]!;
+        }
+      }
+      for (let i = 0; i < d; i++) gram[i * d + i]! += 1;
+      return solveSymmetric(gram, cross, d, 1);
+    };
+    const shares =
+      by === "alike"
+        ? heads.map(() => 1 / tasks)
+        : taskRelevance(heads, target, { by, penalty: by === "l1" ? 0.05 : 1e-6 }).shares;
+    const second = new Float64Array(d * d);
+    for (const [t, head] of heads.entries()) {
+      const n = Math.round(shares[t]! * budget);
+      if (n < 2) continue;
+      const theta = fitted(head, n, random(seed).at("examples", t));
+      for (let i = 0; i < d; i++) for (let j = 0; j < d; j++) second[i * d + j]! += n * theta[i]! * theta[j]!;
+    }
+    const { values, vectors } = symmetricEigen(second, d);
+    const order = [...values.keys()].sort((a, b) => values[b]! - values[a]!).slice(0, r);
+    const directions = order.map((k) => vectors.subarray(k * d, (k + 1) * d));
+    // the target's head over the directions, from a few examples
+    const truth = through(target);
+    const own = random(seed).at("target");
+    const [gram, cross] = [new Float64Array(r * r), new Float64Array(r)];
+    for (let k = 0; k < few; k++) {
+      const x = Float64Array.from({ length: d }, () => own.normal());
+      const y = x.reduce((sum, v, j) => sum + v * truth[j]!, 0) + own.normal();
+      const z = directions.map((direction) => direction.reduce((sum, v, j) => sum + v * x[j]!, 0));
+      for (let i = 0; i < r; i++) {
+        cross[i]! += z[i]! * y;
+        for (let j = 0; j < r; j++) gram[i * r + j]! += z[i]! * z[j]!;
+      }
+    }
+    for (let i = 0; i < r; i++) gram[i * r + i]! += 0.1;
+    const head = solveSymmetric(gram, cross, r, 1);
+    return truth.reduce(
+      (sum, v, j) => sum + (v - directions.reduce((made, direction, i) => made + head[i]! * direction[j]!, 0)) ** 2,
+      0,
+    );
+  };
+  const [own, squares, alike] = (["l1", "l2", "alike"] as const).map((by) =>
+    Array.from({ length: seeds }, (_, seed) => errorOf(seed, by)),
+  ) as [number[], number[], number[]];
+  return {
+    headline:
+      "Shares by a lasso need fewer examples of sources than those by squares: a lower error on the target for as many",
+    outcome: outcomeOf(apart(squares, own)),
+    figures: {
+      "excess risk, lasso": band(own),
+      "excess risk, squares": band(squares),
+      "excess risk, all alike": band(alike),
+    },
+    seeds,
+  };
+}
+
+export const largeStepStudies: Readonly<Record<string, () => Promise<Study>>> = {
+  P322: largeSteps,
+  P444: relevant,
+};
