@@ -17,6 +17,7 @@ import {
   reste,
   type Strategy,
   st3,
+  stableRps,
   type TrainedNetwork,
   ternary,
   vit,
@@ -187,6 +188,33 @@ const studies: Readonly<Record<string, () => Promise<Study>>> = {
         ternaryMean: band(mean),
         dense: band(whole),
         difference: band(apart(same, whole)),
+      },
+      seeds,
+    };
+  },
+  async P452() {
+    const of = async (by: Strategy) => (await each((seed) => learnt(seed, { by: [by] }))).map(accuracy);
+    const at = async (budget: number) => {
+      const pruned = { sparsity: 1 - budget, exchanged: 0 } as const;
+      return {
+        shared: await of(stableRps({ budget }) as never),
+        gradual: await of(granet({ ...pruned, initial: 0 }) as never),
+      };
+    };
+    const [tenth, least] = [await at(0.1), await at(0.02)];
+    return {
+      headline: "Sharing numbers is as good as pruning at a tenth of them, and better at a fiftieth",
+      outcome: allOf(
+        outcomeOf(apart(tenth.shared, tenth.gradual), -0.01),
+        outcomeOf(apart(least.shared, least.gradual)),
+      ),
+      figures: {
+        shared10: band(tenth.shared),
+        gradual10: band(tenth.gradual),
+        shared50: band(least.shared),
+        gradual50: band(least.gradual),
+        difference10: band(apart(tenth.shared, tenth.gradual)),
+        difference50: band(apart(least.shared, least.gradual)),
       },
       seeds,
     };

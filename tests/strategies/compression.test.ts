@@ -13,7 +13,9 @@ import {
   random,
   reste,
   type Strategy,
+  sgd,
   st3,
+  stableRps,
   type TrainedNetwork,
   type Tree,
   ternary,
@@ -23,6 +25,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { changed, densities, randomMask } from "../../lib/strategies/compression/granet.ts";
 import { slopeAt } from "../../lib/strategies/compression/reste.ts";
 import { thresholded } from "../../lib/strategies/compression/st3.ts";
+import { drawnPlaces } from "../../lib/strategies/compression/stable-rps.ts";
 import { inThree, roundedTo } from "../../lib/strategies/compression/ternary.ts";
 
 const numbers = (of: tf.Tensor): number[] => [...of.dataSync()];
@@ -186,6 +189,29 @@ describe("in training", () => {
     const own = await learnt(reste({ activations: true }));
     expect(accuracy(own)).toBeGreaterThan(0.5);
     own.dispose();
+  });
+
+  test("kernels read out of one array: at the full length training is plain training; below it many numbers are one", async () => {
+    const study = stream
+      .learn(model)
+      .with(sgd({ lr: 0.1 }))
+      .train({ epochs: 1, batch: 64 });
+    const plain = await (await study.run(quiet)).network();
+    const whole = await (await study.by(stableRps({ budget: 1 })).run(quiet)).network();
+    const x = drawn([4, ...plain.input], 5);
+    const [a, b] = [plain, whole].map((own) => numbers(own.predict(x)));
+    a!.forEach((value, i) => {
+      expect(b![i]).toBeCloseTo(value, 3);
+    });
+    const short = await learnt(stableRps({ budget: 0.1 }));
+    const count = kernels(short).length;
+    const array = (short.weights.added!.stableRps as { readonly array: tf.Tensor }).array;
+    expect(array.size).toBe(Math.round(0.1 * count));
+    expect(accuracy(short)).toBeGreaterThan(0.4);
+    const uses = new Map<number, number>();
+    for (const place of drawnPlaces(25, 10, random(0))) uses.set(place, (uses.get(place) ?? 0) + 1);
+    expect([...uses.values()].sort()).toEqual([2, 2, 2, 2, 2, 3, 3, 3, 3, 3]);
+    for (const own of [plain, whole, short]) own.dispose();
   });
 
   test("a low-rank change where kernels are not 0 keeps the zeros, also merged", async () => {

@@ -4,4 +4,5 @@ export * from "./granet.ts";
 export * from "./keep-zeros.ts";
 export * from "./reste.ts";
 export * from "./st3.ts";
+export * from "./stable-rps.ts";
 export * from "./ternary.ts";
