@@ -13,6 +13,7 @@ import {
   s4,
   s4d,
   s5,
+  tcnca,
   transformer,
 } from "../layers/index.ts";
 import type { Model } from "../model.ts";
@@ -29,6 +30,7 @@ const kinds = {
   mamba: (state) => mamba(state === undefined ? {} : { state }),
   gateLoop: () => gateLoop(),
   multires: () => multires(),
+  tcnca: () => tcnca(),
   transformer: () => transformer(4, { positions: "none" }),
 } as const satisfies Record<string, (state: number | undefined) => Layer>;
 
