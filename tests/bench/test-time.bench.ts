@@ -188,7 +188,7 @@ if (due("digits")) {
     "P169",
     "A robust mean teacher errs less on corruptions that come one after the other than CoTTA",
     found["digits, continual, cotta"]!.map((value, seed) => value - found["digits, continual, rmt"]![seed]!),
-    named("digits, continual, rmt", "digits, continual, cotta", "continual, source"),
+    named("digits, continual, rmt", "digits, continual, cotta", "digits, continual, source"),
   );
   const gains = (better: string, worse: string): number[] =>
     found[worse]!.map((value, seed) => value - found[better]![seed]!);
@@ -244,7 +244,7 @@ if (due("P423")) {
   };
   const [calibrated, still, tuned] = [
     await evolving(csfa({ trained: 2 })),
-    await evolving(csfa({ trained: 2, lr: 0, fuse: 1 })),
+    await evolving(csfa({ trained: 2, lr: 1e-12, fuse: 1 })),
     await evolving(tent({ reset: "task" })),
   ];
   const csfaGain = calibrated.map((value, seed) => value - Math.max(still[seed]!, tuned[seed]!));
