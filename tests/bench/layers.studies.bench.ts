@@ -1,5 +1,5 @@
 /**
- * Studies of hedge backpropagation, BatchFormer, micro-batch normalisation, scalable kernels and multigrid operators:
+ * Studies of hedge backpropagation, BatchFormer, micro-batch normalisation, scalable kernels, multigrid operators and autoencoders of bytes:
  * `npx tsx tests/bench/layers.studies.bench.ts`, or some of them alone, by their rows.
  */
 import {
