@@ -2,7 +2,7 @@
  * Studies of rows of the systems catalogue that are parts of transformers: `npx tsx tests/bench/attention.studies.bench.ts`, or some of them
  * alone, by their rows. A quarter of an hour for all.
  */
-import { type GptOptions, gpt, network, random, stepping, trained } from "../../lib/index.ts";
+import { type GptOptions, gpt, type Model, net, network, random, stepping, trained } from "../../lib/index.ts";
 import type { Study } from "../support/reference.ts";
 import { heldOutLosses, type Language, tokens } from "./parts/language.ts";
 import { allOf, apart, band, outcomeOf, study } from "./parts/studies.ts";
@@ -98,10 +98,58 @@ function sharded(): Study {
   };
 }
 
+/** P095: vectors of two parts of which one is computed in each block, beside vectors of one part: as many products in the blocks. */
+function twoParts(): Study {
+  const block = { positions: "rotary", normalisation: "rms" } as const;
+  const begun = (width: number) => net().embedding(tokens, width, { positions: false });
+  const narrow = begun(32).repeat(4, (n) => n.transformer(4, block));
+  const wide = begun(64).repeat(4, (n, i) => n.altUp(2, (inner) => inner.transformer(4, block), { active: i % 2 }));
+  const found = Object.fromEntries(
+    Object.entries({ "one part of 32": narrow, "two parts of 32, one computed": wide }).map(([name, model]) => [
+      name,
+      heldOutLosses(model.rmsNorm() as unknown as Model, { seeds }),
+    ]),
+  );
+  const [one, two] = Object.values(found);
+  return {
+    headline:
+      "Vectors twice as wide, of which half is computed in each block, have a lower loss for as much work there",
+    outcome: outcomeOf(apart(one!, two!)),
+    figures: bands(found),
+    seeds,
+  };
+}
+
+/** P221 and P226: what is told of everything before a window of 8 places, beside the window alone. */
+function toldOfMore(which: "blockRecurrent" | "blockState", headline: string): Study {
+  const begun = net().embedding(tokens, 32).transformer(4, { window: 8 }).transformer(4, { window: 8 });
+  const how = { block: 8, states: 4 } as const;
+  const found = Object.fromEntries(
+    Object.entries({
+      "the window alone": begun.transformer(4, { window: 8 }),
+      [which]: which === "blockState" ? begun.blockState(4, how) : begun.blockRecurrent(4, how),
+    }).map(([name, model]) => [name, heldOutLosses(model.layerNorm() as unknown as Model, { seeds })]),
+  );
+  return {
+    headline,
+    outcome: outcomeOf(apart(found["the window alone"]!, found[which]!)),
+    figures: bands(found),
+    seeds,
+  };
+}
+
 const all: Record<string, () => Study | Promise<Study>> = {
   P069: reuse,
+  P095: twoParts,
   P113: oneHead,
   P152: () => readsEarlier("mudd", "Blocks that weigh all earlier layers anew at each place have a lower loss"),
+  P221: () =>
+    toldOfMore(
+      "blockRecurrent",
+      "A last block with states that go on has a lower loss than one that sees its window alone",
+    ),
+  P226: () =>
+    toldOfMore("blockState", "A last block told by a state space has a lower loss than one that sees its window alone"),
   P245: gated,
   P258: () => readsEarlier("lime", "Keys and values mixed from all earlier layers give a lower loss"),
   P286: sharded,

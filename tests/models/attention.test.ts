@@ -17,6 +17,7 @@ import {
   tf,
   trained,
   valueAndGrad,
+  vit,
 } from "thalweg";
 import { describe, expect, test } from "vitest";
 import { contextBias } from "../../lib/models/parts/cape.ts";
@@ -299,6 +300,17 @@ describe("a gpt", () => {
     ];
     close(given(twice, tokens, reused), numbers(once.stack![2]!.apply(y(y(x)), norm!, still)));
     expect(() => gpt({ depth: 2, reuse: [1] })).toThrow("reuse of 2 numbers, one for each block, is required, got 1");
+  });
+});
+
+describe("a vit", () => {
+  test("has the options of its blocks, in its record where they are given", () => {
+    const plain = vit({ patch: 4, width: 8, depth: 1, heads: 2 });
+    expect(Object.keys(plain.spec.options as object)).not.toContain("residual");
+    const model = vit({ patch: 4, width: 8, depth: 1, heads: 2, residual: "orthogonal", normalisation: "rms" });
+    expect(modelFromJson(JSON.parse(JSON.stringify(model))).spec).toEqual(model.spec);
+    const { block1, norm } = model.init(random(0), [8, 8, 1]) as Record<string, Params>;
+    expect([Object.keys(block1!.before as Params), Object.keys(norm!)]).toEqual([["scale"], ["scale"]]);
   });
 });
 

@@ -1,13 +1,27 @@
 import { needOneOf } from "../../data/options.ts";
 import type { Layer } from "../layer.ts";
-import { classToken, dense, first, globalPool, layerNorm, patches, positions, transformer } from "../layers/index.ts";
+import {
+  classToken,
+  dense,
+  first,
+  globalPool,
+  patches,
+  positions,
+  type TransformerOptions,
+  transformer,
+} from "../layers/index.ts";
 import type { Model } from "../model.ts";
 import { denseNames, type ForeignName, normNames, turnedFilter } from "../parts/foreign-names.ts";
 import { type NamedPart, named } from "../parts/named.ts";
+import { normLayer } from "../parts/norms.ts";
 import type { GeluForm } from "../parts/options.ts";
 
-/** Options of `vit`. */
-export interface VitOptions {
+/** Options of `vit`; some of `transformer` are its blocks'. */
+export interface VitOptions
+  extends Pick<
+    TransformerOptions,
+    "kvHeads" | "queryKeyNorm" | "normalisation" | "activation" | "residual" | "dropout"
+  > {
   /** Side of the square patches, which fill the image. Default 4. */
   readonly patch?: number;
   /** Numbers in each vector. Default 64. */
@@ -58,19 +72,20 @@ export function vit({
   gelu = "exact",
   epsilon = 1e-6,
   qkvBias = true,
+  ...rest
 }: VitOptions = {}): Model<"image"> {
   needOneOf("vit", "positions", places, ["learned", "sinusoidal", "none"]);
   needOneOf("vit", "pool", pool, ["class", "mean"]);
   if (pool === "class" && !hasToken)
     throw new RangeError('vit: a class token is required where the features are its, got none; use pool: "mean"');
   const options = { patch, width, depth, heads, widen, positions: places, classToken: hasToken, pool, gelu, epsilon };
-  const block = (): Layer => transformer(heads, { widen, causal: false, gelu, epsilon, bias: qkvBias });
-  return named<"image">("vit", { ...options, qkvBias }, [
+  const block = (): Layer => transformer(heads, { widen, causal: false, gelu, epsilon, bias: qkvBias, ...rest });
+  return named<"image">("vit", { ...options, qkvBias, ...rest }, [
     ["patches", [patches(patch), dense(width)]],
     ...(hasToken ? [["class", classToken()] satisfies NamedPart] : []),
     ...(places === "none" ? [] : [["positions", positions({ kind: places })] satisfies NamedPart]),
     ...Array.from({ length: depth }, (_, i): NamedPart => [`block${i + 1}`, block()]),
-    ["norm", layerNorm({ epsilon })],
+    ["norm", normLayer("vit", rest.normalisation ?? "layer", epsilon)],
     ["pool", pool === "class" ? first() : globalPool()],
   ]);
 }
