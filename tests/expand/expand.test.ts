@@ -7,6 +7,8 @@ import {
   expand,
   from,
   gpt,
+  layers,
+  liveBytes,
   loadNetwork,
   net,
   network,
@@ -240,5 +242,21 @@ describe("convolutions with normalisation", () => {
     tune.forEach((x, i) => {
       expect(x).toBeCloseTo(evaluated[i]!, 6);
     });
+  });
+
+  test("need fewer bytes in a step of training in tune mode than in eval mode", () => {
+    const bytes = (mode: "eval" | "tune"): number => {
+      const layer = layers.convBn(8, 3, { mode });
+      const shapes = [[16, 12, 12, 4], [3, 3, 4, 8], [8], [8], [8], [8]].map((shape) => tf.zeros(shape));
+      return liveBytes(([x, kernel, scale, shift, mean, variance]) => {
+        const { mode: now } = tape(true, null, { mean: mean!, variance: variance! });
+        const { grads } = valueAndGrad(
+          (params: Record<string, tf.Tensor>) => tf.sum(tf.relu(layer.apply(x!, params, now))) as tf.Scalar,
+          { kernel: kernel!, scale: scale!, shift: shift! },
+        );
+        return Object.values(grads) as tf.Tensor[];
+      }, shapes);
+    };
+    expect(bytes("tune")).toBeLessThan(0.8 * bytes("eval"));
   });
 });
