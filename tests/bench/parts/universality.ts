@@ -53,7 +53,7 @@ export function universality(): void {
     const last: number[] = [];
     for (let t = 0; t < 300; t++) {
       const [u, y] = tf.tidy(() => drawn(random(seed).at("u", t)) as never) as readonly [tf.Tensor, tf.Tensor];
-      const [p, o, value] = step(params, own, u, y);
+      const [p, o, value]: readonly [Params, Tree, tf.Tensor] = step(params, own, u, y);
       [params, own] = [p, o];
       if (t >= 250) last.push(value.dataSync()[0]!);
       tf.dispose([u, y, value]);
