@@ -15,6 +15,7 @@ import {
   membership,
   mlp,
   naive,
+  random,
   relearnTime,
   retrain,
   type Strategy,
@@ -22,6 +23,7 @@ import {
   skillUnlearning,
   ssd,
 } from "../../lib/index.ts";
+import { expectedDeletions, intact, rotations } from "../../lib/strategies/parts/slices.ts";
 import { recordStudy } from "../support/reference.ts";
 
 const seeds = 6;
@@ -66,6 +68,37 @@ function some(of: Examples, is: (label: number) => boolean): Examples {
 const test = stream.test(0).examples;
 const [forgotten, others] = [some(test, (label) => label === gone), some(test, (label) => label !== gone)];
 const seen = some(stream.experience(0).train, (label) => label === gone);
+
+// S3T: deletions of slices, one after the other, until no shard has an order left
+{
+  const served = (sequences: number): number[] =>
+    Array.from({ length: seeds }, (_, seed) => {
+      const [rng, orders] = [random(seed).at("deletions"), rotations(8, sequences)];
+      const rounds = Array.from({ length: 200 }, (_, round) => {
+        const draw = rng.at(round);
+        const hit = Array.from({ length: 4 }, () => new Set<number>());
+        let count = 0;
+        for (; hit.some((gone) => orders.some((order) => intact(order, (slice) => gone.has(slice)) > 0)); count++)
+          hit[draw.int(4)]!.add(draw.int(8));
+        return count;
+      });
+      return rounds.reduce((a, b) => a + b, 0) / rounds.length;
+    });
+  const [own, one] = [served(8), served(1)];
+  const gain = band(own.map((x, seed) => x - one[seed]!));
+  recordStudy("P303", {
+    headline: "Orders that begin with different slices serve more deletions before anything is trained again",
+    outcome: gain.interval[0] > 0 ? "holds" : gain.interval[1] < 0 ? "does not hold here" : "undecided",
+    figures: {
+      "deletions until 4 shards of 8 slices have nothing left, 8 orders": band(own),
+      "deletions until 4 shards of 8 slices have nothing left, one order": band(one),
+      "deletions by the formula, 8 orders": expectedDeletions(4, 8, 8),
+      "deletions by the formula, one order": expectedDeletions(4, 8, 1),
+    },
+    seeds,
+  });
+  if (process.argv.includes("P303")) process.exit();
+}
 
 type Measure = "forgotten" | "others" | "membership" | "relearn steps";
 const found: Record<string, Record<Measure, number[]>> = {};
