@@ -132,7 +132,7 @@ async function lte(): Promise<Study> {
   for (const [name, program] of Object.entries({
     plain: simulate.allReduce(),
     local: simulate.localSgd({ every: 10 }),
-    lte: simulate.lte({ rank: 8, every: 10, scale: Math.sqrt(64 / 8) }), // so that a step is as long as a whole one, on average
+    lte: simulate.lte({ rank: 8, every: 10 }),
   })) {
     const own = { accuracy: [] as number[], bytes: [] as number[] };
     for (const seed of seeds) {
