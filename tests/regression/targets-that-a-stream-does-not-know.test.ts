@@ -108,6 +108,7 @@ const ways: Readonly<Record<string, (stream: Stream) => Made>> = {
   "concat own": (s) => o.concat(s, { columns: "own" }),
   corrupt: () => o.corrupt(["fog", "contrast"], 2),
   delayLabels: () => o.delayLabels(1),
+  dualStage: () => o.dualStage({ replay: 0.5 }),
   features: () => o.features((batch: Float32Array, count: number) => batch.slice(0, 2 * count)),
   fewShot: (s) => o.fewShot({ base: s.classesOf(0).length - halves(s), ways: halves(s), shots: 2 }),
   forget: (s) => o.forget([0], { at: s.length - 1 }),

@@ -247,5 +247,6 @@ test("blocks of attention are found where they are", () => {
   expect(blocksOf(network(attentive, [12]))).toEqual({
     paths: ["model/2-transformer", "model/3-transformer"],
     width: 4,
+    places: 3,
   });
 });
