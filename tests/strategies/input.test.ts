@@ -30,6 +30,7 @@ const paths: Record<string, string> = {
   "coachHook.layer": "a layer's path",
   "grace.layer": "a layer's path",
   "skillUnlearning.layer": "a layer's path",
+  "wise.layer": "a layer's path",
 };
 
 describe.each(made.filter(({ options }) => numbersOf(options).length > 0))("$name", ({ name, make, options }) => {

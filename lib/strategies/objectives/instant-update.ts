@@ -22,6 +22,7 @@ import { strategy } from "../strategy.ts";
  * ```
  */
 export const instantUpdate = strategy("instantUpdate", {}, () => ({
+  tokens: "it goes through dense layers of one vector for each example, and a sequence has one at each place",
   init(context) {
     requireLayers("instantUpdate", context);
     return {};
