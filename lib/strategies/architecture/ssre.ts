@@ -18,7 +18,7 @@ interface Memory {
 
 /**
  * SSRE, self-sustaining representation expansion: after the first experience every kernel is frozen and gets a side branch, which alone is
- * trained and becomes part of the kernel at the end of the experience. The network never grows, and no example is kept.
+ * trained and becomes part of the kernel at the end of the experience. The network keeps its size, and no example is kept.
  *
  * The side branch of a convolution is one of 1 × 1 places, that of a dense layer another dense layer; it begins at 0. With `s` the largest
  * cosine between a row's features and the prototypes of old classes, the loss is the mean of `(1 − s)` times the row's cross-entropy, and
