@@ -42,7 +42,10 @@ export function cka(a: Matrix, b: Matrix): number {
 export function rsa(a: Matrix, b: Matrix): number {
   aligned("rsa", a, b);
   const [x, y] = [cosines(a), cosines(b)];
-  const centre = (values: number[]): number[] => values.map((value) => value - mean(values));
+  const centre = (values: number[]): number[] => {
+    const middle = mean(values);
+    return values.map((value) => value - middle);
+  };
   const [u, v] = [centre(x), centre(y)];
   const product = (p: number[], q: number[]): number => p.reduce((sum, value, i) => sum + value * q[i]!, 0);
   const size = Math.sqrt(product(u, u) * product(v, v));
