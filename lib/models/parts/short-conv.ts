@@ -41,7 +41,7 @@ export function shortConv(
   let rest = from(behind, length, before);
   if (marks && before > 0) {
     // what the next piece sees is of its own sequence: nothing from before the last mark
-    const after = tf.cumprod(from(marks, length + 0, before), 1, true, true);
+    const after = tf.cumprod(from(marks, length, before), 1, true, true);
     rest = tf.mul(rest, after);
   }
   return [y, rest];
