@@ -1,8 +1,6 @@
 import { needWhole } from "../../../data/options.ts";
-import { tf } from "../../../engine/index.ts";
-import { drawBias, drawWeights } from "../../initial.ts";
 import { requireCount, sameLayer } from "../../layer.ts";
-import { goOn } from "../../parts/recurrence.ts";
+import { shortConv, shortConvParams } from "../../parts/short-conv.ts";
 
 /** Options of `causalConv`. */
 export interface CausalConvOptions {
@@ -28,13 +26,6 @@ export const causalConv = sameLayer(
   (size: number, { dilation = 1, bias = true }: CausalConvOptions = {}) => {
     requireCount("causalConv", "size", size);
     needWhole("causalConv", "dilation", dilation);
-    const reach = (size - 1) * dilation;
-    /** The sum over the numbers of a filter: `tap(k)` is what it multiplies, the last of them the place itself. */
-    const filtered = (kernel: tf.Tensor, added: tf.Tensor | undefined, tap: (k: number) => tf.Tensor): tf.Tensor => {
-      const rows = tf.unstack(kernel, 0);
-      const sum = rows.map((row, k) => tf.mul(tap(k), row)).reduce((a, b) => tf.add(a, b));
-      return added === undefined ? sum : tf.add(sum, added);
-    };
     return {
       options: { size, ...(dilation !== 1 && { dilation }), ...(!bias && { bias }) },
       shape(input) {
@@ -44,33 +35,11 @@ export const causalConv = sameLayer(
           );
         return input;
       },
-      init: (rng, [, units]) => ({
-        kernel: drawWeights("torch", rng.at("kernel"), [size, units!], size, units!),
-        ...(bias && { bias: drawBias("torch", rng.at("bias"), units!, size) }),
-      }),
-      apply(x, params) {
-        const [n, length, units] = x.shape as [number, number, number];
-        const whole = reach === 0 ? x : tf.concat([tf.zeros([n, reach, units]), x], 1);
-        return filtered(params.kernel as tf.Tensor, params.bias as tf.Tensor | undefined, (k) =>
-          tf.slice(whole, [0, k * dilation, 0], [n, length, units]),
-        );
-      },
+      init: (rng, [, units]) => shortConvParams(rng, units!, size, bias),
+      apply: (x, params) => shortConv(x, params, null, null, dilation)[0],
       recurs(x, params, _mode, states, keep) {
-        const [n, , units] = x.shape as [number, number, number];
-        if (reach === 0) return [this.apply(x, params, _mode), []];
-        return goOn(
-          ([before], given, own) => {
-            const seen = tf.concat([before!, tf.expandDims(given, 1)], 1);
-            const y = filtered(own.kernel as tf.Tensor, own.bias as tf.Tensor | undefined, (k) =>
-              tf.squeeze(tf.slice(seen, [0, k * dilation, 0], [n, 1, units]), [1]),
-            );
-            return [y, [tf.slice(seen, [0, 1, 0], [n, reach, units])]];
-          },
-          states ?? [tf.zeros([n, reach, units])],
-          x,
-          params,
-          keep,
-        );
+        const [y, window] = shortConv(x, params, states?.[0] ?? null, keep, dilation);
+        return [y, size === 1 ? [] : [window]];
       },
     };
   },
