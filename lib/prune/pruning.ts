@@ -1,10 +1,7 @@
 /** Networks made smaller: how a rule of pruning is declared, and what it gives. */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Examples, Json } from "../data/dataset.ts";
-import { checked, needWhole, type Options, type Widened } from "../data/options.ts";
+import type { Options, Widened } from "../data/options.ts";
 import { disposeTree, type Tree } from "../engine/index.ts";
-import type { Filter } from "../models/filter.ts";
 import { flopsByLayer } from "../models/parts/flops.ts";
 import {
   type Answers,
@@ -13,23 +10,17 @@ import {
   type KernelLayer,
   type KernelPlace,
   kernelAt,
-  kernelPlaces,
   type LayerChange,
   type Matrix,
-  sampleOf,
 } from "../models/parts/kernel-layers.ts";
+import { type RuleOptions, ruled, savable } from "../models/parts/kernel-rules.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { type Amount, needAmount, sparsityOf } from "./parts/masks.ts";
 
 export type { KernelLayer, Matrix } from "../models/parts/kernel-layers.ts";
 
 /** What every function that prunes can be told. */
-export interface PruneOptions {
-  /** Which kernels are pruned; default all of the model, not the head's. */
-  readonly filter?: Filter;
-  /** Examples that a layer's inputs are measured on, at most; default 128. */
-  readonly samples?: number;
-}
+export type PruneOptions = RuleOptions;
 
 /** What became of one layer. */
 export interface PrunedLayer extends Omit<LayerChange, "inputs" | "units"> {
@@ -101,27 +92,20 @@ export function pruning<O extends Options & Amount>(name: string, defaults: O, h
   const where = `prune.${name}`;
   type Given = Partial<Widened<O>> & PruneOptions;
   const make = (network: TrainedNetwork, second: Examples | Given = {}, third: Given = {}): Pruned => {
-    const data = "read" in second ? (second as Examples) : null;
-    const { filter, samples = 128, ...own } = data === null ? (second as Given) : third;
-    const options = checked(where, defaults as Options, own as Partial<Options>) as unknown as Widened<O> & Amount;
-    needAmount(where, options);
-    needWhole(where, "samples", samples);
-    if (how.needsData && (data === null || data.length === 0))
-      throw new TypeError(`${where}: a table of examples is required, got none; give it second`);
-    const places = kernelPlaces(where, network, filter);
-    const x = data === null ? null : sampleOf(data, samples);
-    try {
-      const all = how.all?.(
-        places.map((place) => ({ ...place, kernel: kernelAt(network.weights, place) })),
-        options,
-      );
+    const rule = {
+      where,
+      defaults,
+      needsData: how.needsData,
+      need: (own: Widened<O>) => needAmount(where, own as Amount),
+    };
+    return ruled(rule, network, second, third, ({ options, data, places, x }) => {
+      const kernels = () => places.map((place) => ({ ...place, kernel: kernelAt(network.weights, place) }));
+      const all = how.all?.(kernels(), options);
       const { weights, changes } = changedInTurn(where, network, places, x, (layer, i) => ({
         kernel: all?.[i] ?? how.layer!(layer, options),
       }));
       return pruned(name, options as unknown as Json, network, weights, changes, data);
-    } finally {
-      x?.dispose();
-    }
+    });
   };
   return Object.assign(make as PruneFactory<O>, { pruning: name, defaults, how });
 }
@@ -147,11 +131,7 @@ export function pruned(
     network.toOnnx({ packing: (own) => (savedBytes(own.length, sparsityOf(own)) > 0 ? { as: "sparse" } : undefined) });
   return {
     network,
-    toOnnx,
-    saveOnnx(file) {
-      mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(file, toOnnx());
-    },
+    ...savable(toOnnx),
     report: {
       rule,
       options,

@@ -1,19 +1,15 @@
 /** Networks in fewer bits: how a rule of quantising is declared, and what it gives. */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Examples, Json } from "../data/dataset.ts";
-import { checked, needWhole, type Options, type Widened } from "../data/options.ts";
+import type { Options, Widened } from "../data/options.ts";
 import { disposeTree, type Tree } from "../engine/index.ts";
-import type { Filter } from "../models/filter.ts";
 import {
   type Answers,
   answersOf,
   changedInTurn,
   type KernelLayer,
-  kernelPlaces,
   type LayerChange,
-  sampleOf,
 } from "../models/parts/kernel-layers.ts";
+import { type RuleOptions, ruled, savable } from "../models/parts/kernel-rules.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { bytesOf, type Codes, decoded, type Grid, needGrid } from "./parts/codes.ts";
 import { packedOnnx } from "./parts/packed-onnx.ts";
@@ -22,12 +18,7 @@ export type { KernelLayer, Matrix } from "../models/parts/kernel-layers.ts";
 export type { Codes } from "./parts/codes.ts";
 
 /** What every function that quantises can be told. */
-export interface QuantiseOptions {
-  /** Which kernels become whole numbers; default all of the model, not the head's. */
-  readonly filter?: Filter;
-  /** Examples that a layer's inputs are measured on, at most; default 128. */
-  readonly samples?: number;
-}
+export type QuantiseOptions = RuleOptions;
 
 /** What became of one layer. */
 export interface QuantisedLayer extends Pick<LayerChange, "path" | "error"> {
@@ -93,24 +84,14 @@ export function quantising<O extends Options & Grid>(
   const where = `quantise.${name}`;
   type Given = Partial<Widened<O>> & QuantiseOptions;
   const make = (network: TrainedNetwork, second: Examples | Given = {}, third: Given = {}): Quantised => {
-    const data = "read" in second ? (second as Examples) : null;
-    const { filter, samples = 128, ...own } = data === null ? (second as Given) : third;
-    const options = checked(where, defaults as Options, own as Partial<Options>) as unknown as Widened<O> & Grid;
-    needGrid(where, options);
-    needWhole(where, "samples", samples);
-    if (how.needsData && (data === null || data.length === 0))
-      throw new TypeError(`${where}: a table of examples is required, got none; give it second`);
-    const x = data === null ? null : sampleOf(data, samples);
-    try {
-      const places = kernelPlaces(where, network, filter);
+    const rule = { where, defaults, needsData: how.needsData, need: (own: Widened<O>) => needGrid(where, own as Grid) };
+    return ruled(rule, network, second, third, ({ options, data, places, x }) => {
       const { weights, changes } = changedInTurn(where, network, places, x, (layer) => {
         const codes = how.layer(layer, options);
         return { codes, kernel: decoded(codes) };
       });
       return quantised(name, options as unknown as Json, network, weights, changes, data);
-    } finally {
-      x?.dispose();
-    }
+    });
   };
   return Object.assign(make as QuantiseFactory<O>, { quantising: name, defaults, how });
 }
@@ -144,10 +125,6 @@ export function quantised(
       },
       ...(data !== null && data.length > 0 && answersOf(before, network, data)),
     },
-    toOnnx,
-    saveOnnx(file) {
-      mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(file, toOnnx());
-    },
+    ...savable(toOnnx),
   };
 }

@@ -1,9 +1,10 @@
-import { linearScan, nn, tf } from "../../../engine/index.ts";
+import { linearScan, tf } from "../../../engine/index.ts";
 import { requireCount, sameLayer } from "../../layer.ts";
 import type { Mode, Params } from "../../model.ts";
 import { product, productParams } from "../../parts/product.ts";
 import { requireVectors } from "../../parts/recurrence.ts";
-import { shortConv, shortConvParams } from "../../parts/short-conv.ts";
+import { type Chosen, selectiveBlock } from "../../parts/selective-block.ts";
+import { shortConvParams } from "../../parts/short-conv.ts";
 import { keepFor, lastPlace } from "../../parts/state-space.ts";
 import { kernelParams } from "../../parts/stateful.ts";
 
@@ -48,23 +49,15 @@ export const longhorn = sameLayer(
       states: readonly tf.Tensor[] | null,
       keep: tf.Tensor | null,
     ) => {
-      const [given, gate] = tf.split(product(x, params, "in", mode), 2, 2) as [tf.Tensor, tf.Tensor];
-      const [seen, window] = shortConv(given, params.conv as Params, states?.[0] ?? null, keep);
-      const u = nn.silu(seen);
-      const chosen = product(u, params, "select", mode);
-      const [low, k, q] = tf.split(chosen, [chosen.shape[2]! - 2 * state, state, state], 2) as [
-        tf.Tensor,
-        tf.Tensor,
-        tf.Tensor,
-      ];
-      const beta = tf.sigmoid(product(low, params, "rate", mode));
-      const rate = tf.div(beta, tf.add(tf.mul(beta, tf.sum(tf.square(k), -1, true)), 1));
-      const stays = tf.sub(1, tf.mul(tf.expandDims(rate, 3), tf.expandDims(tf.square(k), 2)));
-      const enters = tf.mul(tf.expandDims(tf.mul(rate, u), 3), tf.expandDims(k, 2));
-      const all = linearScan(keep === null ? stays : tf.mul(stays, keepFor(keep, 4)), enters, states?.[1] ?? null);
-      const read = tf.squeeze(tf.matMul(all, tf.expandDims(q, 3)), [3]);
-      const y = tf.add(read, tf.mul(u, params.skip as tf.Tensor));
-      return [product(tf.mul(y, nn.silu(gate)), params, "out", mode), [window, lastPlace(all)]] as const;
+      const recurrence = ({ u, low, into: k, out: q }: Chosen, before: tf.Tensor | null) => {
+        const beta = tf.sigmoid(product(low, params, "rate", mode));
+        const rate = tf.div(beta, tf.add(tf.mul(beta, tf.sum(tf.square(k), -1, true)), 1));
+        const stays = tf.sub(1, tf.mul(tf.expandDims(rate, 3), tf.expandDims(tf.square(k), 2)));
+        const enters = tf.mul(tf.expandDims(tf.mul(rate, u), 3), tf.expandDims(k, 2));
+        const all = linearScan(keep === null ? stays : tf.mul(stays, keepFor(keep, 4)), enters, before);
+        return [tf.squeeze(tf.matMul(all, tf.expandDims(q, 3)), [3]), lastPlace(all)] as const;
+      };
+      return selectiveBlock(state, recurrence, x, params, mode, states, keep);
     };
     return {
       options: { state, expand, conv, ...(rank !== undefined && { rank }) },

@@ -1,11 +1,12 @@
-import { nn, tf } from "../../../engine/index.ts";
+import { tf } from "../../../engine/index.ts";
 import { drawWeights } from "../../initial.ts";
 import { layer, requireCount } from "../../layer.ts";
 import type { Mode, Params } from "../../model.ts";
 import { product, productParams } from "../../parts/product.ts";
 import { requireVectors } from "../../parts/recurrence.ts";
+import { type Chosen, selectiveBlock } from "../../parts/selective-block.ts";
 import { selectiveScan } from "../../parts/selective-scan.ts";
-import { shortConv, shortConvParams } from "../../parts/short-conv.ts";
+import { shortConvParams } from "../../parts/short-conv.ts";
 
 /** Options of `mamba`. */
 export interface MambaOptions {
@@ -49,20 +50,10 @@ export const mamba = layer(
       states: readonly tf.Tensor[] | null,
       keep: tf.Tensor | null,
     ) => {
-      const [given, gate] = tf.split(product(x, params, "in", mode), 2, 2) as [tf.Tensor, tf.Tensor];
-      const [seen, window] = shortConv(given, params.conv as Params, states?.[0] ?? null, keep);
-      const u = nn.silu(seen);
-      const chosen = product(u, params, "select", mode);
-      const [low, b, c] = tf.split(chosen, [chosen.shape[2]! - 2 * state, state, state], 2) as [
-        tf.Tensor,
-        tf.Tensor,
-        tf.Tensor,
-      ];
-      const step = tf.softplus(product(low, params, "step", mode));
       const a = tf.neg(tf.exp(params.logA as tf.Tensor));
-      const [read, last] = selectiveScan({ u, step, a, b, c }, states?.[1] ?? null, keep);
-      const y = tf.add(read, tf.mul(u, params.skip as tf.Tensor));
-      return [product(tf.mul(y, nn.silu(gate)), params, "out", mode), [window, last]] as const;
+      const recurrence = ({ u, low, into: b, out: c }: Chosen, before: tf.Tensor | null) =>
+        selectiveScan({ u, step: tf.softplus(product(low, params, "step", mode)), a, b, c }, before, keep);
+      return selectiveBlock(state, recurrence, x, params, mode, states, keep);
     };
     return {
       options: { state, expand, conv, ...(rank !== undefined && { rank }) },
