@@ -2,7 +2,6 @@
 import {
   classes,
   digits,
-  leaves,
   type Model,
   mlp,
   modelFromJson,
@@ -14,12 +13,12 @@ import {
   rateSensitivity,
   tape,
   tf,
-  valueAndGrad,
   zLoss,
 } from "thalweg";
 import { describe, expect, test } from "vitest";
 import { float8 } from "../../lib/models/parts/float8.ts";
 import { hopfieldEnergy, retrieved } from "../../lib/models/parts/hopfield.ts";
+import { slopeAlong } from "./slope.ts";
 
 const numbers = (t: tf.Tensor | Params | undefined): number[] => [...(t as tf.Tensor).dataSync()];
 const close = (got: readonly number[], wanted: readonly number[], digits = 5): void => {
@@ -202,18 +201,7 @@ describe.each(models)("%s", (_, made, shape) => {
     const still = tape(false, null, {}).mode;
     const loss = (p: { x: tf.Tensor; params: Params }): tf.Tensor =>
       tf.sum(tf.mul(model.apply(p.params, p.x, still), weigh));
-    const { grads } = valueAndGrad(loss, { x, params });
-    const slopes = leaves(grads as never);
-    const length = Math.sqrt(slopes.reduce((sum, g) => sum + tf.sum(tf.square(g)).dataSync()[0]!, 0));
-    const moved = (by: number): number => {
-      let next = 0;
-      const visit = (node: unknown): unknown =>
-        node instanceof tf.Tensor
-          ? tf.add(node, tf.mul(slopes[next++]!, by / length))
-          : Object.fromEntries(Object.entries(node as object).map(([name, inner]) => [name, visit(inner)]));
-      return loss(visit({ x, params }) as { x: tf.Tensor; params: Params }).dataSync()[0]!;
-    };
-    expect((moved(1e-3) - moved(-1e-3)) / 2e-3 / length).toBeCloseTo(1, 2);
+    expect(slopeAlong(loss, { x, params }, 1e-3)).toBeCloseTo(1, 2);
     expect(modelFromJson(JSON.parse(JSON.stringify(model))).spec).toEqual(model.spec);
   });
 });

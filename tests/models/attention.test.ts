@@ -16,12 +16,12 @@ import {
   tape,
   tf,
   trained,
-  valueAndGrad,
   vit,
 } from "thalweg";
 import { describe, expect, test } from "vitest";
 import { contextBias } from "../../lib/models/parts/cape.ts";
 import { alibiSlopes, sightBias } from "../../lib/models/parts/visible.ts";
+import { slopeAlong } from "./slope.ts";
 
 const numbers = (t: tf.Tensor | Params | undefined): number[] => [...(t as tf.Tensor).dataSync()];
 const still = tape(false, null, {}).mode;
@@ -346,18 +346,7 @@ describe.each(models)("%s", (_, made, shape) => {
   test("has the gradients that finite differences give, and is made again from its JSON", () => {
     const loss = (p: { x: tf.Tensor; params: Params }): tf.Tensor =>
       tf.sum(tf.mul(model.apply(p.params, p.x, still), weigh));
-    const { grads } = valueAndGrad(loss, { x, params });
-    const slopes = leaves(grads as never);
-    const length = Math.sqrt(slopes.reduce((sum, g) => sum + tf.sum(tf.square(g)).dataSync()[0]!, 0));
-    const moved = (by: number): number => {
-      let next = 0;
-      const visit = (node: unknown): unknown =>
-        node instanceof tf.Tensor
-          ? tf.add(node, tf.mul(slopes[next++]!, by / length))
-          : Object.fromEntries(Object.entries(node as object).map(([name, inner]) => [name, visit(inner)]));
-      return loss(visit({ x, params }) as { x: tf.Tensor; params: Params }).dataSync()[0]!;
-    };
-    expect((moved(3e-4) - moved(-3e-4)) / 6e-4 / length).toBeCloseTo(1, 2);
+    expect(slopeAlong(loss, { x, params }, 3e-4)).toBeCloseTo(1, 2);
     expect(modelFromJson(JSON.parse(JSON.stringify(model))).spec).toEqual(model.spec);
   });
 });
