@@ -50,7 +50,8 @@ export function noisy(weights: Weights, rng: Rng): Weights {
 export interface Given {
   readonly net: Network;
   readonly weights: Weights;
-  readonly x: Rows;
+  /** Rows of numbers, or a batch of other examples. */
+  readonly x: Rows | tf.Tensor;
   readonly y?: readonly number[];
   /** How many rows come from the stream; default all. */
   readonly current?: number;
@@ -68,7 +69,8 @@ export interface Given {
 /** What the traced hooks see, as a run would make it. */
 export function stepOf(given: Given): Step {
   const { net, weights, x, through, rng = null } = given;
-  const rows = tf.tensor2d(x as number[][]);
+  const rows = x instanceof tf.Tensor ? x : tf.tensor2d(x as number[][]);
+  const count = rows.shape[0]!;
   const task = given.task ? tf.tensor1d(given.task as number[], "int32") : null;
   const run = (at: Weights, input: tf.Tensor, options: PassOptions = {}): Passed =>
     passed(net, through?.strategy, () => through!.state as never, {
@@ -85,11 +87,11 @@ export function stepOf(given: Given): Step {
     network: net,
     weights,
     x: rows,
-    y: tf.tensor1d((given.y ?? x.map(() => 0)) as number[], "int32"),
+    y: tf.tensor1d((given.y ?? Array(count).fill(0)) as number[], "int32"),
     targets: null,
     mask: given.mask ? tf.tensor2d(given.mask as number[][]) : null,
     weight: given.weight ? tf.tensor1d(given.weight as number[]) : null,
-    current: given.current ?? x.length,
+    current: given.current ?? count,
     rows: given.rows ?? {},
     task,
     statistics: {},

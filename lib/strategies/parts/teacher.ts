@@ -1,7 +1,7 @@
 /** A trained network that teaches another and stays as it is. */
 import type { Examples } from "../../data/dataset.ts";
 import { type Tree, tf } from "../../engine/index.ts";
-import { type Params, tape } from "../../models/model.ts";
+import { type Params, tape, type Within } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
 import { numbersOf } from "../../models/parts/entry.ts";
 import { tensorTree } from "../../models/parts/host.ts";
@@ -23,8 +23,8 @@ export interface Teacher {
   tensors(context: Context): TeacherTensors;
   /** *Traced.* Its logits of all its columns, in evaluation mode and without a gradient. */
   logits(tensors: TeacherTensors, x: tf.Tensor): tf.Tensor;
-  /** *Traced.* What its head gets, the same way. */
-  features(tensors: TeacherTensors, x: tf.Tensor): tf.Tensor;
+  /** *Traced.* What its head gets, the same way; `within` may look into its layers. */
+  features(tensors: TeacherTensors, x: tf.Tensor, within?: Within): tf.Tensor;
 }
 
 /** A trained network as a teacher. */
@@ -53,7 +53,8 @@ export function teacherOf(where: string, network: TrainedNetwork): Teacher {
       const row = Float32Array.from(classes, (_, c) => (open.includes(c) ? 1 : 0));
       return { ...tensorTree<Omit<TeacherTensors, "open">>(numbers), open: tf.tensor2d(row, [1, row.length]) };
     },
-    features: ({ weights, statistics = {} }, x) => structure.features(weights, x, tape(false, null, statistics).mode),
+    features: ({ weights, statistics = {} }, x, within) =>
+      structure.features(weights, x, tape(false, null, statistics, within).mode),
     logits({ weights, statistics = {}, states = {} }, x) {
       if (predicting !== undefined) return predicting.predict(weights, statistics, states, x, null);
       return structure.logits(weights, structure.features(weights, x, tape(false, null, statistics).mode));

@@ -1,9 +1,9 @@
 import { tf } from "../../engine/index.ts";
-import type { Params } from "../../models/model.ts";
+import type { Params, Within } from "../../models/model.ts";
 import type { TrainedNetwork } from "../../models/trained.ts";
 import { meanSquares, normalised } from "../parts/distillation.ts";
 import { currentRows } from "../parts/rows.ts";
-import { recalled, snapshot } from "../parts/snapshot.ts";
+import { snapshot } from "../parts/snapshot.ts";
 import { type TeacherTensors, teacherOf } from "../parts/teacher.ts";
 import { requireNumber, requireOneOf, requireWhole, strategy } from "../strategy.ts";
 
@@ -11,7 +11,7 @@ interface Memory {
   readonly tensors: TeacherTensors;
 }
 
-const objectives = ["mse", "cosine", "relations", "information"] as const;
+const objectives = ["mse", "cosine", "relations", "information", "attention"] as const;
 
 /**
  * Distillation of features: what the head of a network gets is made like what a trained network's head gets, besides the loss of the task.
@@ -22,21 +22,25 @@ const objectives = ["mse", "cosine", "relations", "information"] as const;
  * - `cosine`: `1 − cos(g, t)`;
  * - `relations`: the Huber loss between the distances of all pairs of examples, each divided by their mean, of f and of t (no map);
  * - `information`: minus a lower bound on the mutual information, with the critic `c_ij = cos(g_j, t_i) / temperature` over a batch and
- *   `m_i = mean_j e^{c_ij}`: `1 + mean_i (c_ii − log(α m_i + 1 − α)) − mean_i m_i / (α m_i + 1 − α)`. With `alpha` 1 it is InfoNCE.
+ *   `m_i = mean_j e^{c_ij}`: `1 + mean_i (c_ii − log(α m_i + 1 − α)) − mean_i m_i / (α m_i + 1 − α)`. With `alpha` 1 it is InfoNCE;
+ * - `attention`: where the layers before the head look. Of what a layer of images gives, a map is the mean over channels of the squares, as a vector of
+ *   length 1; of each size of images that both networks have, the last maps are compared by the mean squared difference, and the sizes added up (no map
+ *   of features). A `weight` of about 1000 is usual.
  *
  * It goes beside `distil`, which is about logits: `.by(distil({ teacher }), distilFeatures({ teacher }))`. Without a teacher the network's own features
  * as the run began are kept.
  *
  * Implements: P309 Distiller (MI-alpha)
  * He et al. 2021, "Distiller: a systematic study of model distillation methods in natural language processing", arXiv:2109.11105: `information`, the bound
- * I_α of Poole et al. 2019, arXiv:1905.06922, eq. 12 with a baseline of 1. `relations`: Park et al. 2019, arXiv:1904.05068, eqs. 3 and 5.
+ * I_α of Poole et al. 2019, arXiv:1905.06922, eq. 12 with a baseline of 1. `relations`: Park et al. 2019, arXiv:1904.05068, eqs. 3 and 5. `attention`:
+ * Zagoruyko and Komodakis 2017, arXiv:1612.03928, section 3.1, with the mean of its program.
  *
  * Implements: P325 Self-distill further pre-training
  * Lee et al. 2022, "Self-distillation for further pre-training of transformers", arXiv:2210.02871, section 3: a phase of `autoencoder` makes the teacher, one
  * of `autoencoder` and this with `objective: "mse"` begins again from where that one began, and a third tunes.
  *
- * Differs from the paper: the features that the head gets, not those of chosen layers; their search over augmentations and mappings is a
- * sweep of one's own.
+ * Differs from the paper: the features that the head gets, not those of chosen layers; for `attention` the layers are found by the size of what they give;
+ * their search over augmentations and mappings is a sweep of one's own.
  *
  * @example
  * ```ts
@@ -68,7 +72,7 @@ export const distilFeatures = strategy(
     requireNumber("distilFeatures", "alpha", alpha, 0, 1);
     requireNumber("distilFeatures", "temperature", temperature, 1e-3);
     const given = teacher === null ? null : teacherOf("distilFeatures", teacher);
-    const mapped = objective !== "relations";
+    const mapped = objective !== "relations" && objective !== "attention";
     const widthOf = (shape: readonly number[]): number => {
       if (shape.length !== 1)
         throw new TypeError(`distilFeatures: features that are a vector are required, got shape [${shape}]`);
@@ -88,10 +92,16 @@ export const distilFeatures = strategy(
       },
       loss({ tensors }, step) {
         const { x, task, features } = currentRows(step);
-        const wanted =
-          given === null
-            ? recalled({ weights: tensors.weights, statistics: tensors.statistics ?? {} }, step, x, task).features
-            : given.features(tensors, x);
+        const said = (within: Within = {}): tf.Tensor => {
+          if (given !== null) return given.features(tensors, x, within);
+          const { weights, statistics = {} } = tensors;
+          return step.forward(x, { weights, frozen: statistics, task, ...within }).features;
+        };
+        if (objective === "attention") {
+          const own = mapsOf((within) => step.forward(x, { task, ...within }));
+          return tf.mul(attention(own, mapsOf(said)), weight) as tf.Scalar;
+        }
+        const wanted = said();
         const { map } = (step.weights.added?.distilFeatures ?? {}) as { map?: tf.Tensor2D };
         const own = map === undefined ? features : tf.matMul(features as tf.Tensor2D, map);
         const term =
@@ -107,6 +117,37 @@ export const distilFeatures = strategy(
     };
   },
 );
+
+/** The last map of attention of each size of images in a pass: `[n, places]`, rows of length 1. */
+type Maps = ReadonlyMap<string, tf.Tensor>;
+
+/** *Traced.* What a pass gives for each size, by the layers' outputs in order. */
+function mapsOf(pass: (within: Within) => unknown): Maps {
+  const last = new Map<string, tf.Tensor>();
+  pass({
+    around(_path, x, run) {
+      const given = run(x);
+      if (given.rank === 4) last.set(`${given.shape.slice(1, 3)}`, given);
+      return given;
+    },
+  });
+  return new Map(
+    [...last].map(([size, given]) => [
+      size,
+      normalised(tf.reshape(tf.mean(tf.square(given), -1), [given.shape[0]!, -1])),
+    ]),
+  );
+}
+
+/** The mean squared differences of maps of the same size, added up. */
+function attention(own: Maps, wanted: Maps): tf.Tensor {
+  const both = [...own.keys()].filter((size) => wanted.has(size));
+  if (both.length === 0)
+    throw new TypeError(
+      `distilFeatures: layers that give images of one size in both networks are required for attention, got sizes ${[...own.keys()].join(" and ") || "of none"} and ${[...wanted.keys()].join(" and ") || "of none"}; use convolutions`,
+    );
+  return tf.addN(both.map((size) => meanSquares(own.get(size)!, wanted.get(size)!)));
+}
 
 /** The Huber loss between the pairwise distances of two tables of rows, each in units of their mean. */
 function relations(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
