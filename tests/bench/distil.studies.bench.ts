@@ -4,7 +4,8 @@
  */
 import { distilling } from "./parts/distilling.ts";
 import { study } from "./parts/studies.ts";
+import { teaching } from "./parts/teaching.ts";
 
 const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
-for (const [id, make] of Object.entries(distilling))
+for (const [id, make] of Object.entries({ ...distilling, ...teaching }))
   if (wanted.length === 0 || wanted.includes(id)) study(id, await make());

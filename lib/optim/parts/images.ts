@@ -54,3 +54,44 @@ export function warped(
       }
     }
 }
+
+/** A part of an image in whole pixels, and whether it is seen mirrored. */
+export interface Crop {
+  readonly top: number;
+  readonly left: number;
+  readonly height: number;
+  readonly width: number;
+  readonly flip: boolean;
+}
+
+/**
+ * Writes a part of an image at the size of the whole, between the nearest pixels by their distances; pixels are squares about their middles, and none
+ * outside of the part counts.
+ */
+export function cropped(row: Float32Array, out: Float32Array, shape: Shape, crop: Crop): void {
+  const [height, width, channels] = shape as [number, number, number];
+  const { top, left, flip } = crop;
+  const along = (
+    i: number,
+    size: number,
+    from: number,
+    part: number,
+  ): [first: number, second: number, share: number] => {
+    const at = Math.max(0, ((i + 0.5) * part) / size - 0.5);
+    const first = Math.min(Math.floor(at), part - 1);
+    return [from + first, from + Math.min(first + 1, part - 1), at - first];
+  };
+  for (let y = 0; y < height; y++) {
+    const [up, down, v] = along(y, height, top, crop.height);
+    for (let x = 0; x < width; x++) {
+      const [before, after, u] = along(x, width, left, crop.width);
+      for (let c = 0; c < channels; c++) {
+        const pixel = (py: number, px: number): number => row[(py * width + px) * channels + c]!;
+        out[(y * width + x) * channels + c] =
+          (1 - v) * ((1 - u) * pixel(up, before) + u * pixel(up, after)) +
+          v * ((1 - u) * pixel(down, before) + u * pixel(down, after));
+      }
+    }
+  }
+  if (flip) mirrored(out, shape);
+}

@@ -1,7 +1,8 @@
 /** Losses between what a network gives and what another gave. */
 import { tf } from "../../engine/index.ts";
-import { excluded } from "../../models/network.ts";
-import type { Context } from "../strategy.ts";
+import { excluded, masked } from "../../models/network.ts";
+import type { Context, Step } from "../strategy.ts";
+import { currentRows, partOf } from "./rows.ts";
 
 /**
  * `−Σ_c softmax(teacher/T)_c · log softmax(student/T)_c` of each row (Hinton et al. 2015, without the factor T²), over the columns where
@@ -19,6 +20,23 @@ export function softCrossEntropies(
   };
   // An excluded column has probability 0 and a log-probability of about −10⁹, whose product is 0.
   return tf.neg(tf.sum(tf.mul(tf.softmax(softened(teacher)), tf.logSoftmax(softened(student))), -1));
+}
+
+/**
+ * *Traced.* The loss of a task whose rows from the stream ask for probabilities: `weight` times the mean of `−Σ_c p_c log q_c` over the columns
+ * that compete, p being made to sum to 1 there; the labels have the rest. Rows that other strategies have joined ask for their labels alone, and count by their number.
+ */
+export function softTargetLoss(step: Step, wanted: tf.Tensor, weight: number): tf.Scalar {
+  const [rows, all] = [step.current, step.x.shape[0]!];
+  const { logits, mask } = currentRows(step);
+  const inside = mask === null ? wanted : tf.mul(wanted, mask);
+  const asked = mask === null ? wanted : tf.div(inside, tf.maximum(tf.sum(inside, -1, true), 1e-7));
+  const soft = tf.neg(tf.mean(tf.sum(tf.mul(asked, tf.logSoftmax(masked(logits, mask))), -1)));
+  const labels = step.targetLoss(partOf(step, 0, rows));
+  const own = weight === 1 ? soft : tf.add(tf.mul(soft, weight), tf.mul(labels, 1 - weight));
+  if (rows === all) return own as tf.Scalar;
+  const joined = step.targetLoss(partOf(step, rows, all));
+  return tf.add(tf.mul(own, rows / all), tf.mul(joined, 1 - rows / all)) as tf.Scalar;
 }
 
 /** The mean over rows and columns of the squared difference. */

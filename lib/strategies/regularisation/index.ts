@@ -4,6 +4,8 @@ export * from "./auto-ema.ts";
 export * from "./center-loss.ts";
 export * from "./distil-ensemble.ts";
 export * from "./distil-features.ts";
+export * from "./distil-local.ts";
+export * from "./distil-regions.ts";
 export * from "./distil-stored.ts";
 export * from "./distil.ts";
 export * from "./ewc.ts";

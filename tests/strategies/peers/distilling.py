@@ -1,4 +1,5 @@
 """What PyTorch makes of the losses with which networks teach networks, and their slopes, for distilling.json: python distilling.py > distilling.json
+What torchvision makes of regions of maps and images stands there too.
 
 A student and a teacher are two convolutions with rectifiers, pooling between, and a dense layer on what is flattened. Kernels stand as the library has them:
 [window, window, channels, filters], flattened images with channels last.
@@ -7,6 +8,7 @@ import json
 
 import torch
 import torch.nn.functional as F
+from torchvision.ops import roi_align
 
 torch.manual_seed(11)
 rows, classes = 5, 3
@@ -76,4 +78,19 @@ for name, loss in losses.items():
     value = loss(passed(student, x))
     slopes = torch.autograd.grad(value, student[:4], retain_graph=False)
     out["losses"][name] = {"value": value.item(), "slopes": [numbers(s) for s in slopes]}
+
+area = torch.randn(1, 2, 3, 4)  # [1, depth, rows, columns]
+boxes = [[-0.5, -0.5, 3.5, 2.5], [0.3, 0.1, 2.9, 1.4], [1.2, 0.7, 1.5, 0.9], [-0.5, 1.0, 0.4, 2.5]]
+regions = roi_align(area, [torch.tensor(boxes)], output_size=(1, 1)).flatten(1)
+image = torch.randn(1, 1, 4, 6)
+parts = [[0, 0, 4, 6], [1, 2, 2, 3], [0, 5, 4, 1], [3, 0, 1, 5]]  # top, left, height, width
+seen = [F.interpolate(image[:, :, t : t + h, l : l + w], (4, 6), mode="bilinear") for t, l, h, w in parts]
+out["regions"] = {
+    "map": numbers(area.permute(0, 2, 3, 1)),
+    "boxes": boxes,
+    "pooled": [numbers(r) for r in regions],
+    "image": numbers(image),
+    "parts": parts,
+    "seen": [numbers(s) for s in seen],
+}
 print(json.dumps(out))
