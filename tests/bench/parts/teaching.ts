@@ -1,4 +1,7 @@
-/** More studies of networks that learn from networks, by row. */
+/**
+ * More studies of networks that learn from networks, by row. Rates, lengths and the size of crops were chosen after a first look, in which teacher and students
+ * had learnt too little to tell anything apart.
+ */
 import {
   adam,
   classes,
@@ -32,10 +35,10 @@ const places = (first: number, second: number): Model =>
 /** A network that has learnt all digits from crops of them. */
 async function cropTeacher(): Promise<TrainedNetwork> {
   const run = await all
-    .learn(places(16, 32))
+    .learn(places(16, 64))
     .by(distilLocal({ smallest: 0.4, weight: 0 }))
-    .with(adam({ lr: 4e-3 }))
-    .train({ batch: 16, epochs: 12 })
+    .with(adam({ lr: 1e-2 }))
+    .train({ batch: 16, epochs: 20 })
     .run({ seeds: [100], quiet: true, record: false });
   return run.network();
 }
@@ -45,14 +48,14 @@ const onCrops = (steps: number, strategy: Strategy): object =>
     .limit({ train: 400 })
     .learn(places(8, 16))
     .by(strategy as never)
-    .with(adam({ lr: 4e-3 }))
+    .with(adam({ lr: 1e-2 }))
     .train({ batch: 16, steps });
 
 /** P396: labels of what is seen in a crop against the one label of the image. */
 async function localised(): Promise<Study> {
   const teacher = await cropTeacher();
   const by = (weight: number) =>
-    onCrops(600, distilLocal({ teacher, top: 10, smallest: 0.2, weight }) as unknown as Strategy);
+    onCrops(600, distilLocal({ teacher, top: 10, smallest: 0.4, weight }) as unknown as Strategy);
   const { found, figures } = await each({ "one label": by(0), "labels of places": by(1) });
   teacher.dispose();
   return {
@@ -67,7 +70,7 @@ async function localised(): Promise<Study> {
 async function regions(): Promise<Study> {
   const teacher = await cropTeacher();
   const by = (steps: number, low: number, high: number, mix: number, weight = 1) =>
-    onCrops(steps, distilRegions({ teacher, smallest: 0.2, low, high, mix, weight }) as unknown as Strategy);
+    onCrops(steps, distilRegions({ teacher, smallest: 0.4, low, high, mix, weight }) as unknown as Strategy);
   const ways = (steps: number) => ({
     [`labels, ${steps} steps`]: by(steps, 0, 0, 0, 0),
     [`answers as they are, ${steps} steps`]: by(steps, 0, 0, 0),
