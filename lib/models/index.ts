@@ -14,6 +14,8 @@ export * from "./hash-tables.ts";
 export * from "./headed.ts";
 export * from "./heads/index.ts";
 export * from "./hippo-matrices.ts";
+export * from "./implicit-attention.ts";
+export * from "./implicit-attribution.ts";
 export * from "./initial.ts";
 export * from "./join-inputs.ts";
 export * from "./layer.ts";

@@ -4,6 +4,7 @@ import type { Rng, tf, tfLayers } from "../engine/index.ts";
 import type { Flow, Part } from "./composite.ts";
 import type { Counterpart, LayerRow, Mode, ModelParts, Params, Remembered } from "./model.ts";
 import type { ParameterKind } from "./parameters.ts";
+import type { Mixing } from "./parts/mixing.ts";
 
 /** A layer with its options filled in. `In` is what it accepts, `Out` what it gives. */
 export interface Layer<In extends Kind = Kind, Out extends Kind = Kind> {
@@ -33,6 +34,8 @@ export interface Layer<In extends Kind = Kind, Out extends Kind = Kind> {
     keep: tf.Tensor,
     remembered?: Remembered<tf.Tensor>,
   ): readonly [tf.Tensor, readonly tf.Tensor[]];
+  /** Of a layer along a sequence that is linear once its gates are chosen: a pass as attention, for `implicitAttention`. */
+  mixes?(x: tf.Tensor, params: Params, mode: Mode): Mixing;
   /** How many places it knows from the beginning of a sequence on; absent where any number. */
   reach?(params: Params): number;
   /** The same layer of `tf.layers` with the same numbers, put on `x`; absent where there is none. */
@@ -62,7 +65,7 @@ export interface LayerFactory<
 
 /** The parts a layer's declaration gives for its arguments. */
 export type LayerParts = Pick<Layer, "shape" | "apply"> &
-  Partial<Pick<Layer, "init" | "statistics" | "byPlace" | "recurs" | "reach" | "counterpart" | "kindOf">> & {
+  Partial<Pick<Layer, "init" | "statistics" | "byPlace" | "recurs" | "mixes" | "reach" | "counterpart" | "kindOf">> & {
     readonly options: Json;
   };
 

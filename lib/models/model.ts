@@ -22,14 +22,21 @@ export type Tap = (path: readonly string[], input: tf.Tensor, output: tf.Tensor,
  */
 export interface Within {
   readonly tap?: Tap | undefined;
-  /** What a whole layer of a chain gives: `run` is the layer. */
+  /** What a whole layer of a chain gives: `run` is the layer, `at` what it is made of. */
   readonly around?:
-    | ((path: readonly string[], x: tf.Tensor, run: (x: tf.Tensor) => tf.Tensor) => tf.Tensor)
+    | ((path: readonly string[], x: tf.Tensor, run: (x: tf.Tensor) => tf.Tensor, at: LayerPass) => tf.Tensor)
     | undefined;
   /** The keys and values of a layer of attention, `[n, places, width]` before they go to the heads, with others before or behind. */
   readonly attended?: ((path: readonly string[], key: tf.Tensor, value: tf.Tensor) => Attended) | undefined;
   /** Where `x` is a piece of sequences that began before it. */
   readonly piece?: Piece | undefined;
+}
+
+/** A layer of a chain in a pass, with its parameters and its mode. */
+export interface LayerPass {
+  readonly layer: Layer;
+  readonly params: Params;
+  readonly mode: Mode;
 }
 
 /** A pass over a piece of sequences, which goes on where the piece before it ended. */
@@ -65,7 +72,7 @@ export interface Mode {
    */
   tapped(input: tf.Tensor, output: tf.Tensor, rows?: () => tf.Tensor): tf.Tensor;
   /** What a layer of a chain gives: what `run` makes of what came in, or what an adapter makes of the two. */
-  around(x: tf.Tensor, run: (x: tf.Tensor) => tf.Tensor): tf.Tensor;
+  around(x: tf.Tensor, run: (x: tf.Tensor) => tf.Tensor, at: LayerPass): tf.Tensor;
   /** The keys and values that a layer of attention looks at: its own, `[n, places, width]`, and what others put beside them. */
   attended(key: tf.Tensor, value: tf.Tensor): Attended;
   /** Where `x` is a piece of sequences that began before it: what carries the states of the layers. */
@@ -218,7 +225,7 @@ export function tape(
     at: (part) => at((node[part] ?? {}) as Params, `${path}${part}/`, rng === null ? null : rng.at(part)),
     tapped: (input, output, rows = () => input) =>
       tap === undefined ? output : tap(pathOf(path), input, output, rows),
-    around: (x, run) => (around === undefined ? run(x) : around(pathOf(path), x, run)),
+    around: (x, run, at) => (around === undefined ? run(x) : around(pathOf(path), x, run, at)),
     attended: (key, value) => (attended === undefined ? [key, value] : attended(pathOf(path), key, value)),
     piece,
     cost(term) {

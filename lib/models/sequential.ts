@@ -74,10 +74,13 @@ export function sequential<K extends Kind>(
       return stack.reduce((now, layer, i) => {
         const [own, inner] = [(params[names[i]!] ?? {}) as Params, mode.at(names[i]!)];
         const { piece } = inner;
-        return inner.around(now, (given) =>
-          piece === undefined || layer.recurs === undefined
-            ? layer.apply(given, own, inner, remembered)
-            : piece.carry(layer, given, own, inner, remembered),
+        return inner.around(
+          now,
+          (given) =>
+            piece === undefined || layer.recurs === undefined
+              ? layer.apply(given, own, inner, remembered)
+              : piece.carry(layer, given, own, inner, remembered),
+          { layer, params: own, mode: inner },
         );
       }, x);
     },

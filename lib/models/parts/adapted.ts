@@ -129,8 +129,8 @@ function ownOf(model: ModelParts, { path, layer }: Found): readonly Parameter[] 
 function noting(mode: Mode, path: string, note: (path: string, x: tf.Tensor, y: tf.Tensor) => void): Mode {
   return {
     ...mode,
-    around(x, run) {
-      const y = mode.around(x, run);
+    around(x, run, at) {
+      const y = mode.around(x, run, at);
       note(path, x, y);
       return y;
     },
@@ -172,7 +172,7 @@ function adapting(mode: Mode, node: Params, at: Adapting, path: string | null): 
         ? mode.attended(key, value)
         : mode.attended(joined("key", key), joined("value", value));
     },
-    around: (x, run) => mode.around(x, passed === undefined ? run : (now) => around!(passed, now, run, memory)),
+    around: (x, run, at) => mode.around(x, passed === undefined ? run : (now) => around!(passed, now, run, memory), at),
     at: (part) => {
       const inner = passed !== undefined || path === null ? null : path === "" ? part : `${path}/${part}`;
       return adapting(mode.at(part), (node[part] ?? {}) as Params, at, inner);

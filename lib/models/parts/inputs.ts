@@ -5,6 +5,7 @@ import type { Nested, Numbers } from "../../data/from-arrays.ts";
 import { decodeImage } from "../../data/parts/images.ts";
 import { resized } from "../../data/parts/resize.ts";
 import { tf } from "../../engine/index.ts";
+import type { TrainedNetwork } from "../trained.ts";
 
 /**
  * Examples as a person has them: a tensor; a table of a data set or of a stream (`data.test`, `stream.test(0).examples`); numbers, nested or
@@ -26,6 +27,12 @@ export interface InputRules {
   readonly classes: readonly string[];
   /** Whether an input of another length may be given too. */
   readonly free: boolean;
+}
+
+/** The rules by which a trained network reads what a person gives. */
+export function rulesOf({ parts, input, scale, classes, model }: TrainedNetwork): InputRules {
+  const { bytes = scale !== 1, target = "class" } = parts;
+  return { input, scale, bytes, target, classes, free: model.accepts.includes("sequence") };
 }
 
 /** What may be asked for with an input. */

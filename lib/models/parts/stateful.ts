@@ -3,6 +3,7 @@ import { type Rng, type Tree, tf } from "../../engine/index.ts";
 import { drawWeights } from "../initial.ts";
 import type { Layer } from "../layer.ts";
 import type { Mode, Params } from "../model.ts";
+import { factorsOf } from "./mixing.ts";
 import { product } from "./product.ts";
 import { goOn } from "./recurrence.ts";
 
@@ -18,6 +19,51 @@ export interface Stateful<X extends Tree> {
   step(states: readonly tf.Tensor[], given: X, params: Params): readonly [tf.Tensor, readonly tf.Tensor[]];
   /** What the layer gives, from what is read and from what came in. */
   out(read: tf.Tensor, x: tf.Tensor, params: Params, mode: Mode): tf.Tensor;
+}
+
+/** Of a layer of which each head mixes the places of its values, `given.value`: what is read is multiplied number by number, then comes the last product, `out`. */
+export interface Mixed<X extends Tree> extends Omit<Stateful<X>, "out"> {
+  /** What is read is multiplied by this, `[n, length, heads, values]`; of what is read beyond as many values nothing else becomes. */
+  factors(read: tf.Tensor, x: tf.Tensor, params: Params, mode: Mode): tf.Tensor;
+  /** Where values are bent, `f ∘ v`: v, and f. Default: they are linear in what came in. */
+  bent?(x: tf.Tensor, params: Params, mode: Mode): readonly [linear: tf.Tensor, factor: tf.Tensor];
+}
+
+/** The two ways of a layer through a sequence that can be said as attention, and that. */
+export function mixing<X extends { readonly value: tf.Tensor }>(
+  layer: Mixed<X & Tree>,
+): Required<Pick<Layer, "apply" | "recurs" | "mixes">> {
+  const values = (read: tf.Tensor, factors: tf.Tensor): tf.Tensor =>
+    tf.slice(read, [0, 0, 0, 0], [...read.shape.slice(0, 3), factors.shape[3]!]);
+  return {
+    ...stateful<X & Tree>({
+      ...layer,
+      out(read, x, params, mode) {
+        const factors = layer.factors(read, x, params, mode);
+        return product(together(tf.mul(values(read, factors), factors)), params, "out", mode);
+      },
+    }),
+    mixes(x, params, mode) {
+      const given = layer.given(x, params, mode);
+      const [n, length, heads] = given.value.shape as [number, number, number];
+      const unit = tf.tile(tf.reshape(tf.eye(length), [1, length, 1, length]), [n, 1, heads, 1]);
+      const core = tf.transpose(layer.along({ ...given, value: unit }, params), [0, 2, 1, 3]);
+      const factors = layer.factors(layer.along(given, params), x, params, mode);
+      const each = tf.tile(tf.expandDims(core, 2), [1, 1, factors.shape[3]!, 1, 1]);
+      const read = tf.mul(
+        tf.reshape(each, [n, heads * factors.shape[3]!, length, length]),
+        factorsOf(together(factors), "to"),
+      );
+      const bent = layer.bent?.(x, params, mode);
+      return {
+        core,
+        weights: bent === undefined ? read : tf.mul(read, factorsOf(together(bent[1]), "from")),
+        values: together(bent === undefined ? values(given.value, factors) : bent[0]),
+        rest: null,
+        out: (mixed) => product(mixed, params, "out", mode),
+      };
+    },
+  };
 }
 
 /** The two ways of a layer through a sequence; they give the same. */
@@ -63,9 +109,14 @@ export function together(x: tf.Tensor): tf.Tensor {
   return tf.reshape(x, [n, length, heads * d]);
 }
 
-/** Divides by the root of the mean square over the last axis. Zhang and Sennrich 2019, arXiv:1910.07467. */
+/** What the root of the mean square over the last axis is divided out by, `[…, 1]`. Zhang and Sennrich 2019, arXiv:1910.07467. */
+export function rootMeanFactor(x: tf.Tensor, epsilon = 1e-5): tf.Tensor {
+  return tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), epsilon));
+}
+
+/** Divides by the root of the mean square over the last axis. */
 export function rootMeanNormal(x: tf.Tensor, epsilon = 1e-5): tf.Tensor {
-  return tf.mul(x, tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), epsilon)));
+  return tf.mul(x, rootMeanFactor(x, epsilon));
 }
 
 /** Divides by the length over the last axis. */

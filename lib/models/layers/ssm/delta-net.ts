@@ -6,11 +6,10 @@ import { product, productParams } from "../../parts/product.ts";
 import {
   byHeads,
   kernelParams,
+  mixing,
   projected,
   requireHeads,
-  rootMeanNormal,
-  stateful,
-  together,
+  rootMeanFactor,
   unitLength,
 } from "../../parts/stateful.ts";
 
@@ -63,7 +62,7 @@ export const deltaNet = sameLayer(
           out: square("out"),
         };
       },
-      ...stateful({
+      ...mixing({
         given(x, params, mode): Given {
           const [query, key, value] = ["query", "key", "value"].map((part) =>
             nn.silu(projected(x, params, part, mode, heads)),
@@ -85,11 +84,14 @@ export const deltaNet = sameLayer(
           const [read, next] = deltaSum(state!, query, key, value, rate, more.decay ?? null);
           return [read, [next]];
         },
-        out(read, x, params, mode) {
+        bent(x, params, mode) {
+          const value = projected(x, params, "value", mode, heads);
+          return [value, tf.sigmoid(value)];
+        },
+        factors(read, x, params, mode) {
           const { scale } = params.norm as { readonly scale: tf.Tensor };
-          const normal = together(tf.mul(rootMeanNormal(read), scale));
-          const open = gated ? tf.mul(normal, nn.silu(product(x, params, "gate", mode))) : normal;
-          return product(open, params, "out", mode);
+          const normal = tf.mul(rootMeanFactor(read), scale);
+          return gated ? tf.mul(normal, byHeads(nn.silu(product(x, params, "gate", mode)), heads)) : normal;
         },
       }),
     };

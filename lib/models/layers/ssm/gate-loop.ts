@@ -1,6 +1,7 @@
 import { type Complex, complex, linearScan, nn, tf } from "../../../engine/index.ts";
 import { layer } from "../../layer.ts";
 import type { Mode, Params } from "../../model.ts";
+import { factorsOf, unrolled } from "../../parts/mixing.ts";
 import { product, productParams } from "../../parts/product.ts";
 import { requireVectors } from "../../parts/recurrence.ts";
 import { keepFor, lastPlace } from "../../parts/state-space.ts";
@@ -46,6 +47,28 @@ export const gateLoop = layer("gateLoop", { accepts: ["sequence"], gives: "seque
       out: productParams(rng.at("out"), width!, width!),
     }),
     apply: (x, params, mode) => run(x, params, mode, null, null)[0],
+    mixes(x, params, mode) {
+      const [query, key, values, gate, magnitude, phase] = tf.split(product(x, params, "in", mode), 6, 2) as Six;
+      const core = unrolled(
+        (units, [query, key, magnitude, phase]) => {
+          const size = tf.sigmoid(magnitude!);
+          const factor = complex.scaled({ re: tf.cos(phase!), im: tf.sin(phase!) }, size);
+          const re = tf.mul(key!, units);
+          return tf.mul(query!, linearScan(factor, { re, im: tf.zerosLike(re) }).re);
+        },
+        values.shape as [number, number, number],
+        [query, key, magnitude, phase],
+      );
+      return {
+        core,
+        weights: tf.mul(factorsOf(nn.silu(gate), "to"), core),
+        values,
+        rest: null,
+        out: (mixed) => product(mixed, params, "out", mode),
+      };
+    },
     recurs: (x, params, mode, states, keep) => run(x, params, mode, states && { re: states[0]!, im: states[1]! }, keep),
   };
 });
+
+type Six = [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];

@@ -4,15 +4,7 @@ import { requireCount, sameLayer } from "../../layer.ts";
 import type { Params } from "../../model.ts";
 import { decayedSum, decayedSums, leastDecay } from "../../parts/chunks.ts";
 import { product, productParams } from "../../parts/product.ts";
-import {
-  byHeads,
-  kernelParams,
-  projected,
-  requireHeads,
-  rootMeanNormal,
-  stateful,
-  together,
-} from "../../parts/stateful.ts";
+import { byHeads, kernelParams, mixing, projected, requireHeads, rootMeanFactor } from "../../parts/stateful.ts";
 
 /** Options of `gla`. */
 export interface GlaOptions {
@@ -74,7 +66,7 @@ export const gla = sameLayer(
           out: kernelParams(rng.at("out"), units!, units!),
         };
       },
-      ...stateful({
+      ...mixing({
         given(x, params, mode) {
           const [query, key, value] = ["query", "key", "value"].map((part) => projected(x, params, part, mode, heads));
           const logits = product(product(x, params, "decayDown", mode), params, "decayUp", mode);
@@ -92,10 +84,10 @@ export const gla = sameLayer(
           const [read, next] = decayedSum(state!, query, key, value, decay);
           return [read, [next]];
         },
-        out(read, x, params, mode) {
+        factors(read, x, params, mode) {
           const { scale } = params.norm as { readonly scale: tf.Tensor };
-          const normal = together(tf.mul(rootMeanNormal(read), scale));
-          return product(tf.mul(normal, nn.silu(product(x, params, "gate", mode))), params, "out", mode);
+          const open = byHeads(nn.silu(product(x, params, "gate", mode)), heads);
+          return tf.mul(tf.mul(rootMeanFactor(read), scale), open);
         },
       }),
     };

@@ -4,7 +4,15 @@ import { requireCount, sameLayer } from "../../layer.ts";
 import type { Params } from "../../model.ts";
 import { decayedSum, decayedSums, leastDecay } from "../../parts/chunks.ts";
 import { product } from "../../parts/product.ts";
-import { kernelParams, projected, requireHeads, rootMeanNormal, stateful, together } from "../../parts/stateful.ts";
+import {
+  byHeads,
+  kernelParams,
+  mixing,
+  projected,
+  requireHeads,
+  rootMeanFactor,
+  together,
+} from "../../parts/stateful.ts";
 
 /** Options of `lightNet`. */
 export interface LightNetOptions {
@@ -38,7 +46,7 @@ export const lightNet = sameLayer(
   (heads: number, { causal = true, rank = 16 }: LightNetOptions = {}) => {
     requireCount("lightNet", "heads", heads);
     needWhole("lightNet", "rank", rank);
-    const { apply, recurs } = stateful({
+    const { apply, recurs, mixes } = mixing({
       given(x, params, mode) {
         const [query, key, value] = ["query", "key", "value"].map((part) => projected(x, params, part, mode, heads));
         return {
@@ -69,10 +77,10 @@ export const lightNet = sameLayer(
         const [read, next] = decayedSum(state!, query, tf.exp(tf.sub(key, after)), value, share(before, after));
         return [read, [next, after, tf.onesLike(begun!)]];
       },
-      out(read, x, params, mode) {
+      factors(read, x, params, mode) {
         const { scale } = params.norm as { readonly scale: tf.Tensor };
         const open = nn.silu(product(product(x, params, "gateDown", mode), params, "gateUp", mode));
-        return product(tf.mul(tf.mul(rootMeanNormal(together(read)), scale), open), params, "out", mode);
+        return byHeads(tf.mul(tf.mul(rootMeanFactor(together(read)), scale), open), heads);
       },
     });
     return {
@@ -94,6 +102,7 @@ export const lightNet = sameLayer(
         };
       },
       apply,
+      mixes,
       ...(causal && { recurs }),
     };
   },

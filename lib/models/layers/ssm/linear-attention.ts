@@ -2,8 +2,7 @@ import { tf } from "../../../engine/index.ts";
 import { requireCount, sameLayer } from "../../layer.ts";
 import type { Params } from "../../model.ts";
 import { decayedSum, decayedSums } from "../../parts/chunks.ts";
-import { product } from "../../parts/product.ts";
-import { kernelParams, projected, requireHeads, stateful, together } from "../../parts/stateful.ts";
+import { kernelParams, mixing, projected, requireHeads } from "../../parts/stateful.ts";
 
 /**
  * Linear attention: softmax's weights replaced by products of positive features, so that a head needs no more than the sum of keys times values so far.
@@ -33,7 +32,7 @@ export const linearAttention = sameLayer(
         Object.fromEntries(
           ["query", "key", "value", "out"].map((part) => [part, kernelParams(rng.at(part), units!, units!)]),
         ),
-      ...stateful({
+      ...mixing({
         given(x, params, mode) {
           const [query, key] = ["query", "key"].map((part) =>
             tf.add(tf.elu(projected(x, params, part, mode, heads)), 1),
@@ -48,9 +47,10 @@ export const linearAttention = sameLayer(
           const [read, next] = decayedSum(state!, query, key, value, null);
           return [read, [next]];
         },
-        out(read, _x, params, mode) {
-          const [sums, weight] = tf.split(read, [read.shape[3]! - 1, 1], 3) as [tf.Tensor, tf.Tensor];
-          return product(together(tf.div(sums, tf.add(weight, 1e-6))), params, "out", mode);
+        factors(read) {
+          const values = read.shape[3]! - 1;
+          const [, weight] = tf.split(read, [values, 1], 3) as [tf.Tensor, tf.Tensor];
+          return tf.tile(tf.reciprocal(tf.add(weight, 1e-6)), [1, 1, 1, values]);
         },
       }),
     };

@@ -3,7 +3,7 @@ import { requireCount, sameLayer } from "../../layer.ts";
 import type { Mode, Params } from "../../model.ts";
 import { product, productParams } from "../../parts/product.ts";
 import { requireVectors } from "../../parts/recurrence.ts";
-import { type Chosen, selectiveBlock } from "../../parts/selective-block.ts";
+import { type Chosen, selectiveBlock, selectiveMixing } from "../../parts/selective-block.ts";
 import { shortConvParams } from "../../parts/short-conv.ts";
 import { keepFor, lastPlace } from "../../parts/state-space.ts";
 import { kernelParams } from "../../parts/stateful.ts";
@@ -42,14 +42,9 @@ export const longhorn = sameLayer(
   ({ state = 16, expand = 2, conv = 4, rank }: LonghornOptions = {}) => {
     for (const [name, value] of Object.entries({ state, expand, conv, rank: rank ?? 1 }))
       requireCount("longhorn", name, value);
-    const run = (
-      x: tf.Tensor,
-      params: Params,
-      mode: Mode,
-      states: readonly tf.Tensor[] | null,
-      keep: tf.Tensor | null,
-    ) => {
-      const recurrence = ({ u, low, into: k, out: q }: Chosen, before: tf.Tensor | null) => {
+    const recurrence =
+      (params: Params, mode: Mode, keep: tf.Tensor | null) =>
+      ({ u, low, into: k, out: q }: Chosen, before: tf.Tensor | null) => {
         const beta = tf.sigmoid(product(low, params, "rate", mode));
         const rate = tf.div(beta, tf.add(tf.mul(beta, tf.sum(tf.square(k), -1, true)), 1));
         const stays = tf.sub(1, tf.mul(tf.expandDims(rate, 3), tf.expandDims(tf.square(k), 2)));
@@ -57,8 +52,6 @@ export const longhorn = sameLayer(
         const all = linearScan(keep === null ? stays : tf.mul(stays, keepFor(keep, 4)), enters, before);
         return [tf.squeeze(tf.matMul(all, tf.expandDims(q, 3)), [3]), lastPlace(all)] as const;
       };
-      return selectiveBlock(state, recurrence, x, params, mode, states, keep);
-    };
     return {
       options: { state, expand, conv, ...(rank !== undefined && { rank }) },
       shape(input) {
@@ -76,8 +69,11 @@ export const longhorn = sameLayer(
           out: kernelParams(rng.at("out"), inner, width!),
         };
       },
-      apply: (x, params, mode) => run(x, params, mode, null, null)[0],
-      recurs: (x, params, mode, states, keep) => run(x, params, mode, states, keep),
+      apply: (x, params, mode) => selectiveBlock(state, recurrence(params, mode, null), x, params, mode, null, null)[0],
+      recurs: (x, params, mode, states, keep) =>
+        selectiveBlock(state, recurrence(params, mode, keep), x, params, mode, states, keep),
+      mixes: (x, params, mode) =>
+        selectiveMixing(state, (chosen) => recurrence(params, mode, null)(chosen, null)[0], x, params, mode),
     };
   },
   ["sequence"],

@@ -4,7 +4,7 @@ import { layer, requireCount } from "../../layer.ts";
 import type { Mode, Params } from "../../model.ts";
 import { product, productParams } from "../../parts/product.ts";
 import { requireVectors } from "../../parts/recurrence.ts";
-import { type Chosen, selectiveBlock } from "../../parts/selective-block.ts";
+import { type Chosen, selectiveBlock, selectiveMixing } from "../../parts/selective-block.ts";
 import { selectiveScan } from "../../parts/selective-scan.ts";
 import { shortConvParams } from "../../parts/short-conv.ts";
 
@@ -43,18 +43,12 @@ export const mamba = layer(
     for (const [name, value] of Object.entries({ state, expand, conv, rank: rank ?? 1 }))
       requireCount("mamba", name, value);
     const rankOf = (width: number): number => rank ?? Math.ceil(width / 16);
-    const run = (
-      x: tf.Tensor,
-      params: Params,
-      mode: Mode,
-      states: readonly tf.Tensor[] | null,
-      keep: tf.Tensor | null,
-    ) => {
-      const a = tf.neg(tf.exp(params.logA as tf.Tensor));
-      const recurrence = ({ u, low, into: b, out: c }: Chosen, before: tf.Tensor | null) =>
-        selectiveScan({ u, step: tf.softplus(product(low, params, "step", mode)), a, b, c }, before, keep);
-      return selectiveBlock(state, recurrence, x, params, mode, states, keep);
-    };
+    const recurrence =
+      (params: Params, mode: Mode, keep: tf.Tensor | null) =>
+      ({ u, low, into: b, out: c }: Chosen, before: tf.Tensor | null) => {
+        const a = tf.neg(tf.exp(params.logA as tf.Tensor));
+        return selectiveScan({ u, step: tf.softplus(product(low, params, "step", mode)), a, b, c }, before, keep);
+      };
     return {
       options: { state, expand, conv, ...(rank !== undefined && { rank }) },
       shape(input) {
@@ -78,8 +72,11 @@ export const mamba = layer(
           out: bare("out", inner, width!),
         };
       },
-      apply: (x, params, mode) => run(x, params, mode, null, null)[0],
-      recurs: (x, params, mode, states, keep) => run(x, params, mode, states, keep),
+      apply: (x, params, mode) => selectiveBlock(state, recurrence(params, mode, null), x, params, mode, null, null)[0],
+      recurs: (x, params, mode, states, keep) =>
+        selectiveBlock(state, recurrence(params, mode, keep), x, params, mode, states, keep),
+      mixes: (x, params, mode) =>
+        selectiveMixing(state, (chosen) => recurrence(params, mode, null)(chosen, null)[0], x, params, mode),
     };
   },
 );

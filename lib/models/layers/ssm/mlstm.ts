@@ -3,7 +3,7 @@ import { requireCount, sameLayer } from "../../layer.ts";
 import type { Params } from "../../model.ts";
 import { decayedSum, decayedSums, leastDecay } from "../../parts/chunks.ts";
 import { product } from "../../parts/product.ts";
-import { byHeads, kernelParams, projected, requireHeads, stateful, together } from "../../parts/stateful.ts";
+import { byHeads, kernelParams, mixing, projected, requireHeads, rootMeanFactor } from "../../parts/stateful.ts";
 
 /** Options of `mlstm`. */
 export interface MlstmOptions {
@@ -57,7 +57,7 @@ export const mlstm = sameLayer(
           out: drawn("out", units!),
         };
       },
-      ...stateful({
+      ...mixing({
         given(x, params, mode) {
           const [query, key, value] = ["query", "key", "value"].map((part) => projected(x, params, part, mode, heads));
           const [enter, keep] = ["enter", "keep"].map((part) =>
@@ -66,8 +66,8 @@ export const mlstm = sameLayer(
           return {
             query: tf.mul(query!, 1 / Math.sqrt(query!.shape[3]!)),
             key: tf.mul(key!, tf.exp(enter!)),
-            // a column of ones beside the values adds up the keys
-            value: tf.concat([value!, tf.onesLike(enter!)], 3),
+            // a column of ones beside the values adds up the keys; the values of a head are centred here, so that what is read is
+            value: tf.concat([tf.sub(value!, tf.mean(value!, -1, true)), tf.onesLike(enter!)], 3),
             decay: tf.maximum(tf.neg(tf.softplus(tf.neg(keep!))), leastDecay),
           };
         },
@@ -77,15 +77,14 @@ export const mlstm = sameLayer(
           const [read, next] = decayedSum(state!, query, key, value, decay);
           return [read, [next]];
         },
-        out(read, x, params, mode) {
+        factors(read, x, params, mode) {
           const values = read.shape[3]! - 1;
           const [sums, weight] = tf.split(read, [values, 1], 3) as [tf.Tensor, tf.Tensor];
-          const h = tf.div(sums, tf.maximum(tf.abs(weight), 1));
-          const centred = tf.sub(h, tf.mean(h, -1, true));
-          const normal = tf.mul(centred, tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), 1e-6)));
+          const share = tf.reciprocal(tf.maximum(tf.abs(weight), 1));
+          const normal = tf.mul(share, rootMeanFactor(tf.mul(sums, share), 1e-6));
           const { scale } = params.norm as { readonly scale: tf.Tensor };
-          const open = tf.sigmoid(product(x, params, "leave", mode));
-          return product(tf.mul(tf.mul(together(normal), scale), open), params, "out", mode);
+          const open = tf.mul(tf.sigmoid(product(x, params, "leave", mode)), scale);
+          return tf.mul(normal, byHeads(open, heads));
         },
       }),
     };

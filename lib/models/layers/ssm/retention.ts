@@ -3,7 +3,7 @@ import { requireCount, sameLayer } from "../../layer.ts";
 import type { Params } from "../../model.ts";
 import { decayedSum, decayedSums } from "../../parts/chunks.ts";
 import { product } from "../../parts/product.ts";
-import { kernelParams, projected, requireHeads, rootMeanNormal, stateful, together } from "../../parts/stateful.ts";
+import { byHeads, kernelParams, mixing, projected, requireHeads, rootMeanFactor } from "../../parts/stateful.ts";
 
 /**
  * Retention: linear attention whose heads forget at fixed speeds, the first with `γ = 1 − 2⁻⁵`, each next one half as fast.
@@ -35,7 +35,7 @@ export const retention = sameLayer(
         Object.fromEntries(
           ["query", "key", "value", "gate", "out"].map((part) => [part, kernelParams(rng.at(part), units!, units!)]),
         ),
-      ...stateful({
+      ...mixing({
         given(x, params, mode) {
           const [query, key, value] = ["query", "key", "value"].map((part) => projected(x, params, part, mode, heads));
           const [n, length] = x.shape as [number, number];
@@ -52,10 +52,8 @@ export const retention = sameLayer(
           const [read, next] = decayedSum(state!, query, key, value, decay);
           return [read, [next]];
         },
-        out(read, x, params, mode) {
-          const open = nn.silu(product(x, params, "gate", mode));
-          return product(tf.mul(together(rootMeanNormal(read)), open), params, "out", mode);
-        },
+        factors: (read, x, params, mode) =>
+          tf.mul(rootMeanFactor(read), byHeads(nn.silu(product(x, params, "gate", mode)), heads)),
       }),
     };
   },
