@@ -17,7 +17,7 @@ async function explained(): Promise<Study> {
     .learn(
       net()
         .patches(2)
-      .dense(24)
+        .dense(24)
         .residual((n) => n.layerNorm().mamba({ state: 4 }))
         .residual((n) => n.layerNorm().mamba({ state: 4 }))
         .layerNorm()
@@ -30,7 +30,13 @@ async function explained(): Promise<Study> {
   const add = (name: string, value: number): void => void (found[name] ??= []).push(value);
   for (let seed = 0; seed < seeds; seed++) {
     const network: TrainedNetwork = await run.network({ seed });
-    const x = tf.tidy(() => gather(digits().test, Int32Array.from({ length: count }, (_, i) => i)));
+    const x = tf.tensor(
+      gather(
+        digits().test,
+        Array.from({ length: count }, (_, i) => i),
+      ),
+      [count, side, side, 1],
+    );
     const first = [...tf.argMax(network.predict(x), 1).dataSync()];
     /** The share of answers that stay, averaged over how many pieces are blackened. */
     const kept = (scores: readonly (readonly number[])[], sign: 1 | -1): number => {
