@@ -2,12 +2,14 @@
 // Written by `npm run gen`.
 export * from "./ckconv.ts";
 export * from "./delta-net.ts";
+export * from "./dynamical-system.ts";
 export * from "./gate-loop.ts";
 export * from "./gla.ts";
 export * from "./hippo.ts";
 export * from "./lattice.ts";
 export * from "./light-net.ts";
 export * from "./linear-attention.ts";
+export * from "./linear-cde.ts";
 export * from "./lmu.ts";
 export * from "./longhorn.ts";
 export * from "./lru.ts";
