@@ -133,6 +133,7 @@ const ways: Readonly<Record<string, (stream: Stream) => Made>> = {
   shuffleTasks: () => o.shuffleTasks(2),
   slice: () => o.slice(0, 1),
   split: (s) => o.split({ parts: halves(s), seed: 0 }),
+  splitLabels: (s) => o.splitLabels({ parts: halves(s), seed: 0 }),
   unlabel: () => o.unlabel(0.5),
   validation: () => o.validation(0.3),
   "withhold task": () => o.withhold("task"),

@@ -1,15 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { kMeans } from "../../lib/data/parts/k-means.ts";
-import { random, tf } from "../../lib/engine/index.ts";
+import { decode, random, tf } from "../../lib/engine/index.ts";
 import type { Params } from "../../lib/models/model.ts";
-import { color, infLora, keyValueBottleneck, sdLora, spu } from "../../lib/strategies/index.ts";
+import { color, infLora, keyValueBottleneck, pmoe, sdLora, spu } from "../../lib/strategies/index.ts";
 import { renewed, without } from "../../lib/strategies/parts/dual-memory.ts";
 import type { LowRank } from "../../lib/strategies/parts/low-rank.ts";
 import { largestShare } from "../../lib/strategies/regularisation/spu.ts";
 import { open } from "../../lib/train/session.ts";
-import { begun, featuresWith, sequences } from "./attentive.ts";
+import { block as attentiveBlock, begun, blockPaths, featuresWith, sequences } from "./attentive.ts";
 import { contextOf, examplesOf, hooksOf, matrix, normal, small, stepOf } from "./by-hand.ts";
-import { modelFor, numbers, spec, stream } from "./support.ts";
+import { modelFor, numbers, run, spec, stream } from "./support.ts";
 
 const close = (a: ArrayLike<number>, b: ArrayLike<number>, digits = 4): void => {
   expect(a.length).toBe(b.length);
@@ -48,6 +48,89 @@ describe("SD-LoRA", () => {
     };
     const step = stepOf({ net, weights, x, through });
     close(step.features.dataSync(), featuresWith(weights, sequences(x), [into(0, by), into(1, by)]).dataSync(), 3);
+  });
+});
+
+describe("PMoE (P104)", () => {
+  const parts = ["query", "key", "value", "out"];
+  const block = (all: Record<string, LowRank>, wanted: number) =>
+    Object.fromEntries(Object.entries(all).filter(([name]) => name.startsWith(`${wanted}-`)));
+
+  test("changes the shallow block by what is shared, and the deep one by each expert's share at each place", () => {
+    const [shared, own, past] = [block(low(1, parts), 0), block(low(2, parts), 1), block(low(3, parts), 1)];
+    const router = random(4).normals([4, 3]);
+    const { net, weights } = begun({ pmoe: { shared, expert: own, router } });
+    const x = normal(3, 12, 5);
+    const through = { strategy: pmoe({ rank: 2 }), state: { tensors: { past: [past] } } };
+    const step = stepOf({ net, weights, x, through });
+    // what comes into the deep block: the shallow one by its formula
+    const by = (name: string): tf.Tensor | undefined => (shared[name] ? product(shared[name]) : undefined);
+    const h = attentiveBlock(weights.model[blockPaths[0]!.slice("model/".length)] as Params, sequences(x), into(0, by));
+    const logits = tf.matMul(tf.reshape(h, [9, 4]) as tf.Tensor2D, tf.slice(router, [0, 0], [4, 2]) as tf.Tensor2D);
+    const shares = (tf.softmax(logits).arraySync() as number[][]).map(([a, b]) => [a!, b!] as const);
+    const deep = {
+      product: (part: string, rows: tf.Tensor): tf.Tensor => {
+        const flat = tf.reshape(rows, [9, 4]) as tf.Tensor2D;
+        const each = [past, own].map((of) => matrix(tf.matMul(flat, product(of[`1-${part}`] ?? none) as tf.Tensor2D)));
+        const mixed = shares.map(([a, b], i) => each[0]![i]!.map((v, j) => a * v + b * each[1]![i]![j]!));
+        return tf.reshape(tf.tensor2d(mixed), rows.shape);
+      },
+    };
+    const none: LowRank = { down: tf.zeros([4, 2]), up: tf.zeros([2, 4]) };
+    const attention = {
+      product: (part: string, rows: tf.Tensor) => (parts.includes(part) ? deep.product(part, rows) : tf.scalar(0)),
+    };
+    close(step.features.dataSync(), featuresWith(weights, sequences(x), [into(0, by), attention]).dataSync(), 3);
+  });
+
+  test("an expert that is new changes nothing but takes its share, and old experts and the network stay", () => {
+    const session = open(spec(stream(pmoe as never), [pmoe({ rank: 2 })]), 0, "test");
+    const seen: { past: number[][]; expert: number[]; up: number }[] = [];
+    const frozen = numbers(session.learner.weights.model);
+    while (session.advance()) {
+      const { phase, local } = session.cursor;
+      if (phase !== "train" || local !== 0) continue;
+      const { states } = decode(session.save()) as unknown as { states: { pmoe: { tensors: { past?: unknown[] } } } };
+      const { expert } = session.learner.weights.added!.pmoe as unknown as { expert: Record<string, LowRank> };
+      const up = Object.values(expert).reduce(
+        (sum, { up }) => sum + numbers(up).reduce((s, v) => s + Math.abs(v), 0),
+        0,
+      );
+      seen.push({ past: (states.pmoe.tensors.past ?? []).map(numbers), expert: numbers(expert), up });
+    }
+    expect(numbers(session.learner.weights.model)).toEqual(frozen);
+    session.dispose();
+    expect(seen.map(({ past, up }) => [past.length, up])).toEqual([
+      [0, 0],
+      [1, 0],
+      [2, 0],
+    ]);
+    expect(seen[2]!.past[0]).toEqual(seen[1]!.past[0]);
+    expect(seen[1]!.past[0]).not.toEqual(seen[0]!.expert);
+  });
+
+  test("columns of the router of experts still to come have no part", () => {
+    const [shared, own, past] = [block(low(1, parts), 0), block(low(2, parts), 1), block(low(3, parts), 1)];
+    const router = random(4).normals([4, 3], 0, 0.3);
+    const { net, weights } = begun({ pmoe: { shared, expert: own, router } });
+    const through = { strategy: pmoe({ rank: 2 }), state: { tensors: { past: [past] } } };
+    const at = (r: tf.Tensor): number => {
+      const given = { ...weights, added: { pmoe: { shared, expert: own, router: r } as never } };
+      return tf.sum(stepOf({ net, weights: given, x: normal(2, 12, 6), through }).features).dataSync()[0]!;
+    };
+    const moved = (by: number, column: number): tf.Tensor =>
+      tf.add(
+        router,
+        tf.tensor2d(Array.from({ length: 4 }, (_, i) => [0, 1, 2].map((c) => (i === 1 && c === column ? by : 0)))),
+      );
+    expect(at(moved(0.5, 2))).toBeCloseTo(at(router), 5);
+    expect(Math.abs(at(moved(0.5, 1)) - at(router))).toBeGreaterThan(1e-4);
+  });
+
+  test("says that a block must be deep", () => {
+    expect(() => run(spec(stream(pmoe as never), [pmoe({ shallow: 1 })]))).toThrow(
+      "pmoe: a deep block is required",
+    );
   });
 });
 

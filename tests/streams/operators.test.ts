@@ -148,6 +148,27 @@ describe("labels", () => {
     expect(stream.target).toBe("labels");
     expect(gatherTargets(o.split(5)(stream).experience(2).train, [0]).length).toBe(10);
   });
+
+  test("splitLabels brings an example wherever it has a class, and tells no other class of it but in the test", () => {
+    const whole = o.multiLabel({ labels: 3 })(o.limit({ train: 6, test: 4, perClass: true })(classes(digits())));
+    const of = (table: Examples): number[][] =>
+      Array.from({ length: table.length }, (_, i) => [...gatherTargets(table, [i])]);
+    const stream = o.splitLabels([4, 6])(whole);
+    const [all, tested] = [of(whole.experience(0).train), of(whole.test(0).examples)];
+    for (const [index, classes] of [
+      [0, [0, 1, 2, 3]],
+      [1, [4, 5, 6, 7, 8, 9]],
+    ] as const) {
+      const { train, classes: own } = stream.experience(index);
+      expect(own).toEqual(classes);
+      const has = (row: number[]): boolean => classes.some((column) => row[column] === 1);
+      const told = all.filter(has).map((row) => row.map((v, column) => (own.includes(column) ? v : 0)));
+      expect(of(train)).toEqual(told);
+      expect([...train.labels]).toEqual(told.map((row) => row.indexOf(1)));
+      expect(of(stream.test(index).examples)).toEqual(tested.filter(has));
+    }
+    expect(() => o.splitLabels(5)(classes(digits()))).toThrow("splitLabels: ");
+  });
 });
 
 describe("forget and budget", () => {

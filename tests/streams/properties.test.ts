@@ -75,6 +75,7 @@ const operatorCalls: Record<keyof typeof operators, Op> = {
   shuffleTasks: { call: () => operators.shuffleTasks(2) as Made, conserves: true },
   slice: { call: () => operators.slice(0, 2) as Made },
   split: { call: (s) => operators.split(two(s)) as Made, conserves: true },
+  splitLabels: { call: (s) => operators.splitLabels(two(s)) as Made },
   unlabel: { call: () => operators.unlabel(0.5) as Made, conserves: true },
   validation: { call: () => operators.validation(0.2) as Made },
   withhold: { call: () => operators.withhold("boundary") as Made, conserves: true },

@@ -68,7 +68,6 @@ export const codaPrompt = strategy(
     };
     return {
       attention: true,
-      classes: true,
       tokens: "it gives one vector for each example, and a sequence has one at each place",
       rowwise: true,
       trains: (path) => !path.startsWith("model/"),

@@ -12,6 +12,8 @@ export * from "./l2p.ts";
 export * from "./ln-tuning.ts";
 export * from "./lora-merge.ts";
 export * from "./mos.ts";
+export * from "./multi-lane.ts";
+export * from "./pmoe.ts";
 export * from "./sara.ts";
 export * from "./sd-lora.ts";
 export * from "./task-adapters.ts";

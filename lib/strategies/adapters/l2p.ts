@@ -58,7 +58,6 @@ export const l2p = strategy(
     requireOneOf("l2p", "read", read, ["prompts", "rest"]);
     return {
       attention: true,
-      classes: true,
       tokens: "it gives one vector for each example, and a sequence has one at each place",
       rowwise: !batchwise,
       trains: (path) => !path.startsWith("model/"),

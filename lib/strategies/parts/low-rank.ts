@@ -11,9 +11,14 @@ export type ProductName = string;
 /** `down · up`, `[width, rank]` and `[rank, width]`. A type, so that it is a tree of tensors. */
 export type LowRank = { readonly down: tf.Tensor; readonly up: tf.Tensor };
 
-/** The names of some products in all blocks. */
-export function productsOf(network: Pick<Network, "model" | "input">, parts: readonly string[]): ProductName[] {
-  return blocksOf(network).paths.flatMap((_, block) => parts.map((part) => `${block}-${part}`));
+/** The names of some products in all blocks, or in those from one to another (not included). */
+export function productsOf(
+  network: Pick<Network, "model" | "input">,
+  parts: readonly string[],
+  [from, to]: readonly [from: number, to: number] = [0, Number.POSITIVE_INFINITY],
+): ProductName[] {
+  const numbers = [...blocksOf(network).paths.keys()].filter((block) => block >= from && block < to);
+  return numbers.flatMap((block) => parts.map((part) => `${block}-${part}`));
 }
 
 /** New changes, which change nothing: the way up is 0. */
@@ -22,13 +27,14 @@ export function drawLowRank(
   rng: Rng,
   rank: number,
   parts: readonly string[],
+  between?: readonly [from: number, to: number],
 ): { readonly [name: ProductName]: LowRank } {
   const { width } = blocksOf(network);
   const drawn = (name: ProductName): LowRank => ({
     down: drawWeights("torch", rng.at(name), [width, rank], width, rank),
     up: tf.zeros([rank, width]),
   });
-  return Object.fromEntries(productsOf(network, parts).map((name) => [name, drawn(name)]));
+  return Object.fromEntries(productsOf(network, parts, between).map((name) => [name, drawn(name)]));
 }
 
 /** Adds to the output of products what a function makes of their input, `[places, width]`; of those it gives null for nothing. */

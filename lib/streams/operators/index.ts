@@ -26,6 +26,7 @@ export * from "./revisit.ts";
 export * from "./scenario.ts";
 export * from "./shuffle-tasks.ts";
 export * from "./slice.ts";
+export * from "./split-labels.ts";
 export * from "./split.ts";
 export * from "./unlabel.ts";
 export * from "./validation.ts";

@@ -1,0 +1,116 @@
+/**
+ * Studies of rows of the systems catalogue that learn classes by increments over a trained transformer, or expand what they learn with:
+ * `npm run bench -- incremental.studies`, or some of them alone: `npx tsx tests/bench/incremental.studies.bench.ts P418`. Minutes for all.
+ *
+ * Each shows the direction of a row's headline on data that the transformer that comes with the library has never seen, with seeds; what does not hold
+ * here is recorded as such.
+ */
+import { gatherTargets } from "../../lib/data/dataset.ts";
+import {
+  adam,
+  classes,
+  dualPrompt,
+  ewc,
+  from,
+  l2p,
+  lora,
+  type Model,
+  meanAveragePrecision,
+  mnist,
+  multiLane,
+  naive,
+  pmoe,
+  pretrained,
+} from "../../lib/index.ts";
+import type { Study } from "../support/reference.ts";
+import { after, reader } from "./parts/languages.ts";
+import { allOf, apart, band, outcomeOf, study } from "./parts/studies.ts";
+
+const seeds = 3;
+
+/** Several digits in one image, two classes at a time: lanes, prompts that are chosen, and all of the network trained. */
+async function lanes(): Promise<Study> {
+  const whole = classes(await mnist(), { order: "run" })
+    .limit({ train: 40, test: 30, perClass: true })
+    .multiLabel({ labels: 2, seed: "run" });
+  const methods = {
+    lanes: multiLane({ selectors: 8, length: 5, layers: 3 }),
+    "chosen from a pool": l2p({ read: "rest" }),
+    "one for each experience": dualPrompt({ general: [0], expert: [1, 2, 3] }),
+    "all of the network trained": naive(),
+  };
+  const found: Record<string, number[]> = {};
+  for (const [name, strategy] of Object.entries(methods)) {
+    const run = await whole
+      .splitLabels(5)
+      .learn(from(pretrained("vit-small")))
+      .by(strategy as never)
+      .with(adam({ lr: name.startsWith("all") ? 3e-4 : 1e-2 }))
+      .train({ batch: 10, epochs: 3 })
+      .evaluate({ atStart: false, share: 0 })
+      .run({ seeds, quiet: true, record: false });
+    found[name] = [];
+    for (let seed = 0; seed < seeds; seed++) {
+      const network = await run.network({ seed });
+      const { examples } = whole.seeded(seed).test(0);
+      const scores = network.predict(examples);
+      const [rows, columns] = scores.shape as [number, number];
+      const truth = gatherTargets(examples, [...examples.labels.keys()]);
+      const table = (data: Float32Array) => ({ data: [...data], rows, columns });
+      found[name].push(100 * meanAveragePrecision(table(scores.dataSync() as Float32Array), table(truth)));
+      scores.dispose();
+      network.dispose();
+    }
+    console.log(name, found[name].map((value) => value.toFixed(1)).join("  "));
+  }
+  const by = Object.keys(methods)
+    .slice(1, 3)
+    .map((other) => apart(found.lanes!, found[other]!));
+  return {
+    headline:
+      "With several labels, a lane for each experience reaches a higher mean average precision than prompts that must be chosen",
+    outcome: allOf(...by.map((values) => outcomeOf(values))),
+    figures: Object.fromEntries(Object.entries(found).map(([name, values]) => [`mAP, ${name} (%)`, band(values)])),
+    seeds,
+  };
+}
+
+/** Languages one after the other: experts behind a router, and one low-rank change for all, with and without a penalty. */
+async function experts(): Promise<Study> {
+  const on = ["*query", "*key", "*value", "*out"];
+  const found: Record<string, number[]> = { experts: [], "one change": [], "one change, with a penalty": [] };
+  for (let seed = 0; seed < seeds; seed++) {
+    const big = await reader(seed);
+    const one = (): Model =>
+      from(big, { head: "keep" })
+        .freeze("head")
+        .adapt(lora({ rank: 8, alpha: 8, on }));
+    const own = from(big, { head: "keep" });
+    const ends = [
+      await after(own, [pmoe({ rank: 8, head: false })], 5e-3, seed),
+      await after(one(), [naive()], 5e-3, seed),
+      await after(one(), [ewc({ lambda: 100, samples: 64, fisher: "true" })], 5e-3, seed),
+    ];
+    for (const [i, name] of Object.keys(found).entries()) {
+      console.log(name, ends[i]!.map((value) => value.toFixed(3)).join("  "));
+      found[name]!.push((100 * ends[i]!.reduce((sum, value) => sum + value, 0)) / ends[i]!.length);
+    }
+    big.dispose();
+  }
+  const by = Object.keys(found)
+    .slice(1)
+    .map((other) => apart(found.experts!, found[other]!));
+  return {
+    headline:
+      "Languages learnt one after the other: an expert for each behind a router ends higher than one low-rank change for all, with or without a penalty",
+    outcome: allOf(...by.map((values) => outcomeOf(values))),
+    figures: Object.fromEntries(
+      Object.entries(found).map(([name, values]) => [`next characters right at the end, ${name} (%)`, band(values)]),
+    ),
+    seeds,
+  };
+}
+
+const studies: Readonly<Record<string, () => Promise<Study>>> = { P418: lanes, P104: experts };
+const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
+for (const id of wanted.length === 0 ? Object.keys(studies) : wanted) study(id, await studies[id]!());
