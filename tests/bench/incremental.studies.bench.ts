@@ -81,13 +81,10 @@ async function experts(): Promise<Study> {
   const found: Record<string, number[]> = { experts: [], "one change": [], "one change, with a penalty": [] };
   for (let seed = 0; seed < seeds; seed++) {
     const big = await reader(seed);
-    const one = (): Model =>
-      from(big, { head: "keep" })
-        .freeze("head")
-        .adapt(lora({ rank: 8, alpha: 8, on }));
+    const one = (): Model => from(big, { head: "keep" }).adapt(lora({ rank: 8, alpha: 8, on }));
     const own = from(big, { head: "keep" });
     const ends = [
-      await after(own, [pmoe({ rank: 8, head: false })], 5e-3, seed),
+      await after(own, [pmoe({ rank: 8 })], 5e-3, seed),
       await after(one(), [naive()], 5e-3, seed),
       await after(one(), [ewc({ lambda: 100, samples: 64, fisher: "true" })], 5e-3, seed),
     ];

@@ -128,9 +128,7 @@ describe("PMoE (P104)", () => {
   });
 
   test("says that a block must be deep", () => {
-    expect(() => run(spec(stream(pmoe as never), [pmoe({ shallow: 1 })]))).toThrow(
-      "pmoe: a deep block is required",
-    );
+    expect(() => run(spec(stream(pmoe as never), [pmoe({ shallow: 1 })]))).toThrow("pmoe: a deep block is required");
   });
 });
 

@@ -1,5 +1,6 @@
 /** What is kept are small parts beside a frozen network: prompts, low-rank changes, bottlenecks. */
 // Written by `npm run gen`.
+export * from "./apg.ts";
 export * from "./coda-prompt.ts";
 export * from "./color.ts";
 export * from "./dual-prompt.ts";

@@ -28,7 +28,7 @@ interface Memory {
  *
  * An expert is a low-rank change of the products of attention in all deep blocks. The router sees what comes into the first of them, h: the experts so
  * far have the shares `softmax(h R)`, and a product has `Σ_e share_e (x A_e B_e)` added. Experts of the past stay as they are; the shared change, the
- * expert of the experience, the router and, unless `head` says otherwise, the head are trained. A new expert begins as no change, and its column of the
+ * expert of the experience, the router and the head are trained. A new expert begins as no change, and its column of the
  * router as 0. The loss is that of the stream, of classes those of the experience. No task is asked for. Memory and work grow with the number of
  * experiences.
  *
@@ -54,10 +54,8 @@ export const pmoe = strategy(
     shallow: 0.5,
     /** Rank of the shared change and of each expert. */
     rank: 8,
-    /** Whether the head is trained. */
-    head: true,
   },
-  ({ shallow, rank, head }) => {
+  ({ shallow, rank }) => {
     requireNumber("pmoe", "shallow", shallow, 0, 1);
     requireWhole("pmoe", "rank", rank, 1);
     const shallowOf = (network: Network): number => Math.round(shallow * blocksOf(network).paths.length);
@@ -65,7 +63,7 @@ export const pmoe = strategy(
       attention: true,
       tokens: true,
       rowwise: true,
-      trains: (path) => path.startsWith("added/") || (head && path.startsWith("head/")),
+      trains: (path) => !path.startsWith("model/"),
       parameters({ network, rng, stream }): Params {
         const { paths, width } = blocksOf(network);
         if (shallowOf(network) >= paths.length)

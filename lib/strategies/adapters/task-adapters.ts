@@ -1,7 +1,7 @@
-import { mapTensors, paths, scoped, type Tree, tf, unflatten } from "../../engine/index.ts";
-import { type Filter, selects } from "../../models/filter.ts";
+import { mapTensors, scoped, tf } from "../../engine/index.ts";
 import type { Network, Weights } from "../../models/network.ts";
 import type { Flat } from "../../optim/parts/subset.ts";
+import { copied, partsOf, withParts } from "../parts/own-parts.ts";
 import { requireOneOf, strategy } from "../strategy.ts";
 
 interface Memory {
@@ -39,20 +39,7 @@ export const taskAdapters = strategy(
   },
   ({ of, begin }) => {
     requireOneOf("taskAdapters", "begin", begin, ["first", "last"]);
-    const ofAdapters: Filter = { kind: ["adapter", "prompt", "gate"] };
-    const own = (network: Network, { model }: Weights): Flat => {
-      const { frozen, kindOf } = network;
-      const trained = paths(model as Tree).filter(([path]) => frozen?.(`model/${path}`) !== true);
-      const chosen = (by: Filter) =>
-        trained.filter(([path, { shape }]) => selects(by, { path, kind: kindOf(`model/${path}`), shape }));
-      const found = chosen(of ?? ofAdapters);
-      return Object.fromEntries(found.length === 0 && of === null ? trained : found);
-    };
-    const replaced = (weights: Weights, flat: Flat): Weights => {
-      const next = paths(weights.model as Tree).map(([path, leaf]) => flat[path] ?? leaf);
-      return { ...weights, model: unflatten<unknown, tf.Tensor>(weights.model as Tree, next) as Weights["model"] };
-    };
-    const copied = (flat: Flat): Flat => mapTensors((t: tf.Tensor) => t.clone(), flat);
+    const own = (network: Network, weights: Weights): Flat => partsOf(network, weights, of);
     return {
       tokens: true,
       init({ network, weights }): Memory {
@@ -72,7 +59,7 @@ export const taskAdapters = strategy(
             ? copied(tensors.begun)
             : mapTensors((stack: tf.Tensor) => tf.unstack(stack)[at]!.clone(), tensors.kept!),
         );
-        return { ...memory, weights: replaced(weights, next), restart: true };
+        return { ...memory, weights: withParts(weights, next), restart: true };
       },
       rowwise: true,
       forward({ tensors }: Memory, pass) {
@@ -88,7 +75,7 @@ export const taskAdapters = strategy(
           tensors.kept,
           now,
         );
-        return pass.plain(replaced(pass.weights, chosen));
+        return pass.plain(withParts(pass.weights, chosen));
       },
       afterExperience({ tasks, tensors }: Memory, { task }, { network, weights }): Memory {
         const at = tasks.indexOf(task);

@@ -75,7 +75,8 @@ export function groupsOf(
   const columns = names.length > 0 ? columnsOf(where, items, names) : items.map(Number);
   const seen = new Set<number>();
   columns.forEach((column, i) => {
-    if (!classes.includes(column)) throw new RangeError(`${where}: one of ${total} classes is required, got ${items[i]}`);
+    if (!classes.includes(column))
+      throw new RangeError(`${where}: one of ${total} classes is required, got ${items[i]}`);
     if (seen.has(column)) throw new RangeError(`${where}: each class once is required, got ${items[i]} twice`);
     seen.add(column);
   });
