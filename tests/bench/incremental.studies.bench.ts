@@ -8,7 +8,10 @@
 import { gatherTargets } from "../../lib/data/dataset.ts";
 import {
   adam,
+  apg,
+  autoEma,
   classes,
+  conform,
   dualPrompt,
   ewc,
   from,
@@ -22,6 +25,7 @@ import {
   pmoe,
   pretrained,
 } from "../../lib/index.ts";
+import { smallPretrained } from "../../lib/sweeps/protocols/pretrained.ts";
 import type { Study } from "../support/reference.ts";
 import { after, reader } from "./parts/languages.ts";
 import { allOf, apart, band, outcomeOf, study } from "./parts/studies.ts";
@@ -88,10 +92,7 @@ async function experts(): Promise<Study> {
       await after(one(), [naive()], 5e-3, seed),
       await after(one(), [ewc({ lambda: 100, samples: 64, fisher: "true" })], 5e-3, seed),
     ];
-    for (const [i, name] of Object.keys(found).entries()) {
-      console.log(name, ends[i]!.map((value) => value.toFixed(3)).join("  "));
-      found[name]!.push((100 * ends[i]!.reduce((sum, value) => sum + value, 0)) / ends[i]!.length);
-    }
+    for (const [i, name] of Object.keys(found).entries()) found[name]!.push(endOf(name, ends[i]!));
     big.dispose();
   }
   const by = Object.keys(found)
@@ -108,6 +109,75 @@ async function experts(): Promise<Study> {
   };
 }
 
-const studies: Readonly<Record<string, () => Promise<Study>>> = { P418: lanes, P104: experts };
+/** The mean accuracy after the last language, in percent. */
+function endOf(name: string, matrix: readonly (readonly number[])[]): number {
+  const last = matrix.at(-1)!;
+  console.log(name, last.map((value) => value.toFixed(3)).join("  "));
+  return (100 * last.reduce((sum, value) => sum + value, 0)) / last.length;
+}
+
+/** How much less is right after the last language than after each was learnt, in points, over all but the last. */
+function lostBy(matrix: readonly (readonly number[])[]): number {
+  const lost = matrix.slice(0, -1).map((row, task) => 100 * (row[task]! - matrix.at(-1)![task]!));
+  return lost.reduce((sum, value) => sum + value, 0) / lost.length;
+}
+
+/** Languages one after the other, by a low-rank change that is averaged at a rate of its own, or at a fixed one. */
+async function averages(): Promise<Study> {
+  const on = ["*query", "*key", "*value", "*out"];
+  const ways = {
+    "rate by the rule": autoEma(),
+    "fixed rate": autoEma({ fixed: 0.01 }),
+    "rate by the rule, groups": autoEma({ expand: 0.9 }),
+  };
+  const [end, lost]: Record<string, number[]>[] = [{}, {}];
+  for (let seed = 0; seed < seeds; seed++) {
+    const big = await reader(seed);
+    for (const [name, strategy] of Object.entries(ways)) {
+      const model = from(big, { head: "keep" }).adapt(lora({ rank: 8, alpha: 8, on }));
+      const matrix = await after(model, [strategy], 5e-3, seed);
+      end![name] = [...(end![name] ?? []), endOf(name, matrix)];
+      lost![name] = [...(lost![name] ?? []), lostBy(matrix)];
+    }
+    big.dispose();
+  }
+  const figures = (of: Record<string, number[]>, what: string) =>
+    Object.fromEntries(Object.entries(of).map(([name, values]) => [`${what}, ${name}`, band(values)]));
+  return {
+    headline:
+      "An average of the weights whose rate follows from gradients and weights forgets less than one of a fixed rate",
+    outcome: outcomeOf(apart(lost!["fixed rate"]!, lost!["rate by the rule"]!)),
+    figures: { ...figures(lost!, "forgetting (points)"), ...figures(end!, "right at the end (%)") },
+    seeds,
+  };
+}
+
+/** Digits two at a time from a transformer that was trained on little else: prompts that are made, and prompts that are chosen. */
+async function generator(): Promise<Study> {
+  const data = await mnist();
+  const cells = [
+    { name: "apg", strategies: [apg()], published: {} },
+    ...smallPretrained.cells.filter(({ name }) => ["l2p", "dual-prompt", "coda-prompt"].includes(name)),
+  ];
+  const found: Record<string, readonly number[]> = {};
+  for (const { name } of cells) {
+    found[name] = (await conform({ ...smallPretrained, cells }, "b0inc2", name, data, { seeds })).values;
+    console.log(name, found[name].map((value) => value.toFixed(1)).join("  "));
+  }
+  const by = cells.slice(1).map(({ name }) => apart(found.apg!, found[name]!));
+  return {
+    headline: "Without strong pretraining, prompts that a generator makes beat prompts that are chosen",
+    outcome: allOf(...by.map((values) => outcomeOf(values))),
+    figures: Object.fromEntries(Object.entries(found).map(([name, values]) => [`${name} (%)`, band(values)])),
+    seeds,
+  };
+}
+
+const studies: Readonly<Record<string, () => Promise<Study>>> = {
+  P418: lanes,
+  P104: experts,
+  P267: generator,
+  P416: averages,
+};
 const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
 for (const id of wanted.length === 0 ? Object.keys(studies) : wanted) study(id, await studies[id]!());

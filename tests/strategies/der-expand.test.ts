@@ -98,6 +98,48 @@ describe("dynamically expandable representation", () => {
     session.dispose();
   });
 
+  test("MEMO: with a shared layer an experience adds the others alone, and the shared one goes on being trained", () => {
+    const session = learntTo(0, derExpand({ capacity: 12, shared: 1 }));
+    const [firstShared, firstOwn] = [
+      numbers(Object.values(session.learner.weights.model)[0]),
+      numbers(held(session)[0]!.model),
+    ];
+    reach(session, 1, "train");
+    expect(numbers(held(session)[1]!.model)).toEqual(firstOwn);
+    reach(session, 1, "evaluate");
+    const parts = held(session);
+    const whole = Object.keys(session.learner.weights.model);
+    for (const k of [0, 1]) expect(Object.keys(parts[k]!.model)).toEqual(whole.slice(1));
+    expect(numbers(parts[0]!.model)).toEqual(firstOwn);
+    const common = session.learner.weights.model[whole[0]!] as unknown as { kernel: tf.Tensor2D; bias: tf.Tensor1D };
+    expect(numbers(common)).not.toEqual(firstShared);
+    const x = tf.tensor2d([[0.3, -0.2, 0.9]]);
+    const dense = (at: tf.Tensor, { kernel, bias }: { kernel: tf.Tensor2D; bias: tf.Tensor1D }) =>
+      tf.relu(tf.add(tf.matMul(at as tf.Tensor2D, kernel), bias));
+    const { bias } = session.learner.weights.added!.derExpand as unknown as { bias: tf.Tensor };
+    const wanted = [0, 1].reduce((sum: tf.Tensor, k) => {
+      const features = Object.values(parts[k]!.model).reduce(dense, dense(x, common));
+      return tf.add(sum, tf.matMul(features as tf.Tensor2D, parts[k]!.kernel));
+    }, bias);
+    const plain = ({ weights }: { weights: never }) => ({
+      features: session.network.features(weights, x, { ...untapped, at: () => untapped } as never),
+    });
+    const { logits } = derExpand({ capacity: 12, shared: 1 }).hooks.forward!(
+      { tensors: { used: [tf.scalar(0), tf.scalar(1)], statistics: [{}] } } as never,
+      { weights: session.learner.weights, plain } as never,
+    );
+    const got = logits.dataSync();
+    tf.reshape(wanted, [-1])
+      .dataSync()
+      .forEach((value, i) => {
+        expect(got[i]).toBeCloseTo(value, 4);
+      });
+    session.dispose();
+    expect(() => run(spec(over, [derExpand({ shared: 2 })]))).toThrow(
+      "derExpand: fewer shared layers than the 2 with weights are required, got 2",
+    );
+  });
+
   test("the second stage is at the minimum of the cross-entropy of the exemplars: its slope is nothing but the decay's", () => {
     const decay = 0.01;
     const session = learntTo(1, derExpand({ capacity: 12, rounds: 3000, decay }));

@@ -1,5 +1,5 @@
 import { joined } from "../../data/dataset.ts";
-import { cloneTree, mapTensors, type Rng, scoped, type Tree, tf } from "../../engine/index.ts";
+import { cloneTree, disposeTree, mapTensors, type Rng, scoped, type Tree, tf } from "../../engine/index.ts";
 import type { Params, Tap } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
 import { withExtra } from "../parts/buffer.ts";
@@ -23,7 +23,7 @@ import {
 } from "../strategy.ts";
 
 /**
- * An extractor of features, its rows of the classifier, a classifier of its own for new classes and "older", and where units are pruned an
+ * An extractor of features (of its own layers, where others are shared), its rows of the classifier, a classifier of its own for new classes and "older", and where units are pruned an
  * embedding of the gate of each unit, by layer.
  */
 type Extractor = {
@@ -64,10 +64,16 @@ interface Memory {
  * weights that the gates leave open added. After the experience gates are open or shut, and the weights of shut units are 0; a note says
  * how many weights are left.
  *
- * Yan, Xie and He 2021, "DER: dynamically expandable representation for class incremental learning", arXiv:2103.16788, eq. 1–8.
+ * With `shared` the first layers are the network's own for all extractors, and an experience adds the others alone: MEMO's generalised and specialised
+ * blocks. What is saved may be exemplars. The shared layers go on being trained with the last extractor, so that features of those before move with them.
+ *
+ * Yan, Xie and He 2021, "DER: dynamically expandable representation for class incremental learning", arXiv:2103.16788, eq. 1–8; Zhou et al. 2023, "A model or 603
+ * exemplars: towards memory-efficient class-incremental learning", arXiv:2205.13218, section 4.2, for `shared`.
  * Differs from the paper: nothing is pruned unless `sparsity` says so (its "DER w/o P"); of a layer whose inputs are not the units of the
  * layer before, as beside a skip, all inputs count as open; the classifier is fitted in the second stage by accelerated descent on all
- * exemplars at once with a small decay, without a temperature.
+ * exemplars at once with a small decay, without a temperature. Shared layers are passed through once for each extractor.
+ *
+ * @throws TypeError where the classes of the stream are not known; RangeError where `shared` leaves no layer to an extractor.
  *
  * @example
  * ```ts
@@ -91,8 +97,10 @@ export const derExpand = strategy(
     sparsity: 0,
     /** The largest sharpness of a gate. */
     sharpest: 10,
+    /** How many of the model's layers with weights, from the first, all extractors share. */
+    shared: 0,
   },
-  ({ capacity, choose, auxiliary, rounds, decay, sparsity, sharpest }) => {
+  ({ capacity, choose, auxiliary, rounds, decay, sparsity, sharpest, shared }) => {
     requireWhole("derExpand", "capacity", capacity, 1);
     requireOneOf("derExpand", "choose", choose, choices);
     requireNumber("derExpand", "auxiliary", auxiliary, 0);
@@ -100,16 +108,27 @@ export const derExpand = strategy(
     requireNumber("derExpand", "decay", decay, 0);
     requireNumber("derExpand", "sparsity", sparsity, 0);
     requireNumber("derExpand", "sharpest", sharpest, 1);
+    requireWhole("derExpand", "shared", shared, 0);
     return {
       tokens: "it keeps or compares examples by their class, and a sequence has one at each place",
       classes: true,
       parameters(context: Context): Params {
-        const { stream, rng, columns } = context;
+        const { stream, rng, columns, weights } = context;
+        const layers = Object.keys(weights.model);
+        if (shared > 0 && shared >= layers.length)
+          throw new RangeError(
+            `derExpand: fewer shared layers than the ${layers.length} with weights are required, got ${shared}`,
+          );
+        const common = layers.slice(0, shared);
         if (stream.head === "growing")
           throw new TypeError("derExpand: a stream whose classes are known is required, got one whose head grows");
-        const gated = sparsity > 0 ? layerPaths(context).slice(0, -1) : [];
-        const all = Array.from({ length: stream.length }, (_, k) => [String(k), extractor(context, rng.at(k), gated)]);
-        return { ...Object.fromEntries(all), bias: tf.zeros([columns]) } as Params;
+        const all = sparsity > 0 ? layerPaths(context).slice(0, -1) : [];
+        const gated = all.filter((path) => !common.includes(path.split("/")[1]!));
+        const made = Array.from({ length: stream.length }, (_, k) => [
+          String(k),
+          extractor(context, rng.at(k), gated, common),
+        ]);
+        return { ...Object.fromEntries(made), bias: tf.zeros([columns]) } as Params;
       },
       init: (): Memory => ({
         exemplars: null,
@@ -215,9 +234,16 @@ function changed(weights: Weights, parts: Added): Weights {
 }
 
 /** A new extractor and what reads it. */
-function extractor({ network, columns, weights }: Context, rng: Rng, gated: readonly LayerPath[]): Extractor {
-  const { model, head } = network.init(rng, columns);
-  for (const tensor of Object.values(head)) (tensor as tf.Tensor).dispose();
+function extractor(
+  { network, columns, weights }: Context,
+  rng: Rng,
+  gated: readonly LayerPath[],
+  common: readonly string[],
+): Extractor {
+  const { model: whole, head } = network.init(rng, columns);
+  const parts = Object.entries(whole);
+  const model = Object.fromEntries(parts.filter(([name]) => !common.includes(name)));
+  disposeTree([head, ...parts.filter(([name]) => common.includes(name)).map(([, part]) => part)] as Tree);
   const width = network.width.reduce((a, b) => a * b, 1);
   const bound = 1 / Math.sqrt(width);
   const drawn = (name: string, outputs: number): tf.Tensor => rng.at(name).uniforms([width, outputs], -bound, bound);
@@ -232,8 +258,16 @@ function extractor({ network, columns, weights }: Context, rng: Rng, gated: read
   };
 }
 
-/** The weights of an extractor in the place of the network's own. */
-const inPlace = (weights: Weights, { model }: Extractor): Weights => ({ ...weights, model });
+/** The weights of an extractor in the place of the network's own; layers that it lacks are shared. */
+function inPlace(weights: Weights, { model }: Pick<Extractor, "model">): Weights {
+  const all = Object.entries(weights.model).map(([name, common]) => [name, model[name] ?? common]);
+  return { ...weights, model: Object.fromEntries(all) };
+}
+
+/** The layers of an extractor among those of a whole model. */
+function ownOf(whole: Params, { model }: Pick<Extractor, "model">): Params {
+  return Object.fromEntries(Object.keys(model).map((name) => [name, whole[name]!]));
+}
 
 /**
  * The share of an extractor's weights between open units: `Σ K |m₋| |m| / Σ K c₋ c` over its layers, K the size of a window, c and m the
@@ -271,7 +305,9 @@ function prunedAt(weights: Weights, at: number): { readonly weights: Weights; re
         ...(bias !== undefined && { bias: tf.mul(bias, open) }),
       });
     }
-    const next = changed(weights, { [at]: { ...own, model: mapTensors((w) => w.clone(), cut.model), gates } });
+    const next = changed(weights, {
+      [at]: { ...own, model: mapTensors((w) => w.clone(), ownOf(cut.model, own)), gates },
+    });
     return { weights: next, left: openShare(next, at, 1) };
   });
   const note = `extractor ${at} keeps ${(100 * made.left.dataSync()[0]!).toFixed(1)} % of its weights`;
