@@ -1,6 +1,6 @@
 /**
  * Studies of rows of the systems catalogue that learn classes by increments over a trained transformer, or expand what they learn with:
- * `npm run bench -- incremental.studies`, or some of them alone: `npx tsx tests/bench/incremental.studies.bench.ts P418`. Minutes for all.
+ * `npm run bench -- incremental.studies`, or some of them alone: `npx tsx tests/bench/incremental.studies.bench.ts P418`, `memo` for what has no row. Minutes for all.
  *
  * Each shows the direction of a row's headline on data that the transformer that comes with the library has never seen, with seeds; what does not hold
  * here is recorded as such.
@@ -12,6 +12,8 @@ import {
   autoEma,
   classes,
   conform,
+  derExpand,
+  digits,
   dualPrompt,
   ewc,
   from,
@@ -19,6 +21,7 @@ import {
   lora,
   type Model,
   meanAveragePrecision,
+  mlp,
   mnist,
   multiLane,
   naive,
@@ -26,9 +29,9 @@ import {
   pretrained,
 } from "../../lib/index.ts";
 import { smallPretrained } from "../../lib/sweeps/protocols/pretrained.ts";
-import type { Study } from "../support/reference.ts";
+import { record, type Study } from "../support/reference.ts";
 import { after, reader } from "./parts/languages.ts";
-import { allOf, apart, band, outcomeOf, study } from "./parts/studies.ts";
+import { accuracies, allOf, apart, band, outcomeOf, study } from "./parts/studies.ts";
 
 const seeds = 3;
 
@@ -173,11 +176,43 @@ async function generator(): Promise<Study> {
   };
 }
 
+/**
+ * No row of the catalogue: what a layer that all extractors share is worth as exemplars, digits two at a time. The first of two dense layers has 2,080
+ * numbers; four extractors without it make room for 520 images of 64 bytes.
+ */
+async function exemplarsForLayers(): Promise<void> {
+  const many = 5;
+  const ways = {
+    "whole extractors, 100 exemplars": derExpand({ capacity: 100 }),
+    "a shared layer, 100 exemplars": derExpand({ capacity: 100, shared: 1 }),
+    "a shared layer, 620 exemplars": derExpand({ capacity: 620, shared: 1 }),
+  };
+  const figures: Record<string, unknown> = {};
+  for (const [name, strategy] of Object.entries(ways)) {
+    const learnt = classes(digits(), { order: "run" })
+      .split(5)
+      .learn(mlp({ hidden: [32, 32] }))
+      .by(strategy)
+      .with(adam({ lr: 5e-3 }))
+      .train({ batch: 16, epochs: 10 })
+      .evaluate({ atStart: false, share: 0 });
+    figures[name] = band((await accuracies(learnt as never, many)).map((value) => 100 * value));
+    console.log(name, JSON.stringify(figures[name]));
+  }
+  record("memo", {
+    what: "percent of 10 digits right at the end; both the first and the last have as many bytes",
+    seeds: many,
+    figures,
+  });
+}
+
 const studies: Readonly<Record<string, () => Promise<Study>>> = {
   P418: lanes,
   P104: experts,
   P267: generator,
   P416: averages,
 };
+const memo = process.argv.includes("memo");
 const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
-for (const id of wanted.length === 0 ? Object.keys(studies) : wanted) study(id, await studies[id]!());
+for (const id of wanted.length === 0 && !memo ? Object.keys(studies) : wanted) study(id, await studies[id]!());
+if (memo || wanted.length === 0) await exemplarsForLayers();
