@@ -29,6 +29,7 @@ export * from "./parameters.ts";
 export * from "./quantised-attention.ts";
 export * from "./refilled.ts";
 export * from "./sequential.ts";
+export * from "./spectral-loss.ts";
 export * from "./stepping.ts";
 export * from "./structured-rates.ts";
 export * from "./trained.ts";

@@ -48,6 +48,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     recurrent: "Layers that go through a sequence place by place with a state.",
     ssm: "Layers that go through a sequence as a linear system with a state.",
     moe: "Layers of several experts, of which a router chooses.",
+    audio: "Layers that make sound of what a network says of it: oscillators, filtered noise, rooms.",
     memory: "Layers that look things up in a memory of keys and values.",
     graph: "Layers that join others to more than a chain: residuals, branches, taps.",
   },

@@ -3,6 +3,7 @@
 export * from "./cct.ts";
 export * from "./cnn.ts";
 export * from "./conv-next.ts";
+export * from "./ddsp.ts";
 export * from "./gpt.ts";
 export * from "./lmu-former.ts";
 export * from "./lstm.ts";

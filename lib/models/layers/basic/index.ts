@@ -9,6 +9,7 @@ export * from "./kan.ts";
 export * from "./last.ts";
 export * from "./leaky-relu.ts";
 export * from "./permute.ts";
+export * from "./pick.ts";
 export * from "./relu.ts";
 export * from "./reshape.ts";
 export * from "./reverse.ts";
