@@ -20,6 +20,7 @@ import { mixed, places } from "../../lib/models/parts/experts.ts";
 import { flopsPerExample } from "../../lib/models/parts/flops.ts";
 import { balanceLoss, loads, routed, zLoss } from "../../lib/models/parts/routing.ts";
 import { peerNumbers } from "../support/peer-numbers.ts";
+import { slopeAlong } from "./slope.ts";
 
 type Sum = readonly [product: number, length: number];
 const told = JSON.parse(readFileSync(new URL("./peers/experts.json", import.meta.url), "utf8")) as {
@@ -329,6 +330,20 @@ describe("hashMoe", () => {
     expect(() => net().tap("tokens").embedding(3, 2).hashMoe(2, [0, 2, 0])).toThrow(
       "an expert from 0 to 1 for each token is required, got 2",
     );
+  });
+
+  test.each([{}, { capacity: 0.5 }])("has the slope of finite differences with %o", (options) => {
+    const model = net()
+      .tap("tokens")
+      .embedding(3, 4, { positions: false })
+      .hashMoe(2, [0, 1, 0], { widen: 2, ...options }) as Model;
+    const tokens = tf.tensor2d([[2, 1, 0, 0, 1]]);
+    const weigh = random(8).normals([1, 5, 4], 0, 1);
+    const loss = jit((given: { params: Params }) =>
+      tf.sum(tf.mul(model.apply(given.params, tokens, tape(true, null, {}).mode), weigh)),
+    );
+    const given = { params: model.init(random(7), [5]) };
+    expect(Math.abs(slopeAlong(loss as never, given as never, 1e-3) - 1)).toBeLessThan(0.01);
   });
 
   test("tables are drawn, balanced by counts, and clustered or dispersed by vectors", () => {

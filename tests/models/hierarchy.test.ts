@@ -1,6 +1,7 @@
 /** A hierarchy of experts for several tasks, and the head that reads them apart, by hand. */
 import {
   headed,
+  jit,
   type Model,
   modelFromJson,
   net,
@@ -13,6 +14,7 @@ import {
   valueAndGrad,
 } from "thalweg";
 import { expect, test } from "vitest";
+import { slopeAlong } from "./slope.ts";
 
 type Node = { readonly [name: string]: Node } & {
   readonly kernel?: tf.Tensor;
@@ -101,6 +103,13 @@ test("no task moves the experts of another group, or of another task", () => {
   // what the shared way makes of the second group's experts comes to every task
   expect(size("first/group2/expert1")).toBeGreaterThan(1e-6);
   for (const way of ["second/group2", "second/task2", "second/task3"]) expect(size(`${way}/expert1`)).toBe(0);
+});
+
+test("hierarchicalMoe has the slope of finite differences", () => {
+  const weigh = random(6).normals([5, 9], 0, 1);
+  const loss = jit((given: { x: tf.Tensor; params: Params }) => tf.sum(tf.mul(apply(given.params, given.x), weigh)));
+  const given = { x: random(5).normals([5, 4], 0, 1), params: all };
+  expect(Math.abs(slopeAlong(loss, given, 1e-3) - 1)).toBeLessThan(0.01);
 });
 
 test("towers read the features of each task apart, and both are made again from their JSON", () => {
