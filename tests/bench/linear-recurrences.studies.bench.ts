@@ -20,7 +20,7 @@ import {
 } from "../../lib/index.ts";
 import type { LinearCdeOptions } from "../../lib/models/layers/ssm/linear-cde.ts";
 import type { Study } from "../support/reference.ts";
-import { type Mixer, raced, tasks } from "./parts/race.ts";
+import { type Mixer, raced, tasks, text } from "./parts/race.ts";
 import { allOf, apart, band, outcomeOf, study } from "./parts/studies.ts";
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -254,6 +254,41 @@ function explainedBy(z: Float32Array, y: readonly number[], count: number, width
   return 1 - mean(wanted.map((v, i) => (v - said[i]!) ** 2)) / mean(wanted.map((v) => (v - middle) ** 2));
 }
 
+/** P086: the titles of the catalogue, letter by letter, in pieces of 96: the loss in the end, and in the last third of a piece beside the middle one. */
+async function learnedWithin(): Promise<Study> {
+  const [seeds, length] = [3, 96];
+  const ways: Record<string, Mixer> = {
+    ttt: (units) => [layers.causalConv(4), layers.ttt(units / 8)],
+    mamba: () => [layers.mamba({ state: 8 })],
+    attention: (units) => [layers.causalConv(4), layers.attention(units / 8, { positions: "rotary" })],
+  };
+  const found: Record<string, number[]> = {};
+  for (const [name, mixer] of Object.entries(ways))
+    for (let seed = 0; seed < seeds; seed++) {
+      const { curve, byPlace } = raced(text(length), mixer, { steps: 100, tests: 1, seed });
+      const third = (k: number): number => mean(byPlace.slice((k * length) / 3, ((k + 1) * length) / 3));
+      (found[`loss, ${name}`] ??= []).push(curve.at(-1)!.loss);
+      (found[`loss of the middle third less that of the last, ${name}`] ??= []).push(third(1) - third(2));
+      console.log(name, curve.at(-1)!.loss);
+    }
+  return {
+    headline:
+      "A layer whose state is a model that learns within the sequence predicts text as well as attention and Mamba (within 0.05 of the loss), and better with more context",
+    outcome: allOf(
+      outcomeOf(apart(found["loss, attention"]!, found["loss, ttt"]!), -0.05),
+      outcomeOf(apart(found["loss, mamba"]!, found["loss, ttt"]!), -0.05),
+      outcomeOf(found["loss of the middle third less that of the last, ttt"]!),
+    ),
+    figures: Object.fromEntries(Object.entries(found).map(([name, values]) => [name, band(values)])),
+    seeds,
+  };
+}
+
 const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
-const all: Record<string, () => Promise<Study>> = { P214: explained, P032: framework, P208: signatures };
+const all: Record<string, () => Promise<Study>> = {
+  P214: explained,
+  P032: framework,
+  P208: signatures,
+  P086: learnedWithin,
+};
 for (const [id, make] of Object.entries(all)) if (wanted.length === 0 || wanted.includes(id)) study(id, await make());
