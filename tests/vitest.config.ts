@@ -2,11 +2,15 @@ import { defineConfig } from "vitest/config";
 
 const root = new URL("..", import.meta.url).pathname;
 
+/** Folders whose tests share a process, file after file, so that the library is loaded once in each: those that only call it. */
+const shared =
+  "data,dsl,edit,expand,merge,metrics,models,optim,prune,quantise,simulate,strategies,streams,sweeps,train";
+const sharing = [`tests/{${shared}}/**/*.test.ts`];
+
 export default defineConfig({
   root,
   resolve: { alias: [{ find: /^thalweg$/, replacement: `${root}lib/index.ts` }] },
   test: {
-    include: ["tests/**/*.test.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: "forks",
@@ -14,5 +18,9 @@ export default defineConfig({
     experimental: { fsModuleCache: !process.env.CI }, // one test starts in a third of the time when nothing else changed
     retry: process.env.CI ? 1 : 0, // browsers and processes on a machine that others use; what fails twice is broken
     env: { THALWEG_RUNS: "off" }, // a test that trains must train
+    projects: [
+      { extends: true, test: { name: "library", include: sharing, isolate: false } },
+      { extends: true, test: { name: "alone", include: ["tests/**/*.test.ts"], exclude: sharing } },
+    ],
   },
 });

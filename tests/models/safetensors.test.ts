@@ -42,7 +42,9 @@ describe("a file of tensors", () => {
     const { tensors: read } = readSafetensors(`${peers}kinds.safetensors`);
     const values = (name: string) => [...read.get(name)!.data];
     expect(values("half")).toEqual([1.5, -2, 6.002187728881836e-5, 65504, 2 ** -24]);
-    expect(values("brain")).toEqual([1.5, -2, 3.00405527047391e38, 9.183549615799121e-41]);
+    expect(values("brain").slice(0, 3)).toEqual([1.5, -2, 3.00405527047391e38]);
+    // By its bits, as an engine that ran in this thread reads numbers below the normal ones as zero.
+    expect(new Int32Array(read.get("brain")!.data.buffer)[3]).toBe(1 << 16);
     expect(values("double")).toEqual([0.1, -1e30].map(Math.fround));
     expect(values("long")).toEqual([2 ** 31 - 1, -(2 ** 31)]);
     expect([values("short"), values("tiny"), values("byte")]).toEqual([

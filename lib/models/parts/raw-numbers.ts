@@ -55,8 +55,11 @@ export function rawNumbers(bytes: Uint8Array, dtype: RawType, name: string): Pic
           throw new Error(`weights: numbers that 32 bits can hold are required, got ${value} in ${name}`);
         return value;
       });
-    case "BF16":
-      return floats((at) => bits(view.getUint16(at, true) << 16));
+    case "BF16": {
+      // Bits are moved, not computed: arithmetic would take the smallest numbers for zero once the engine has run in this thread.
+      const words = each(new Int32Array(count), (at) => view.getUint16(at, true) << 16);
+      return { data: new Float32Array(words.buffer), dtype: "float32" };
+    }
     case "F16":
       return floats((at) => half(view.getUint16(at, true)));
     case "I64":
@@ -74,14 +77,6 @@ export function rawNumbers(bytes: Uint8Array, dtype: RawType, name: string): Pic
     default:
       return whole((at) => view.getUint8(at));
   }
-}
-
-const scratch = new DataView(new ArrayBuffer(4));
-
-/** The float that 32 bits are. */
-function bits(value: number): number {
-  scratch.setInt32(0, value);
-  return scratch.getFloat32(0);
 }
 
 /** The number that the 16 bits of a half-length float are. */
