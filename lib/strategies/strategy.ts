@@ -72,6 +72,8 @@ export interface Pass {
   readonly rng: Rng | null;
   /** Running statistics before the pass. */
   readonly statistics: Params;
+  /** What this strategy put into the batch under its name; empty in evaluation, and where other examples are passed. */
+  readonly extra: Step["extra"];
   /**
    * The pass as it would be without the strategy: of other examples (as many), with other weights or with something done within layers; with
    * `frozen` running statistics in evaluation mode, for weights that are not being trained.

@@ -3,7 +3,7 @@ import type { Rng, tf } from "../engine/index.ts";
 import { type Params, type Tap, tape, type Within } from "../models/model.ts";
 import type { Network, Weights } from "../models/network.ts";
 import type { Stem } from "../models/parts/stem.ts";
-import type { Passed, State, Strategy } from "../strategies/strategy.ts";
+import type { Passed, State, Step, Strategy } from "../strategies/strategy.ts";
 
 /** What is passed through, and how. */
 export interface Through {
@@ -17,6 +17,8 @@ export interface Through {
   readonly share?: number | undefined;
   /** What the frozen beginning of the network gives for `x`, where that is known. */
   readonly known?: Given | undefined;
+  /** What strategies have put into the batch, where it is the batch that passes. */
+  readonly extra?: { readonly [strategy: string]: Step["extra"] } | undefined;
 }
 
 /** What a pass leaves behind besides its outputs. */
@@ -43,7 +45,7 @@ export function passed(
   network: Network,
   own: Strategy | undefined,
   state: (strategy: Strategy) => State,
-  { weights, statistics, x, task, training, rng, within, share, known }: Through,
+  { weights, statistics, x, task, training, rng, within, share, known, extra }: Through,
 ): Passed & Left {
   let written = statistics;
   let cost: tf.Scalar | null = null;
@@ -68,6 +70,9 @@ export function passed(
   const out =
     own === undefined
       ? plain()
-      : own.hooks.forward!(state(own), { network, weights, x, task, training, rng, statistics, plain });
+      : own.hooks.forward!(state(own), {
+          ...{ network, weights, x, task, training, rng, statistics, plain },
+          extra: extra?.[own.spec.name] ?? {},
+        });
   return { ...out, written, cost };
 }

@@ -143,6 +143,7 @@ function oneStep(
       rng: training ? noise("model") : null,
       within: { tap },
       known,
+      extra: inputs.extra,
     });
   const passAt = (
     weights: Weights,

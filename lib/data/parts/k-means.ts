@@ -8,7 +8,7 @@ import type { Rng } from "../../engine/index.ts";
 export function kMeans(rows: Float32Array, width: number, count: number, rng: Rng, rounds = 20): Float32Array {
   const n = rows.length / width;
   const row = (i: number): Float32Array => rows.subarray(i * width, (i + 1) * width);
-  let centres = [row(rng.int(n)).slice()];
+  const centres = [row(rng.int(n)).slice()];
   const nearest = Float64Array.from({ length: n }, (_, i) => apart(row(i), centres[0]!));
   while (centres.length < Math.min(count, n)) {
     const total = nearest.reduce((a, b) => a + b, 0);
@@ -18,6 +18,16 @@ export function kMeans(rows: Float32Array, width: number, count: number, rng: Rn
     centres.push(next);
     for (let i = 0; i < n; i++) nearest[i] = Math.min(nearest[i]!, apart(row(i), next));
   }
+  const all = new Float32Array(centres.length * width);
+  for (const [k, centre] of centres.entries()) all.set(centre, k * width);
+  return movedCentres(rows, width, all, rounds);
+}
+
+/** Centres after rounds of Lloyd's: each becomes the mean of the rows that are nearest to it; one without any stays. */
+export function movedCentres(rows: Float32Array, width: number, from: Float32Array, rounds: number): Float32Array {
+  const n = rows.length / width;
+  const row = (i: number): Float32Array => rows.subarray(i * width, (i + 1) * width);
+  let centres = Array.from({ length: from.length / width }, (_, k) => from.slice(k * width, (k + 1) * width));
   for (let round = 0; round < rounds; round++) {
     const sums = centres.map(() => new Float64Array(width));
     const sizes = new Float64Array(centres.length);

@@ -21,5 +21,6 @@ export * from "./pod-net.ts";
 export * from "./power-law-replay.ts";
 export * from "./replay.ts";
 export * from "./scr.ts";
+export * from "./siesta.ts";
 export * from "./wa.ts";
 export * from "./xder.ts";

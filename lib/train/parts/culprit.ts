@@ -73,7 +73,9 @@ function within(
   constants: Constants,
 ): string {
   return tf.tidy(() => {
-    const { task, ...given } = mapTensors((leaf) => tf.squeeze(leaf, [0]), { x: inputs.x, task: inputs.task ?? null });
+    const { task, extra, ...given } = mapTensors((leaf) => tf.squeeze(leaf, [0]), {
+      ...{ x: inputs.x, task: inputs.task ?? null, extra: inputs.extra },
+    });
     const x = passing(given, constants);
     const layers: [string, tf.Tensor][] = [["the input", x]];
     const tap: Tap = (path, _, output) => {
@@ -83,7 +85,8 @@ function within(
     const own = strategies.find(({ hooks }) => hooks.forward !== undefined);
     const state = ({ spec: { name } }: Strategy) => ({ tensors: constants[name], carried: carried[name] });
     const noise = rng.at("model");
-    passed(network, own, state, { weights, statistics, x, task, training: true, rng: noise, within: { tap } });
+    const through = { weights, statistics, x, task, training: true, rng: noise, within: { tap }, extra };
+    passed(network, own, state, through);
     const found = layers.map(([name, output]) => firstIn({ [name]: output })).find((text) => text !== null);
     return found === undefined
       ? "all weights and the results of all layers are finite: the loss itself is not"
