@@ -5,6 +5,7 @@ export * from "./center-loss.ts";
 export * from "./distil-ensemble.ts";
 export * from "./distil-features.ts";
 export * from "./distil-local.ts";
+export * from "./distil-messages.ts";
 export * from "./distil-regions.ts";
 export * from "./distil-stored.ts";
 export * from "./distil.ts";

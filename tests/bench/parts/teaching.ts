@@ -6,9 +6,13 @@ import {
   adam,
   classes,
   digits,
+  distil,
+  distilFeatures,
   distilLocal,
+  distilMessages,
   distilRegions,
   type Model,
+  mlp,
   net,
   type Strategy,
   type TrainedNetwork,
@@ -90,7 +94,39 @@ async function regions(): Promise<Study> {
   };
 }
 
+/** P330: messages both ways against answers and features that go one way. */
+async function talking(): Promise<Study> {
+  const run = await all
+    .learn(mlp({ hidden: [64, 32] }))
+    .with(adam({ lr: 2e-3 }))
+    .train({ batch: 16, epochs: 25 })
+    .run({ seeds: [100], quiet: true, record: false });
+  const teacher = await run.network();
+  const base = all
+    .limit({ train: 200 })
+    .learn(mlp({ hidden: [16] }))
+    .with(adam({ lr: 2e-3 }))
+    .train({ batch: 16, steps: 600 });
+  const { found, figures } = await each({
+    "labels alone": base,
+    answers: base.by(distil({ teacher })),
+    features: base.by(distilFeatures({ teacher, objective: "mse" })),
+    messages: base.by(distilMessages({ teacher })),
+  });
+  teacher.dispose();
+  return {
+    headline:
+      "A network that talks with its teacher learns more than from its answers, from its features, or from labels",
+    outcome: allOf(
+      ...["labels alone", "answers", "features"].map((way) => outcomeOf(apart(found.messages!, found[way]!))),
+    ),
+    figures,
+    seeds,
+  };
+}
+
 export const teaching: Readonly<Record<string, () => Promise<Study>>> = {
+  P330: talking,
   P396: localised,
   P454: regions,
 };
