@@ -22,6 +22,8 @@ export type Tap = (path: readonly string[], input: tf.Tensor, output: tf.Tensor,
  */
 export interface Within {
   readonly tap?: Tap | undefined;
+  /** What a layer with weights multiplies by its kernel in place of `x`: what came in, rounded or masked. */
+  readonly into?: ((path: readonly string[], x: tf.Tensor) => tf.Tensor) | undefined;
   /** What a whole layer of a chain gives: `run` is the layer, `at` what it is made of. */
   readonly around?:
     | ((path: readonly string[], x: tf.Tensor, run: (x: tf.Tensor) => tf.Tensor, at: LayerPass) => tf.Tensor)
@@ -66,6 +68,8 @@ export interface Mode {
   write(name: string, value: tf.Tensor): void;
   /** The mode of a part: its statistics and noise are its own. */
   at(part: string): Mode;
+  /** What a layer with weights multiplies by its kernel: what came in, or what a strategy or an adapter makes of it. */
+  into(x: tf.Tensor): tf.Tensor;
   /**
    * What a layer with weights gives: `output`, or what a strategy that taps the layer makes of it. `rows` are what is multiplied by the
    * kernel, where that is not the input itself.
@@ -79,7 +83,7 @@ export interface Mode {
   readonly piece?: Piece | undefined;
   /** Adds a scalar to the loss of a training step: what a layer asks of its own, such as experts that are all used. Elsewhere it does nothing. */
   cost(term: tf.Tensor): void;
-  /** Whether a strategy taps the layers: those that would hide their products in a loop write them out. */
+  /** Whether a strategy taps the layers, or changes what comes into them: those that would hide their products in a loop write them out. */
   readonly isTapped: boolean;
 }
 
@@ -205,7 +209,7 @@ export function tape(
   within: Tap | Within = {},
   share?: number,
 ): Tape {
-  const { tap, around, attended, piece } = typeof within === "function" ? { tap: within } : (within as Within);
+  const { tap, into, around, attended, piece } = typeof within === "function" ? { tap: within } : (within as Within);
   const pathOf = (path: string): string[] => ["model", ...path.split("/").slice(0, -1)];
   const writes = new Map<string, tf.Tensor>();
   const costs: tf.Scalar[] = [];
@@ -223,6 +227,7 @@ export function tape(
       writes.set(`${path}${name}`, value);
     },
     at: (part) => at((node[part] ?? {}) as Params, `${path}${part}/`, rng === null ? null : rng.at(part)),
+    into: (x) => (into === undefined ? x : into(pathOf(path), x)),
     tapped: (input, output, rows = () => input) =>
       tap === undefined ? output : tap(pathOf(path), input, output, rows),
     around: (x, run, at) => (around === undefined ? run(x) : around(pathOf(path), x, run, at)),
@@ -231,7 +236,7 @@ export function tape(
     cost(term) {
       if (training) costs.push(tf.reshape(term, []) as tf.Scalar);
     },
-    isTapped: tap !== undefined,
+    isTapped: tap !== undefined || into !== undefined,
   });
   const collect = (node: Params, path: string): Params =>
     Object.fromEntries(

@@ -1,11 +1,11 @@
-import type { Examples, Json } from "../data/dataset.ts";
+import type { Examples } from "../data/dataset.ts";
 import { needWhole } from "../data/options.ts";
 import { tf } from "../engine/index.ts";
 import type { Layer } from "../models/layer.ts";
 import { embedding } from "../models/layers/attention/embedding.ts";
 import { dense } from "../models/layers/basic/dense.ts";
 import { type Params, tape } from "../models/model.ts";
-import { answersOf, sampleOf } from "../models/parts/kernel-layers.ts";
+import { sampleOf } from "../models/parts/kernel-layers.ts";
 import {
   blocksIn,
   networkOf,
@@ -17,7 +17,7 @@ import {
   tidied,
 } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
-import type { Pruned } from "./pruning.ts";
+import { type Cut, cut } from "./parts/cut.ts";
 
 /** What `minitron` can be told: how many of each stay, 0 for all. */
 export interface MinitronOptions {
@@ -57,11 +57,7 @@ export interface MinitronOptions {
  * prune.minitron(two, rows, { depth: 1, inner: 16, heads: 1, width: 6 }).network.features(rows).shape; // [2, 6]
  * ```
  */
-export function minitron(
-  network: TrainedNetwork,
-  data: Examples,
-  options: MinitronOptions = {},
-): Omit<Pruned, "toOnnx" | "saveOnnx"> {
+export function minitron(network: TrainedNetwork, data: Examples, options: MinitronOptions = {}): Cut {
   const where = "prune.minitron";
   const { depth = 0, heads = 0, inner = 0, width = 0, samples = 128 } = options;
   needWhole(where, "samples", samples);
@@ -88,25 +84,12 @@ export function minitron(
       const k = blocks.indexOf(i);
       if (k < 0) return [narrowed(piece, channels, seen.channels.length)];
       if (!left.has(i)) return [];
-      return [cut(piece, channels, stay("heads", seen.heads[k]!, heads), stay("inner", seen.inner[k]!, inner))];
+      return [narrower(piece, channels, stay("heads", seen.heads[k]!, heads), stay("inner", seen.inner[k]!, inner))];
     });
     const { kernel, ...rest } = network.weights.head as { readonly kernel: tf.Tensor };
     return networkOf(network, next, { ...rest, kernel: taken(kernel, 0, channels) });
   });
-  const share = 1 - made.parameters / network.parameters;
-  return {
-    network: made,
-    report: {
-      rule: "minitron",
-      options: { depth, heads, inner, width } as Json,
-      sparsity: share,
-      layers: [],
-      parameters: { before: network.parameters, after: made.parameters },
-      bytes: { before: network.bytes, after: made.bytes },
-      flops: { before: network.flops, after: made.flops },
-      ...answersOf(network, made, data),
-    },
-  };
+  return cut("minitron", { depth, heads, inner, width }, network, made, data);
 }
 
 /** How much each part matters. */
@@ -198,7 +181,12 @@ function narrowed(piece: Piece, channels: readonly number[], width: number): Pie
 }
 
 /** A block with some of its channels, heads and inner numbers. */
-function cut(piece: Piece, channels: readonly number[], heads: readonly number[], inner: readonly number[]): Piece {
+function narrower(
+  piece: Piece,
+  channels: readonly number[],
+  heads: readonly number[],
+  inner: readonly number[],
+): Piece {
   const sizes = sizesOf(piece);
   const slots = (each: number): number[] =>
     heads.flatMap((head) => Array.from({ length: each }, (_, i) => head * each + i));

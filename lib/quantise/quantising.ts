@@ -12,6 +12,7 @@ import {
 import { type RuleOptions, ruled, savable } from "../models/parts/kernel-rules.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { bytesOf, type Codes, decoded, type Grid, needGrid } from "./parts/codes.ts";
+import { withRoundedInputs } from "./parts/inputs.ts";
 import { packedOnnx } from "./parts/packed-onnx.ts";
 
 export type { KernelLayer, Matrix } from "../models/parts/kernel-layers.ts";
@@ -105,9 +106,9 @@ export function quantised(
   changes: readonly (LayerChange & { readonly codes: Codes })[],
   data: Examples | null,
 ): Quantised {
-  const network = before.with({ weights });
-  disposeTree(weights as unknown as Tree);
   const codes = new Map(changes.map((change) => [change.path, change.codes]));
+  const network = withRoundedInputs(rule, before, weights, codes);
+  disposeTree(weights as unknown as Tree);
   const all = [...codes.values()];
   const numbers = all.reduce((sum, own) => sum + own.codes.length, 0);
   const toOnnx = (): Uint8Array => packedOnnx(network, codes);

@@ -55,6 +55,7 @@ export function passed(
     const at = other.weights ?? weights;
     const inner: Within = {
       tap: other.tap ?? tapped ?? within?.tap,
+      into: other.into ?? within?.into,
       around: other.around ?? within?.around,
       attended: other.attended ?? within?.attended,
     };

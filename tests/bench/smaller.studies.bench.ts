@@ -3,9 +3,6 @@
  * `npx tsx tests/bench/smaller.studies.bench.ts P045 P161`. Minutes for all.
  */
 import {
-  adam,
-  classes,
-  digits,
   distil,
   from,
   granet,
@@ -23,39 +20,15 @@ import {
   vit,
 } from "../../lib/index.ts";
 import type { Study } from "../support/reference.ts";
+import { accuracy, each as eachOf, learnt, train } from "./parts/smaller.ts";
 import { allOf, apart, band, outcomeOf, study } from "./parts/studies.ts";
 
 const seeds = 5;
-const quiet = { quiet: true, record: false } as const;
-const stream = classes(digits()).split(1);
-const { train } = stream.experience(0);
-const test = stream.test(0).examples;
-const model = net().flatten().dense(64).relu().dense(64).relu();
-const each = async <X>(make: (seed: number) => Promise<X>): Promise<X[]> => {
-  const found: X[] = [];
-  for (let seed = 0; seed < seeds; seed++) found.push(await make(seed));
-  return found;
-};
-const learnt = async (
-  seed: number,
-  { from: begun = model, by = [], epochs = 10, lr = 0.003 }: Given = {},
-): Promise<TrainedNetwork> => {
-  const plain = stream
-    .learn(begun as typeof model)
-    .with(adam({ lr }))
-    .train({ epochs, batch: 32 });
-  const own = by.reduce<typeof plain>((now, strategy) => now.by(strategy as never) as never, plain);
-  return (await own.run({ ...quiet, seeds: [seed] })).network({ seed });
-};
-interface Given {
-  readonly from?: unknown;
-  readonly by?: readonly Strategy[];
-  readonly epochs?: number;
-  readonly lr?: number;
-}
-const accuracy = (own: TrainedNetwork): number =>
-  own.classify(test).filter((answer, i) => answer.class === String(test.labels[i])).length / test.length;
-const dense = await each((seed) => learnt(seed));
+const each = <X>(make: (seed: number) => Promise<X>): Promise<X[]> => eachOf(seeds, make);
+const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
+// a study that trains a network of its own needs none of these
+const alone = ["P213", "P366"];
+const dense = wanted.length > 0 && wanted.every((id) => alone.includes(id)) ? [] : await each((seed) => learnt(seed));
 const whole = dense.map(accuracy);
 const layerError = ({
   report,
@@ -129,8 +102,9 @@ const studies: Readonly<Record<string, () => Promise<Study>>> = {
   },
   async P213() {
     const blocks = ["block1", "block2", "block3", "block4", "block5", "block6"];
-    const size = { patch: 2, width: 32, depth: 6, heads: 4, widen: 2 } as const;
-    const big = await each((seed) => learnt(seed, { from: vit(size), epochs: 10, lr: 0.002 }));
+    const few = 3;
+    const size = { patch: 4, width: 24, depth: 6, heads: 4, widen: 2 } as const;
+    const big = await eachOf(few, (seed) => learnt(seed, { from: vit(size), epochs: 6, lr: 0.003 }));
     const given = { rule: "rtn", high: 8, low: 2, filter: blocks, lowered: 1 / 3 } as const;
     const ordered = big.map((own) => accuracy(quantise.layerwise(own, train, given).network));
     // no order: on the mean over the pairs of blocks beside one another
@@ -152,7 +126,7 @@ const studies: Readonly<Record<string, () => Promise<Study>>> = {
         unordered: band(any),
         difference: band(apart(ordered, any)),
       },
-      seeds,
+      seeds: few,
     };
   },
   async P266() {
@@ -327,6 +301,5 @@ const studies: Readonly<Record<string, () => Promise<Study>>> = {
   },
 };
 
-const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
 for (const [id, make] of Object.entries(studies))
   if (wanted.length === 0 || wanted.includes(id)) study(id, await make());

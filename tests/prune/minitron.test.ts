@@ -87,6 +87,7 @@ describe("Minitron", () => {
         training: false,
         rng: null,
         isTapped: true,
+        into: (given: tf.Tensor) => given,
         at: (part: string) => mode([...path, part]),
         around: (given: tf.Tensor, run: (x: tf.Tensor) => tf.Tensor) => run(given),
         attended: (key: tf.Tensor, value: tf.Tensor) => [key, value],

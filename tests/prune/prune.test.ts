@@ -1,14 +1,9 @@
-import { readFileSync } from "node:fs";
 import {
-  adam,
   blobs,
-  classes,
-  digits,
   from,
   importOnnx,
   keepZeros,
   mlp,
-  net,
   network,
   paths,
   prune,
@@ -20,22 +15,10 @@ import {
 } from "thalweg";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { KernelLayer } from "../../lib/models/parts/kernel-layers.ts";
+import { peerAt, quiet, smallNetwork, stream } from "./support.ts";
 
 /** What NumPy comes to: written by peers/pruning.py. */
-const peer = JSON.parse(readFileSync(new URL("./peers/pruning.json", import.meta.url), "utf8")) as {
-  readonly inputs: number;
-  readonly units: number;
-  readonly X: number[];
-  readonly W: number[];
-  readonly found: Readonly<Record<string, number[]>>;
-};
-const layer: KernelLayer = {
-  path: "model/1-dense",
-  inputs: peer.inputs,
-  units: peer.units,
-  kernel: Float64Array.from(peer.W),
-  rows: () => Float64Array.from(peer.X),
-};
+const { peer, layer } = peerAt(new URL("./peers/pruning.json", import.meta.url));
 
 describe("a layer, beside NumPy", () => {
   const one = <O>(
@@ -88,18 +71,10 @@ describe("a layer, beside NumPy", () => {
 });
 
 describe("networks", () => {
-  const quiet = { quiet: true, record: false } as const;
-  const stream = classes(digits()).split(2);
   let big: TrainedNetwork;
   const data = stream.test(0).examples;
   beforeAll(async () => {
-    const study = stream.slice(0, 1).learn(net().conv(4, 3).relu().pool(2).flatten().dense(16).relu());
-    big = await (
-      await study
-        .with(adam({ lr: 0.01 }))
-        .train({ epochs: 2 })
-        .run(quiet)
-    ).network();
+    big = await smallNetwork();
   });
   const zeros = (own: TrainedNetwork): Map<string, boolean[]> =>
     new Map(paths(own.weights as unknown as Tree).map(([path, w]) => [path, [...w.dataSync()].map((x) => x === 0)]));

@@ -1,25 +1,12 @@
-import { readFileSync } from "node:fs";
-import { adam, classes, digits, importOnnx, net, paths, quantise, type TrainedNetwork, type Tree, tf } from "thalweg";
+import { importOnnx, paths, quantise, type TrainedNetwork, type Tree, tf } from "thalweg";
 import { beforeAll, describe, expect, test } from "vitest";
 import { onnxBytes } from "../../lib/engine/onnx/writer.ts";
 import { type KernelLayer, outputError } from "../../lib/models/parts/kernel-layers.ts";
 import { type Codes, decoded } from "../../lib/quantise/parts/codes.ts";
+import { peerAt, smallNetwork, stream } from "../prune/support.ts";
 
 /** What NumPy comes to: written by peers/quantising.py. */
-const peer = JSON.parse(readFileSync(new URL("./peers/quantising.json", import.meta.url), "utf8")) as {
-  readonly inputs: number;
-  readonly units: number;
-  readonly X: number[];
-  readonly W: number[];
-  readonly found: Readonly<Record<string, number[]>>;
-};
-const layer: KernelLayer = {
-  path: "model/1-dense",
-  inputs: peer.inputs,
-  units: peer.units,
-  kernel: Float64Array.from(peer.W),
-  rows: () => Float64Array.from(peer.X),
-};
+const { peer, layer } = peerAt(new URL("./peers/quantising.json", import.meta.url));
 const one = (rule: unknown, options: object): Codes => {
   const { defaults, how } = rule as { defaults: object; how: { layer(layer: KernelLayer, options: object): Codes } };
   return how.layer(layer, { ...defaults, ...options });
@@ -54,16 +41,10 @@ describe("a layer, beside NumPy", () => {
 });
 
 describe("networks", () => {
-  const quiet = { quiet: true, record: false } as const;
-  const stream = classes(digits()).split(2).slice(0, 1);
   const data = stream.test(0).examples;
   let big: TrainedNetwork;
   beforeAll(async () => {
-    const study = stream
-      .learn(net().conv(4, 3).relu().pool(2).flatten().dense(16).relu())
-      .with(adam({ lr: 0.01 }))
-      .train({ epochs: 2 });
-    big = await (await study.run(quiet)).network();
+    big = await smallNetwork();
   });
 
   test.each(["rtn", "gptq", "awq", "comq"] as const)(

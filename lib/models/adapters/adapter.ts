@@ -30,6 +30,8 @@ export interface AdapterParts {
   shared?(rng: Rng, sites: readonly Site[]): Params;
   /** The names of those of its tensors that are never trained. */
   readonly fixed?: readonly string[];
+  /** What the layer multiplies by its kernel in place of what came in. */
+  input?(own: Params, x: tf.Tensor): tf.Tensor;
   /** What the layer gives, from what came in and what it would give before the activation. */
   output?(own: Params, input: tf.Tensor, output: tf.Tensor, mode: Mode, memory: Remembered<tf.Tensor>): tf.Tensor;
   /** Of the keys and values of attention, `[n, places, width]`: these with others before them. */

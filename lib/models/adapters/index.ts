@@ -20,6 +20,7 @@ export * from "./oft.ts";
 export * from "./pmss.ts";
 export * from "./prefix.ts";
 export * from "./prompt.ts";
+export * from "./quantised-input.ts";
 export * from "./ssf.ts";
 export * from "./taps.ts";
 export * from "./vera.ts";

@@ -79,7 +79,7 @@ function sitesOf(model: ModelParts, adapter: Adapter, base: Params, input: Shape
     if (!found.has(path)) found.set(path, { path, input: x.shape, output: y.shape, layer: at(path) });
   };
   const around = adapter.around !== undefined;
-  const unseen = !around && adapter.output === undefined && adapter.join === undefined;
+  const unseen = !around && (adapter.output ?? adapter.input ?? adapter.join) === undefined;
   scoped(() => {
     const { mode } = tape(false, null, model.statistics(input), (path, x, y) => {
       if (!around) note(path.slice(1).join("/"), x, y);
@@ -149,14 +149,15 @@ interface Adapting {
 /** A mode in which the layers that have an adapter give what it makes of their outputs. `path` is "" at the root and null within a layer that it is around. */
 function adapting(mode: Mode, node: Params, at: Adapting, path: string | null): Mode {
   const { adapter, name, shared, memory } = at;
-  const { output, around } = adapter;
+  const { input: entering, output, around } = adapter;
   const mine = path === "" ? undefined : ownAt(node, name);
   const own = mine && { ...shared, ...mine };
   const isRound = around !== undefined && path !== "" && path !== null;
   const passed = isRound ? (own ?? (shared && chosen(adapter, path) ? shared : undefined)) : undefined;
   return {
     ...mode,
-    isTapped: mode.isTapped || (output !== undefined && has(node, name)),
+    isTapped: mode.isTapped || ((output ?? entering) !== undefined && has(node, name)),
+    into: (x) => mode.into(own === undefined || entering === undefined ? x : entering(own, x)),
     tapped: (input, given, rows) =>
       mode.tapped(
         input,

@@ -8,6 +8,7 @@ import type { Mode, Params } from "../model.ts";
 import { type AttendOptions, attending, type Gone, type Seeing, type Streams } from "./attending.ts";
 import { type NormName, normLayer } from "./norms.ts";
 import { addOrthogonal } from "./orthogonal.ts";
+import { factoredParams, type Ranks } from "./product.ts";
 
 /** Options of a block: of its attention, of its dense layers, and how both are put together. */
 export interface BlockOptions extends AttendOptions, Omit<FeedForwardOptions, "bias"> {
@@ -23,6 +24,11 @@ export interface BlockOptions extends AttendOptions, Omit<FeedForwardOptions, "b
   readonly bias?: boolean | "none";
   /** Share of numbers set to 0 in training at the end of attention and of the dense layers. Default 0. */
   readonly dropout?: number;
+  /**
+   * How many times fewer numbers each product has, as two factors of its kernel, or the ranks of some: `{ up: 4, down: 4 }`; 0.5 is full rank.
+   * Default 0: one kernel.
+   */
+  readonly lowRank?: Ranks;
 }
 
 /** What comes into a block: what attention is made from, and what passes by. */
@@ -51,11 +57,13 @@ export interface Block {
 /** A block of `heads` heads in the name of a layer. */
 export function blockOf(where: string, heads: number, given: BlockOptions): Block {
   const { widen = 4, norm: place = "before", normalisation = "layer", activation = "gelu", gelu = "tanh" } = given;
-  const { epsilon = 1e-5, residual = "add", dropout: share = 0, bias = true } = given;
+  const { epsilon = 1e-5, residual = "add", dropout: share = 0, bias = true, lowRank = 0 } = given;
   const attention = attending(where, heads, given);
   const feed = feedForward({ widen, activation, gelu, bias: bias !== "none" });
   const norm = normLayer(where, normalisation, epsilon);
   const drop = dropout(share);
+  for (const value of typeof lowRank === "number" ? [lowRank] : Object.values(lowRank))
+    if (!(value >= 0)) throw new RangeError(`${where}: a lowRank of at least 0 is required, got ${value}`);
   needOneOf(where, "norm", place, ["before", "after"]);
   needOneOf(where, "residual", residual, ["add", "orthogonal"]);
   const add = residual === "add" ? tf.add : (x: tf.Tensor, change: tf.Tensor) => addOrthogonal(x, change);
@@ -72,19 +80,22 @@ export function blockOf(where: string, heads: number, given: BlockOptions): Bloc
       ...(epsilon !== 1e-5 && { epsilon }),
       ...(residual !== "add" && { residual }),
       ...(share !== 0 && { dropout: share }),
+      ...(lowRank !== 0 && { lowRank }),
       ...attention.said,
     },
     goesOn: attention.goesOn,
     kvHeads: given.kvHeads ?? heads,
     fits: attention.fits,
-    init: (rng, input, apart = false) => ({
-      before: apart
-        ? Object.fromEntries(streamNames.map((name) => [name, norm.init!(rng, input)]))
-        : norm.init!(rng, input),
-      ...attention.init(rng, input[1]!),
-      between: norm.init!(rng, input),
-      ...feed.init!(rng, input),
-    }),
+    init(rng, input, apart = false) {
+      const products = { ...attention.init(rng, input[1]!), ...feed.init!(rng, input) };
+      return {
+        before: apart
+          ? Object.fromEntries(streamNames.map((name) => [name, norm.init!(rng, input)]))
+          : norm.init!(rng, input),
+        between: norm.init!(rng, input),
+        ...(lowRank === 0 ? products : factoredParams(rng.at("factors"), products, lowRank)),
+      };
+    },
     run({ passing, ...streams }, params, mode, seeing) {
       const normal = (x: tf.Tensor, part: string): tf.Tensor => norm.apply(x, params[part] as Params, mode.at(part));
       const dense = (x: tf.Tensor): tf.Tensor => drop.apply(feed.apply(x, params, mode), {}, mode.at("dense"));

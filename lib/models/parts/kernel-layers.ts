@@ -23,6 +23,8 @@ export interface KernelPlace {
   readonly path: string;
   readonly inputs: number;
   readonly units: number;
+  /** How many of the inputs are channels of one place; the others are those of the places beside it in a window. Absent: all. */
+  readonly channels?: number;
 }
 
 /** A layer with its kernel `[inputs, units]`. */
@@ -43,7 +45,8 @@ export function kernelPlaces(
   );
   return selected(where, filter, all).map(({ path, shape }) => {
     const units = shape.at(-1)!;
-    return { path: path.slice(0, -"/kernel".length), inputs: shape.reduce((a, b) => a * b, 1) / units, units };
+    const inputs = shape.reduce((a, b) => a * b, 1) / units;
+    return { path: path.slice(0, -"/kernel".length), inputs, units, channels: shape.at(-2)! };
   });
 }
 
@@ -171,6 +174,16 @@ export function squaresOf(rows: Matrix, inputs: number): Matrix {
   const out = new Float64Array(inputs);
   rows.forEach((value, at) => {
     out[at % inputs]! += value * value;
+  });
+  return out;
+}
+
+/** The largest size of each channel of what comes in, over all places of a window. */
+export function rangesOf(rows: Matrix, inputs: number, channels = inputs): Matrix {
+  const out = new Float64Array(channels);
+  rows.forEach((value, at) => {
+    const channel = (at % inputs) % channels;
+    out[channel] = Math.max(out[channel]!, Math.abs(value));
   });
   return out;
 }

@@ -14,6 +14,11 @@ export interface Codes extends Pick<KernelPlace, "inputs" | "units"> {
   readonly zero: Uint8Array;
   /** What the numbers for an input were multiplied by before they were rounded; absent where by nothing. */
   readonly by?: Float32Array;
+  /**
+   * How what comes in is rounded, symmetrically to so many bits, after it was divided by `by`; absent where it is not. Scale 0: each row, of a convolution
+   * each example, has its own.
+   */
+  readonly input?: { readonly bits: number; readonly scale: number };
 }
 
 /** What every rule has as options. */
@@ -114,7 +119,9 @@ export function decoded({ codes, scale, zero, group, units, by }: Codes): Matrix
 }
 
 /** Bytes of codes, scales and zeros, packed. */
-export function bytesOf({ codes, bits, scale, zero, by }: Codes): number {
+export function bytesOf({ codes, bits, scale, zero, by, input }: Codes): number {
   const packed = (count: number): number => Math.ceil((count * bits) / 8);
-  return packed(codes.length) + packed(zero.length) + 4 * (scale.length + (by?.length ?? 0));
+  return (
+    packed(codes.length) + packed(zero.length) + 4 * (scale.length + (by?.length ?? 0) + (input === undefined ? 0 : 1))
+  );
 }

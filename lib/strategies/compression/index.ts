@@ -2,6 +2,8 @@
 // Written by `npm run gen`.
 export * from "./granet.ts";
 export * from "./keep-zeros.ts";
+export * from "./maestro.ts";
+export * from "./pela.ts";
 export * from "./reste.ts";
 export * from "./st3.ts";
 export * from "./stable-rps.ts";

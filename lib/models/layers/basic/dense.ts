@@ -78,7 +78,7 @@ export const dense = sameLayer(
       }),
       apply(x, params, mode) {
         const kernel = params.kernel as tf.Tensor2D;
-        const rows = x.rank === 2 ? x : tf.reshape(x, [x.size / kernel.shape[0], kernel.shape[0]]);
+        const rows = mode.into(x.rank === 2 ? x : tf.reshape(x, [x.size / kernel.shape[0], kernel.shape[0]]));
         const all = (): tf.Tensor => {
           const y = tf.matMul(rows as tf.Tensor2D, kernel);
           return bias ? tf.add(y, params.bias as tf.Tensor) : y;

@@ -128,16 +128,18 @@ function drawn(rng: Rng, shape: Shape): tf.Tensor {
 
 /** `[n, d] → [n, units]` by the two factors. */
 const ways: Readonly<Record<Structure, (rows: tf.Tensor2D, params: Params, mode: Mode, sizes: Sizes) => tf.Tensor>> = {
-  btt(rows, params, mode, { from, to, rank }) {
-    const n = rows.shape[0];
+  btt(given, params, mode, { from, to, rank }) {
+    const rows = mode.into(given);
+    const n = rows.shape[0]!;
     const columns = tf.transpose(tf.reshape(rows, [n, from[1], from[0]]), [1, 0, 2]);
     const inner = tf.reshape(tf.matMul(columns, params.first as tf.Tensor3D), [from[1], n, to[0], rank]);
     const blocks = tf.reshape(tf.transpose(inner, [2, 1, 0, 3]), [to[0], n, from[1] * rank]);
     const outer = tf.matMul(blocks, params.second as tf.Tensor3D);
     return mode.tapped(rows, tf.reshape(tf.transpose(outer, [1, 0, 2]), [n, to[0] * to[1]]));
   },
-  monarch(rows, params, mode, { from: [blocks, wide], to: [high], first }) {
-    const [n, between] = [rows.shape[0], first[2]!];
+  monarch(given, params, mode, { from: [blocks, wide], to: [high], first }) {
+    const rows = mode.into(given);
+    const [n, between] = [rows.shape[0]!, first[2]!];
     const cut = tf.transpose(tf.reshape(rows, [n, blocks, wide]), [1, 0, 2]);
     const inner = tf.transpose(tf.matMul(cut, params.first as tf.Tensor3D), [1, 0, 2]);
     const turned = tf.transpose(tf.reshape(inner, [n, between, blocks]), [2, 0, 1]);

@@ -87,7 +87,8 @@ export const conv = layer(
         const kernel = drawWeights(initial, rng.at("kernel"), shape, fanIn, (window * window * filters) / groups);
         return bias ? { kernel, bias: drawBias(initial, rng.at("bias"), filters, fanIn) } : { kernel };
       },
-      apply(x, params, mode) {
+      apply(given, params, mode) {
+        const x = mode.into(given);
         const through = (x: tf.Tensor, kernel: tf.Tensor): tf.Tensor =>
           dilation > 1
             ? nn.convolve(isNumber ? bordered(x, pad) : x, kernel, { dilation, pad: isNumber ? "valid" : pad })

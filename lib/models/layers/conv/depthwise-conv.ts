@@ -68,7 +68,8 @@ export const depthwiseConv = layer(
         );
         return bias ? { kernel, bias: drawBias(initial, rng.at("bias"), channels! * multiplier, fanIn) } : { kernel };
       },
-      apply(x, params, mode) {
+      apply(given, params, mode) {
+        const x = mode.into(given);
         const y = nn.convolve(x, params.kernel as tf.Tensor, { stride, dilation, pad, depthwise: true });
         return mode.tapped(x, bias ? tf.add(y, params.bias as tf.Tensor) : y);
       },
