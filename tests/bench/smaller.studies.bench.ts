@@ -29,7 +29,7 @@ const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
 // a study that trains a network of its own needs none of these
 const alone = ["P213", "P366"];
 const dense = wanted.length > 0 && wanted.every((id) => alone.includes(id)) ? [] : await each((seed) => learnt(seed));
-const whole = dense.map(accuracy);
+const whole = dense.map((own) => accuracy(own));
 const layerError = ({
   report,
 }: {
@@ -39,7 +39,7 @@ const layerError = ({
 const studies: Readonly<Record<string, () => Promise<Study>>> = {
   async P045() {
     const of = (rule: typeof prune.wanda, sparsity: number) =>
-      dense.map((own) => rule(own, train, { sparsity, samples: 256 }).network).map(accuracy);
+      dense.map((own) => rule(own, train, { sparsity, samples: 256 }).network).map((own) => accuracy(own));
     const [a, b] = [of(prune.dsnot as never, 0.7), of(prune.wanda, 0.7)];
     const [c, d] = [of(prune.dsnot as never, 0.8), of(prune.wanda, 0.8)];
     return {
@@ -83,7 +83,9 @@ const studies: Readonly<Record<string, () => Promise<Study>>> = {
   },
   async P161() {
     const of = (rule: unknown, bits: number) =>
-      dense.map((own) => (rule as typeof quantise.rtn)(own, train, { bits, samples: 256 }).network).map(accuracy);
+      dense
+        .map((own) => (rule as typeof quantise.rtn)(own, train, { bits, samples: 256 }).network)
+        .map((own) => accuracy(own));
     const four = of(quantise.comq, 4);
     const [a, b, c] = [of(quantise.comq, 2), of(quantise.gptq, 2), of(quantise.rtn, 2)];
     return {
@@ -121,7 +123,7 @@ const studies: Readonly<Record<string, () => Promise<Study>>> = {
       headline: "With a third of the blocks at two bits the ordering by shift loses less than no ordering",
       outcome: outcomeOf(apart(ordered, any)),
       figures: {
-        whole: band(big.map(accuracy)),
+        whole: band(big.map((own) => accuracy(own))),
         ordered: band(ordered),
         unordered: band(any),
         difference: band(apart(ordered, any)),
@@ -133,11 +135,13 @@ const studies: Readonly<Record<string, () => Promise<Study>>> = {
     const options = { sparsity: 0.8, rule: "magnitude", samples: 256 } as const;
     const found = dense
       .map((own, seed) => prune.evolved(own, train, { ...options, generations: 40, seed }).network)
-      .map(accuracy);
+      .map((own) => accuracy(own));
     const alike = dense
       .map((own) => prune.magnitude(own, train, { sparsity: 0.8, within: "layer" }).network)
-      .map(accuracy);
-    const together = dense.map((own) => prune.magnitude(own, train, { sparsity: 0.8 }).network).map(accuracy);
+      .map((own) => accuracy(own));
+    const together = dense
+      .map((own) => prune.magnitude(own, train, { sparsity: 0.8 }).network)
+      .map((own) => accuracy(own));
     return {
       headline: "Shares of zeros found by evolution beat equal shares and one threshold for all layers",
       outcome: allOf(outcomeOf(apart(found, alike)), outcomeOf(apart(found, together))),
@@ -152,8 +156,8 @@ const studies: Readonly<Record<string, () => Promise<Study>>> = {
     };
   },
   async P369() {
-    const same = (await each((seed) => learnt(seed, { by: [ternary()] }))).map(accuracy);
-    const mean = (await each((seed) => learnt(seed, { by: [ternary({ scale: "mean" })] }))).map(accuracy);
+    const same = (await each((seed) => learnt(seed, { by: [ternary()] }))).map((own) => accuracy(own));
+    const mean = (await each((seed) => learnt(seed, { by: [ternary({ scale: "mean" })] }))).map((own) => accuracy(own));
     return {
       headline: "A small vision network of three values is as good as one of the same size",
       outcome: outcomeOf(apart(same, whole), -0.01),
@@ -167,7 +171,7 @@ const studies: Readonly<Record<string, () => Promise<Study>>> = {
     };
   },
   async P452() {
-    const of = async (by: Strategy) => (await each((seed) => learnt(seed, { by: [by] }))).map(accuracy);
+    const of = async (by: Strategy) => (await each((seed) => learnt(seed, { by: [by] }))).map((own) => accuracy(own));
     const at = async (budget: number) => {
       const pruned = { sparsity: 1 - budget, exchanged: 0 } as const;
       return {
@@ -196,7 +200,9 @@ const studies: Readonly<Record<string, () => Promise<Study>>> = {
   async P448() {
     const deep = net().flatten().dense(64).tanh().dense(64).tanh().dense(64).tanh();
     const of = async (estimator: string) =>
-      (await each((seed) => learnt(seed, { from: deep, by: [reste({ estimator, activations: true })] }))).map(accuracy);
+      (await each((seed) => learnt(seed, { from: deep, by: [reste({ estimator, activations: true })] }))).map((own) =>
+        accuracy(own),
+      );
     const [a, b] = [await of("reste"), await of("ste")];
     return {
       headline: "A binary network learns better with the rectified estimator than with the straight-through one",
@@ -206,7 +212,7 @@ const studies: Readonly<Record<string, () => Promise<Study>>> = {
     };
   },
   async P233() {
-    const of = async (by: Strategy) => (await each((seed) => learnt(seed, { by: [by] }))).map(accuracy);
+    const of = async (by: Strategy) => (await each((seed) => learnt(seed, { by: [by] }))).map((own) => accuracy(own));
     const a = await of(st3({ sparsity: 0.95 }) as never);
     const b = await of(granet({ sparsity: 0.95, initial: 0, exchanged: 0, ramp: 0.5 }) as never);
     const c = await of(granet({ sparsity: 0.95, initial: 0, ramp: 0.5 }) as never);
@@ -226,7 +232,9 @@ const studies: Readonly<Record<string, () => Promise<Study>>> = {
   },
   async P296() {
     const of = async (options: object) =>
-      (await each((seed) => learnt(seed, { by: [granet({ sparsity: 0.9, ...options }) as never] }))).map(accuracy);
+      (await each((seed) => learnt(seed, { by: [granet({ sparsity: 0.9, ...options }) as never] }))).map((own) =>
+        accuracy(own),
+      );
     const [a, b, c] = [
       await of({ initial: 0.5 }),
       await of({ initial: 0, exchanged: 0 }),
@@ -257,12 +265,12 @@ const studies: Readonly<Record<string, () => Promise<Study>>> = {
         .trainOnly(few),
     );
     const biases = await again((own) => from(own, { head: "keep" }).trainOnly({ kind: "bias" }));
-    const [a, b, c] = [full, perp, biases].map((all) => all.map(accuracy));
+    const [a, b, c] = [full, perp, biases].map((all) => all.map((own) => accuracy(own)));
     return {
       headline: "After pruning, retraining few numbers is as good as retraining all",
       outcome: outcomeOf(apart(b!, a!), -0.01),
       figures: {
-        pruned: band(small.map(accuracy)),
+        pruned: band(small.map((own) => accuracy(own))),
         all: band(a!),
         maskLora: band(b!),
         biases: band(c!),
@@ -284,13 +292,13 @@ const studies: Readonly<Record<string, () => Promise<Study>>> = {
       }),
     );
     const scratch = await each((seed) => learnt(seed, { from: cuts[seed]!.model, ...short }));
-    const [a, b, c] = [taught, scratch, cuts].map((all) => all.map(accuracy));
+    const [a, b, c] = [taught, scratch, cuts].map((all) => all.map((own) => accuracy(own)));
     return {
       headline:
         "A pruned network that is taught by the large one beats one of its size from scratch with as many steps",
       outcome: outcomeOf(apart(a!, b!)),
       figures: {
-        large: band(big.map(accuracy)),
+        large: band(big.map((own) => accuracy(own))),
         cut: band(c!),
         taught: band(a!),
         scratch: band(b!),

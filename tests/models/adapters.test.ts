@@ -66,7 +66,7 @@ const onPerceptron: Readonly<Record<string, object | null>> = {
   oft: { block: 3 },
 };
 /** Those that change what the network answers from the beginning. */
-const beginsElsewhere = ["prompt", "prefix"];
+const beginsElsewhere = ["prompt", "prefix", "quantisedInput"];
 
 /** Two have nothing to do on tokens: tests/strategies/small-parts.test.ts has them. */
 const onTokens = found.filter(([name]) => !["clr", "inputTuning"].includes(name));

@@ -76,9 +76,17 @@ const attentive = net()
   .transformer(2, { causal: false, widen: 1 })
   .first() as unknown as Model;
 
+/** A model with products of two factors. */
+const factored = net()
+  .structured(6, { kind: "lowRank", rank: 3 })
+  .relu()
+  .structured(5, { kind: "lowRank", rank: 3 })
+  .relu() as unknown as Model;
+
 /** The small model that a strategy is put on: one that it has something to do in. */
 export function modelFor(strategies: readonly Strategy[]): Model {
   if (strategies.some(({ hooks }) => hooks.attention === true)) return attentive;
+  if (strategies.some(({ hooks }) => hooks.factors === true)) return factored;
   return strategies.some(({ hooks }) => hooks.adapt !== undefined) ? normalising : mlp({ hidden: [6, 5] });
 }
 

@@ -35,17 +35,25 @@ const made = await Promise.all(
 const serving = made.filter(({ hooks }) => hooks.tokens === true);
 
 /** Strategies that work on kernels, which a model of embeddings alone has not. */
-const onKernels = ["granet", "reste", "st3", "stableRps", "ternary"];
+const onKernels = ["granet", "pela", "reste", "st3", "stableRps", "ternary"];
 
 const about = (
   own: readonly Strategy[],
   stream: Stream = plain,
-  dense = own.some(({ spec }) => onKernels.includes(spec.name)),
+  /** The strategies that the model is for. */
+  like: readonly Strategy[] = own,
 ) => {
+  const dense = like.some(({ spec }) => onKernels.includes(spec.name));
   const norm = own.some(({ hooks }) => hooks.adapt !== undefined);
   const attends = own.some(({ hooks, spec }) => hooks.attention === true || spec.name === "supernet");
   const embedded = net().embedding(data.classes.length, 6);
-  const model = dense ? embedded.dense(6).dense(6) : embedded;
+  const two = { kind: "lowRank", rank: 3 } as const;
+  const factored = like.some(({ hooks }) => hooks.factors === true);
+  const model = dense
+    ? embedded.dense(6).dense(6)
+    : factored
+      ? embedded.structured(6, two).structured(6, two)
+      : embedded;
   const blocks = attends ? model.transformer(2, { widen: 1 }).transformer(2, { widen: 1 }) : model;
   return spec(stream, own, {
     model: (norm ? blocks.batchNorm() : blocks) as never,
@@ -90,7 +98,10 @@ describe.each(serving)("$name on a stream of tokens", ({ name, own, hooks, needs
     if (["naive", "distil", "bnAdapt", "tent"].includes(name)) return; // nothing, itself as it began, or at test time alone
     const scores = (events: ReturnType<typeof run>["events"]) =>
       events.flatMap((event) => (event.type === "evaluated" ? [event.loss] : []));
-    const [mine, none] = [run(given), run(about([], needsTask ? told : plain, onKernels.includes(name)))];
+    const [mine, none] = [
+      run(given),
+      run(about([], needsTask ? told : plain, onKernels.includes(name) || hooks.factors === true ? [own] : [])),
+    ];
     expect(
       mine.weights.slice(0, none.weights.length).join() === none.weights.join() &&
         String(scores(mine.events)) === String(scores(none.events)),

@@ -52,6 +52,7 @@ export const maestro = strategy(
     return {
       tokens: true,
       rowwise: true,
+      factors: true,
       init({ weights, network }): Memory {
         const ranks = factorsIn(weights.model).map(({ second }) => second.shape[0]);
         if (ranks.length === 0)
@@ -79,8 +80,9 @@ export const maestro = strategy(
         };
         return plain(withRanks(weights, factorsIn(weights.model).map(counting)));
       },
-      taskLoss({ ranks }: Memory, step) {
-        const kept = tf.split(step.extra.kept!, [...ranks]);
+      taskLoss(_: Memory, step) {
+        const ranks = factorsIn(step.weights.model).map(({ second }) => second.shape[0]);
+        const kept = tf.split(step.extra.kept!, ranks);
         const { y, targets, mask, weight } = step;
         const { logits } = step.forward(step.x, { weights: withRanks(step.weights, kept), task: step.task });
         if (!full) return step.targetLoss({ logits, y, targets, mask, weight });

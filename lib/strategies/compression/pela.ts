@@ -4,8 +4,9 @@ import { factorsIn } from "../../models/parts/factors.ts";
 import { networkOf, piecesOf, tidied } from "../../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../../models/trained.ts";
 import { meanSquares } from "../parts/distillation.ts";
+import { snapshot } from "../parts/snapshot.ts";
 import { still } from "../parts/still.ts";
-import { type TeacherTensors, teacherOf } from "../parts/teacher.ts";
+import { firstColumns, type TeacherTensors, teacherOf } from "../parts/teacher.ts";
 import { requireNumber, strategy } from "../strategy.ts";
 
 interface Memory {
@@ -18,16 +19,16 @@ interface Memory {
  * To the loss of the task, times `labels`, come
  * - `features` times the mean, over the layers in question, of the mean squared difference between what a layer gives and what the same layer of the original gives;
  * - `logits` times the mean squared difference of logits;
- * - `perturbation` times the mean, over products of two factors, of `(max |A B − W| − bound)²`: no number of a kernel may be further than about `bound` from what it was.
+ * - `perturbation` times the mean, over kernels, of `(max |A B − W| − bound)²`: no number of a kernel may be further than about `bound` from what it was.
  *
- * The layers in question are the transformer blocks, or where there are none the layers that have two factors. Only the small network is trained; the original stays as it is. The small one comes
- * from `prune.lowRank`, so that its layers are those of the original, one by one; further tasks are studies that begin from it.
+ * The layers in question are the transformer blocks, where there are none the layers that have two factors, and else those with a kernel. Only the small network is trained; the original stays as it is. The small one comes
+ * from `prune.lowRank`, so that its layers are those of the original, one by one; further tasks are studies that begin from it. Without an original the network stays near what it was as the run began.
  *
  * Implements: P455 PELA
  *
  * Wang et al. 2023, "PELA: learning parameter-efficient models with low-rank approximation", arXiv:2310.10700, sections 3.3 and 3.4, with the losses of its program.
  *
- * @throws TypeError where the network has not as many layers as the original, or no factors.
+ * @throws TypeError where the network has not as many layers as the original.
  *
  * @example
  * ```ts
@@ -42,7 +43,7 @@ interface Memory {
 export const pela = strategy(
   "pela",
   {
-    /** The network that the small one was made of. */
+    /** The network that the small one was made of; null stands for the network itself as the run begins. */
     original: null as TrainedNetwork | null,
     /** Strength of the loss of the task, of features and of logits. */
     labels: 1,
@@ -62,12 +63,10 @@ export const pela = strategy(
       tokens: true,
       init(context): Memory {
         if (flat === null || teacher === null)
-          throw new TypeError(
-            "pela: the network that the small one was made of is required, got none; give { original }",
-          );
+          return { tensors: { ...snapshot(context), open: tf.ones([1, context.columns]) } };
         const { model } = context.network;
         const [own, had] = [model.names ?? [], flat.model.names ?? []];
-        if (own.length !== had.length || factorsIn(context.weights.model).length === 0)
+        if (own.length !== had.length)
           throw new TypeError(
             `pela: a network of low rank with the ${had.length} layers of the original is required, got ${model.spec.name} with ${own.length}; make it: from(prune.lowRank(original).network)`,
           );
@@ -79,7 +78,8 @@ export const pela = strategy(
         const [mine, keep] = gathering(asked);
         const own = step.forward(step.x, { around: keep, task: step.task });
         const [theirs, keepTheirs] = gathering(asked);
-        const wanted = flat!.structure.features(
+        const whole = flat?.structure ?? step.network;
+        const wanted = whole.features(
           tensors.weights,
           step.x,
           tape(false, null, tensors.statistics ?? {}, { around: keepTheirs }).mode,
@@ -87,9 +87,9 @@ export const pela = strategy(
         const pairs = [...mine].map(([at, x]) => meanSquares(x, still(theirs.get(at)!)));
         const terms: tf.Tensor[] = [tf.mul(tf.div(tf.addN(pairs), pairs.length), features)];
         if (logits > 0) {
-          const said = still(flat!.structure.logits(tensors.weights, wanted));
-          const first = tf.slice(own.logits, [0, 0], [-1, said.shape.at(-1)!]);
-          terms.push(tf.mul(meanSquares(first, said), logits));
+          const said = still(whole.logits(tensors.weights, wanted));
+          const count = Math.min(said.shape.at(-1)!, own.logits.shape.at(-1)!);
+          terms.push(tf.mul(meanSquares(firstColumns(own.logits, count), firstColumns(said, count)), logits));
         }
         if (perturbation > 0)
           terms.push(tf.mul(perturbed(step.weights.model, tensors.weights.model, bound), perturbation));
@@ -99,11 +99,12 @@ export const pela = strategy(
   },
 );
 
-/** Where in a row of layers the blocks are, or else the layers with two factors. */
+/** Where in a row of layers the blocks are, or else the layers with two factors, or with a kernel. */
 function layersIn(tree: Params, names: readonly string[]): ReadonlySet<number> {
   const blocks = names.filter((name) => name.endsWith("-transformer"));
-  const factored = new Set(factorsIn(tree).map(({ path }) => path.split("/")[0]!));
-  const chosen = blocks.length > 0 ? new Set(blocks) : factored;
+  const factored = factorsIn(tree).map(({ path }) => path.split("/")[0]!);
+  const kernels = names.filter((name) => "kernel" in ((tree[name] ?? {}) as Params));
+  const chosen = new Set([blocks, factored, kernels].find((some) => some.length > 0) ?? names);
   return new Set(names.flatMap((name, i) => (chosen.has(name) ? [i] : [])));
 }
 
@@ -121,13 +122,16 @@ function gathering(at: ReadonlySet<number>): readonly [Map<number, tf.Tensor>, N
   ];
 }
 
-/** *Traced.* The mean over products of two factors of `(max |A B − W| − bound)²`. */
+/** *Traced.* The mean over the kernels of the original of `(max |A B − W| − bound)²`, or of what stands in place of A B. */
 export function perturbed(own: Params, original: Params, bound: number): tf.Tensor {
+  // the layers have the same numbers in their row, and names of their own
   const place = (path: string): string => path.replace(/^(\d+)-[^/]+/, "$1");
-  const kernels = new Map(paths(original as Tree).map(([path, kernel]) => [place(path), kernel]));
-  const terms = factorsIn(own).map(({ path, first, second }) => {
-    const far = tf.max(tf.abs(tf.sub(tf.matMul(first, second), kernels.get(`${place(path)}/kernel`)!)));
-    return tf.square(tf.sub(far, bound));
+  const now = new Map(paths(own as Tree).map(([path, kernel]) => [place(path), kernel]));
+  for (const { path, first, second } of factorsIn(own)) now.set(`${place(path)}/kernel`, tf.matMul(first, second));
+  const terms = paths(original as Tree).flatMap(([path, kernel]) => {
+    const mine = path.endsWith("/kernel") ? now.get(place(path)) : undefined;
+    if (mine === undefined || String(mine.shape) !== String(kernel.shape)) return [];
+    return [tf.square(tf.sub(tf.max(tf.abs(tf.sub(mine, kernel))), bound))];
   });
-  return tf.div(tf.addN(terms), terms.length);
+  return terms.length === 0 ? tf.scalar(0) : tf.div(tf.addN(terms), terms.length);
 }

@@ -34,7 +34,7 @@ export async function each<X>(seeds: number, make: (seed: number) => Promise<X>)
   return found;
 }
 
-/** The share of test digits that a network knows. */
-export function accuracy(own: TrainedNetwork): number {
-  return own.classify(test).filter((answer, i) => answer.class === String(test.labels[i])).length / test.length;
+/** The share of test digits, or of other examples, that a network knows. */
+export function accuracy(own: TrainedNetwork, of = test): number {
+  return own.classify(of).filter((answer, i) => answer.class === String(of.labels[i])).length / of.length;
 }
