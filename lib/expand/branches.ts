@@ -1,15 +1,13 @@
 import type { Json } from "../data/dataset.ts";
 import { needOneOf, needWhole } from "../data/options.ts";
 import { random, tf } from "../engine/index.ts";
-import type { Layer } from "../models/layer.ts";
-import { dense } from "../models/layers/basic/dense.ts";
-import { conv } from "../models/layers/conv/conv.ts";
 import { branch } from "../models/layers/graph/branch.ts";
 import type { Params } from "../models/model.ts";
 import { inRow } from "../models/parts/named.ts";
 import { networkOf, type Piece, piecesOf, tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { type Expanded, expanded } from "./expanded.ts";
+import { placeOf, same, type Way, withUnits } from "./parts/kernels.ts";
 
 /** What `branches` makes of a layer. */
 export interface BranchesOptions {
@@ -52,13 +50,8 @@ export function branches(network: TrainedNetwork, layer: string, options: Branch
   needOneOf("expand.branches", "join", join, ["add", "concat"]);
   return tidied(() => {
     const pieces = piecesOf("expand.branches", network);
-    const names = pieces.map((piece, i) => `${i + 1}-${piece.layer.name}`);
-    const at = names.indexOf(layer);
-    if (at < 0)
-      throw new RangeError(`expand.branches: one of the layers ${names.join(", ")} is required, got "${layer}"`);
+    const at = placeOf("expand.branches", pieces, layer);
     const piece = pieces[at]!;
-    if (!["conv", "dense"].includes(piece.layer.name))
-      throw new TypeError(`expand.branches: a convolution or a dense layer is required, got ${piece.layer.name}`);
     const made = (join === "add" ? summed(piece, ways, noise, seed) : parted(piece, ways)).map((way, i) =>
       i < ways - deeper ? [way] : [way, same(way)],
     );
@@ -75,27 +68,8 @@ export function branches(network: TrainedNetwork, layer: string, options: Branch
   });
 }
 
-type Way = Pick<Piece, "layer" | "params">;
-
 function paramsOf(row: readonly Way[]): Params {
   return Object.fromEntries(row.map(({ layer, params }, i) => [`${i + 1}-${layer.name}`, params]));
-}
-
-/** The same kind of layer with other units. */
-function withUnits({ layer }: Way, units: number): Layer {
-  const {
-    filters,
-    units: _,
-    window,
-    ...rest
-  } = layer.options as unknown as {
-    readonly filters?: number;
-    readonly units?: number;
-    readonly window: number;
-    readonly groups?: number;
-  };
-  if ((rest.groups ?? 1) > 1) throw new TypeError("expand.branches: convolutions of one group are required");
-  return filters === undefined ? dense(units, rest as object) : conv(units, window, rest);
 }
 
 /** Ways with all units each, the kernels of which add up to the layer's. */
@@ -134,22 +108,7 @@ function parted(piece: Piece, ways: number): Way[] {
   const kernels = tf.split(kernel, sizes, kernel.rank - 1);
   const biases = bias === undefined ? [] : tf.split(bias, sizes, 0);
   return sizes.map((size, i) => ({
-    layer: withUnits(piece, size),
+    layer: withUnits("expand.branches", piece, size),
     params: { kernel: kernels[i]!, ...(bias !== undefined && { bias: biases[i]! }) },
   }));
-}
-
-/** A layer behind a way that gives what it gets. */
-function same({ params }: Way): Way {
-  const { kernel } = params as { readonly kernel: tf.Tensor };
-  const units = kernel.shape.at(-1)!;
-  const bias = tf.zeros([units]);
-  if (kernel.rank === 2) return { layer: dense(units), params: { kernel: tf.eye(units), bias } };
-  const centre = tf.pad(tf.reshape(tf.eye(units), [1, 1, units, units]), [
-    [1, 1],
-    [1, 1],
-    [0, 0],
-    [0, 0],
-  ]);
-  return { layer: conv(units, 3), params: { kernel: centre, bias } };
 }

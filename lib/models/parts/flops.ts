@@ -15,9 +15,14 @@ export function flopsPerExample(network: Network, weights: Weights): number {
 /** The same for each layer, by where its tensors lie in the weights: "model/2-dense", "head". */
 export function flopsByLayer(network: Network, weights: Weights): ReadonlyMap<string, number> {
   const flops = new Map<string, number>();
-  const count = (path: readonly string[], _input: tf.Tensor, output: tf.Tensor): tf.Tensor => {
-    const kernels = leaves(at(weights, path) as Tree).filter((t) => t.rank > 1);
-    const size = kernels.reduce((sum, kernel) => sum + kernel.size, 0);
+  const count = (path: readonly string[], _input: tf.Tensor, output: tf.Tensor, rows?: () => tf.Tensor): tf.Tensor => {
+    const own = at(weights, path);
+    const kernels = leaves(own as Tree).filter((t) => t.rank > 1);
+    // a kernel that is mixed of templates is as large as what is multiplied by it
+    const size =
+      own.templates !== undefined && rows !== undefined
+        ? rows().shape.at(-1)! * output.shape.at(-1)!
+        : kernels.reduce((sum, kernel) => sum + kernel.size, 0);
     const name = path.join("/");
     flops.set(name, (flops.get(name) ?? 0) + (2 * size * output.size) / output.shape.at(-1)!);
     return output;

@@ -10,4 +10,5 @@ export * from "./multigrid.ts";
 export * from "./pool.ts";
 export * from "./recursive-decoder.ts";
 export * from "./recursive-encoder.ts";
+export * from "./template-conv.ts";
 export * from "./upsample.ts";
