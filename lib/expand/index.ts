@@ -9,6 +9,7 @@ export * from "./deeper.ts";
 export * from "./dependencies.ts";
 export * from "./exit.ts";
 export * from "./expanded.ts";
+export * from "./factorize.ts";
 export * from "./fuse.ts";
 export * from "./grow.ts";
 export * from "./incubate.ts";

@@ -284,6 +284,7 @@ const models: [string, unknown, number[], boolean][] = [
   ["a sum of Kronecker products", net().structured(6, { kind: "kronecker", rank: 2 }).tanh().flatten(), places, false],
   ["a product of low rank", net().structured(6, { kind: "lowRank" }).tanh().flatten(), places, false],
   ["a mixture of experts", net().moe(3, { widen: 1 }).flatten(), places, false],
+  ["experts that add up to one layer", net().factoredMoe(2, { topK: 2, widen: 1 }).flatten(), places, false],
   ["a mixture beside a layer for all", net().residualMoe(3, { widen: 1, form: "relu" }).flatten(), places, false],
   [
     "mixtures whose routers have a state",

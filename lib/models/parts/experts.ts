@@ -5,9 +5,12 @@ import type { Mode, Params } from "../model.ts";
 import { rowsAt } from "./gradients.ts";
 import { product, productParams } from "./product.ts";
 
-/** What is between the two products of an expert; "swiglu" has a third product, whose sigmoid linear unit multiplies the first. */
-export type ExpertForm = "gelu" | "relu" | "silu" | "swiglu";
-export const expertForms: readonly ExpertForm[] = ["gelu", "relu", "silu", "swiglu"];
+/**
+ * What is between the two products of an expert: "gelu" is the exact one, "gelu-tanh" that of GPT-2; "swiglu" has a third product, whose sigmoid linear unit
+ * multiplies the first.
+ */
+export type ExpertForm = "gelu" | "gelu-tanh" | "relu" | "silu" | "swiglu";
+export const expertForms: readonly ExpertForm[] = ["gelu", "gelu-tanh", "relu", "silu", "swiglu"];
 
 /** Of what size and form experts are. */
 export interface ExpertSizes {
@@ -47,7 +50,7 @@ export function expert(rows: tf.Tensor, params: Params, mode: Mode, form: Expert
         ? tf.relu(up)
         : form === "silu"
           ? nn.silu(up)
-          : nn.gelu(up, "exact");
+          : nn.gelu(up, form === "gelu" ? "exact" : "tanh");
   return product(inner, params, "down", mode);
 }
 

@@ -1,5 +1,5 @@
 /** The studies of networks that are made larger, or cut into experts, by row. */
-import { expand, from, type Model, net, type TrainedNetwork } from "../../../lib/index.ts";
+import { expand, from, type Model, net, type TrainedNetwork, vit } from "../../../lib/index.ts";
 import type { Study } from "../../support/reference.ts";
 import { bands, each, learnt, scores } from "./growing.ts";
 import { allOf, apart, outcomeOf } from "./studies.ts";
@@ -66,6 +66,36 @@ async function recombined(): Promise<Study> {
   };
 }
 
+const block = (depth: number): Model => vit({ patch: 4, width: 16, depth, heads: 2, widen: 4, pool: "mean" }) as Model;
+
+/** P008: dense layers cut into experts, a little training of the routers, and of all. */
+async function factored(): Promise<Study> {
+  const whole = await learnt(block(2), 200, { count: seeds });
+  const cut = whole.map((network, seed) => expand.factorize(network, { experts: 4, topK: 2, seed }).network);
+  const routers = await each(cut, (network, i) =>
+    learnt(from(network, { head: "keep" }).trainOnly("*router").freeze("head"), 40, { count: 1, first: i }),
+  );
+  const all = await on(routers, 20);
+  const found = {
+    dense: scores(whole),
+    "two of four experts, routers as drawn": scores(cut),
+    "two of four experts, routers trained for 40 steps": scores(routers),
+    "two of four experts, all trained for 20 more": scores(all),
+  };
+  const [source, own] = [found.dense, found["two of four experts, all trained for 20 more"]];
+  return {
+    headline:
+      "Half of the experts that dense layers are cut into keep 85% of the accuracy after a few steps of training",
+    outcome: outcomeOf(
+      own.map((accuracy, i) => accuracy / source[i]!),
+      0.85,
+    ),
+    figures: { ...bands(found), "share of the dense layers that is passed": 0.5 },
+    seeds,
+  };
+}
+
 export const enlarging: Record<string, () => Promise<Study>> = {
   P359: recombined,
+  P008: factored,
 };

@@ -1,5 +1,6 @@
 /** Layers of several experts, of which a router chooses. */
 // Written by `npm run gen`.
+export * from "./factored-moe.ts";
 export * from "./hash-moe.ts";
 export * from "./hierarchical-moe.ts";
 export * from "./moe.ts";
