@@ -277,7 +277,15 @@ const models: [string, unknown, number[], boolean][] = [
     [4],
     true,
   ],
-  ["filters of templates", net().templateConv(4, 3, { grid: [2, 2] }).tanh().flatten(), [4, 4, 2], false],
+  [
+    "filters of templates",
+    net()
+      .templateConv(4, 3, { grid: [2, 2] })
+      .tanh()
+      .flatten(),
+    [4, 4, 2],
+    false,
+  ],
   ["a dense layer of templates", net().templateDense(5, { templates: 3 }).tanh().flatten(), places, false],
   ["a block tensor train", net().structured(12, { rank: 2 }).tanh().flatten(), places, false],
   ["a Monarch matrix", net().structured(8, { kind: "monarch", blocks: 2 }).tanh().flatten(), places, false],

@@ -35,6 +35,7 @@ const held = (session: Session): Held => session.learner.weights.added!.derExpan
 
 const untapped = {
   tapped: (_: unknown, y: unknown) => y,
+  into: (x: unknown) => x,
   around: (given: unknown, run: (x: unknown) => unknown) => run(given),
 };
 

@@ -87,13 +87,14 @@ export function blockOf(where: string, heads: number, given: BlockOptions): Bloc
     kvHeads: given.kvHeads ?? heads,
     fits: attention.fits,
     init(rng, input, apart = false) {
-      const products = { ...attention.init(rng, input[1]!), ...feed.init!(rng, input) };
+      const [attends, feeds] = [attention.init(rng, input[1]!), feed.init!(rng, input)];
+      const all: Params = { ...attends, between: norm.init!(rng, input), ...feeds };
       return {
         before: apart
           ? Object.fromEntries(streamNames.map((name) => [name, norm.init!(rng, input)]))
           : norm.init!(rng, input),
-        between: norm.init!(rng, input),
-        ...(lowRank === 0 ? products : factoredParams(rng.at("factors"), products, lowRank)),
+        ...all, // in their order along the block, which files and tables keep
+        ...(lowRank !== 0 && factoredParams(rng.at("factors"), { ...attends, ...feeds }, lowRank)),
       };
     },
     run({ passing, ...streams }, params, mode, seeing) {

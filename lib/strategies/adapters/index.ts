@@ -1,10 +1,12 @@
 /** What is kept are small parts beside a frozen network: prompts, low-rank changes, bottlenecks. */
 // Written by `npm run gen`.
+export * from "./ada-lora.ts";
 export * from "./apg.ts";
 export * from "./coda-prompt.ts";
 export * from "./color.ts";
 export * from "./dual-prompt.ts";
 export * from "./ease.ts";
+export * from "./ela-lora.ts";
 export * from "./fish-mask.ts";
 export * from "./incremental-rank.ts";
 export * from "./inf-lora.ts";

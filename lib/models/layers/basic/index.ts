@@ -19,3 +19,4 @@ export * from "./snnk.ts";
 export * from "./softmax.ts";
 export * from "./structured.ts";
 export * from "./tanh.ts";
+export * from "./template-dense.ts";
