@@ -1,20 +1,15 @@
-import { mapTensors, scoped, type Tree, tf } from "../../engine/index.ts";
+import { mapTensors, type Tree, tf } from "../../engine/index.ts";
 import type { Filter } from "../../models/filter.ts";
 import type { Params } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
-import { type Kernels, kernelsIn, withKernels } from "../parts/kernels.ts";
-import { addedBy, withAdded } from "../parts/prompts.ts";
+import { withAdded } from "../parts/prompts.ts";
 import {
-  asParams,
   type ByKernel,
-  between,
-  changedBy,
-  drawTriplets,
   importance,
-  kernelsFor,
   noScores,
-  pastWith,
+  overExperiences,
   type Scores,
+  type Span,
   scored,
   unorthogonal,
 } from "../parts/triplets.ts";
@@ -25,8 +20,7 @@ type Carried = { readonly scores: Scores; readonly kept: tf.Tensor2D; readonly s
 
 interface Memory {
   readonly carried: Carried;
-  /** The steps after which allocation begins and ends, and what past experiences have changed each kernel by. */
-  readonly tensors: { readonly first?: tf.Tensor; readonly last?: tf.Tensor; readonly past?: Kernels };
+  readonly tensors: Span;
 }
 
 /**
@@ -83,6 +77,7 @@ export const adaLora = strategy(
     requireNumber("adaLora", "sensitivity", sensitivity, 0, 1);
     requireNumber("adaLora", "uncertainty", uncertainty, 0, 1);
     requireNumber("adaLora", "orthogonal", orthogonal, 0);
+    const changes = overExperiences("adaLora", on, rank, alpha / rank);
     const ownOf = ({ added }: Weights): ByKernel => added!.adaLora as unknown as ByKernel;
     const begun = (own: ByKernel): Carried => ({
       scores: noScores(own),
@@ -117,25 +112,13 @@ export const adaLora = strategy(
       tokens: true,
       rowwise: true,
       trains: (path) => !path.startsWith("model/"),
-      parameters({ network, weights, rng }): Params {
-        return asParams(drawTriplets(rng.at("first"), kernelsFor("adaLora", network, weights, on), rank));
-      },
+      parameters: ({ network, weights, rng }): Params => changes.begin(network, weights, rng),
       init: ({ weights }): Memory => ({ carried: begun(ownOf(weights)), tensors: {} }),
-      beforeExperience({ tensors }: Memory, { train }, context): Memory {
-        const { first, last } = between(train, context, begin, end);
-        return {
-          carried: begun(ownOf(context.weights)),
-          tensors: { ...tensors, first: tf.scalar(Math.min(first, last - 1)), last: tf.scalar(last) },
-        };
-      },
-      forward({ tensors }: Memory, { network, weights, plain }) {
-        const own = addedBy<ByKernel>({ weights }, "adaLora");
-        const kernels = kernelsIn(network, weights, on);
-        const past = tensors?.past;
-        const begun =
-          past === undefined ? kernels : mapTensors((w: tf.Tensor, c?: tf.Tensor) => tf.add(w, c!), kernels, past);
-        return plain(withKernels(weights, changedBy(own, begun, alpha / rank)));
-      },
+      beforeExperience: ({ tensors }: Memory, { train }, context): Memory => ({
+        carried: begun(ownOf(context.weights)),
+        tensors: changes.span(tensors, train.length, context, begin, end),
+      }),
+      forward: ({ tensors }: Memory, pass) => changes.forward(tensors ?? {}, pass),
       loss: (_memory, { weights }) => tf.mul(unorthogonal(ownOf(weights)), orthogonal) as tf.Scalar,
       weights(memory: Memory, { before, after: moved, slope }) {
         const { left } = after(memory, before, slope);
@@ -151,13 +134,10 @@ export const adaLora = strategy(
         const { scores, kept, steps } = after(memory, before, slope);
         return { scores, kept, steps } as unknown as Tree;
       },
-      afterExperience({ carried, tensors }: Memory, { index }, { network, weights, rng }) {
-        const kernels = kernelsIn(network, weights, on);
-        const past = scoped(() => pastWith(ownOf(weights), kernels, tensors.past, alpha / rank) as Tree) as Kernels;
-        const next = drawTriplets(rng.at("after", index), kernels, rank);
-        const state = { carried, tensors: { ...tensors, past } };
-        return { ...state, weights: withAdded(weights, "adaLora", asParams(next)), restart: true };
-      },
+      afterExperience: ({ carried, tensors }: Memory, { index }, context) => ({
+        carried,
+        ...changes.end(tensors, index, context),
+      }),
     };
   },
   ["boundary", "length"],

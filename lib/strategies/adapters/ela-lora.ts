@@ -1,21 +1,17 @@
-import { mapTensors, type Rng, scoped, type Tree, tf } from "../../engine/index.ts";
+import { mapTensors, type Rng, type Tree, tf } from "../../engine/index.ts";
 import type { Filter } from "../../models/filter.ts";
 import type { Params } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
-import { type Kernels, kernelsIn, withKernels } from "../parts/kernels.ts";
-import { addedBy, withAdded } from "../parts/prompts.ts";
+import { withAdded } from "../parts/prompts.ts";
 import {
   asParams,
   type ByKernel,
-  between,
-  changedBy,
-  drawTriplets,
   importance,
-  kernelsFor,
   noScores,
-  pastWith,
+  overExperiences,
   placeOf,
   type Scores,
+  type Span,
   scored,
   type Triplets,
   unorthogonal,
@@ -27,8 +23,7 @@ type Carried = { readonly scores: Scores; readonly active: tf.Tensor2D; readonly
 
 interface Memory {
   readonly carried: Carried;
-  /** The steps after which ranks begin to move and no longer do, and what past experiences have changed each kernel by. */
-  readonly tensors: { readonly first?: tf.Tensor; readonly last?: tf.Tensor; readonly past?: Kernels };
+  readonly tensors: Span;
 }
 
 /**
@@ -92,6 +87,7 @@ export const elaLora = strategy(
     requireNumber("elaLora", "sensitivity", sensitivity, 0, 1);
     requireNumber("elaLora", "uncertainty", uncertainty, 0, 1);
     requireNumber("elaLora", "orthogonal", orthogonal, 0);
+    const changes = overExperiences("elaLora", on, most, alpha / rank);
     const ownOf = ({ added }: Weights): ByKernel => added!.elaLora as unknown as ByKernel;
     const begun = (own: ByKernel): Carried => {
       const kernels = Object.keys(own).length;
@@ -123,24 +119,13 @@ export const elaLora = strategy(
       tokens: true,
       rowwise: true,
       trains: (path) => !path.startsWith("model/"),
-      parameters: ({ network, weights, rng }): Params =>
-        asParams(drawTriplets(rng.at("first"), kernelsFor("elaLora", network, weights, on), most)),
+      parameters: ({ network, weights, rng }): Params => changes.begin(network, weights, rng),
       init: ({ weights }): Memory => ({ carried: begun(ownOf(weights)), tensors: {} }),
-      beforeExperience({ tensors }: Memory, { train }, context): Memory {
-        const { first, last } = between(train, context, begin, end);
-        return {
-          carried: begun(ownOf(context.weights)),
-          tensors: { ...tensors, first: tf.scalar(Math.min(first, last - 1)), last: tf.scalar(last) },
-        };
-      },
-      forward({ tensors }: Memory, { network, weights, plain }) {
-        const own = addedBy<ByKernel>({ weights }, "elaLora");
-        const kernels = kernelsIn(network, weights, on);
-        const past = tensors?.past;
-        const begun =
-          past === undefined ? kernels : mapTensors((w: tf.Tensor, c?: tf.Tensor) => tf.add(w, c!), kernels, past);
-        return plain(withKernels(weights, changedBy(own, begun, alpha / rank)));
-      },
+      beforeExperience: ({ tensors }: Memory, { train }, context): Memory => ({
+        carried: begun(ownOf(context.weights)),
+        tensors: changes.span(tensors, train.length, context, begin, end),
+      }),
+      forward: ({ tensors }: Memory, pass) => changes.forward(tensors ?? {}, pass),
       loss: ({ carried }: Memory, { weights }) =>
         tf.mul(unorthogonal(ownOf(weights), carried.active), orthogonal) as tf.Scalar,
       gradient({ carried }: Memory, gradient) {
@@ -174,13 +159,10 @@ export const elaLora = strategy(
           steps,
         } as unknown as Tree;
       },
-      afterExperience({ carried, tensors }: Memory, { index }, { network, weights, rng }) {
-        const kernels = kernelsIn(network, weights, on);
-        const past = scoped(() => pastWith(ownOf(weights), kernels, tensors.past, alpha / rank) as Tree) as Kernels;
-        const next = drawTriplets(rng.at("after", index), kernels, most);
-        const state = { carried, tensors: { ...tensors, past } };
-        return { ...state, weights: withAdded(weights, "elaLora", asParams(next)), restart: true };
-      },
+      afterExperience: ({ carried, tensors }: Memory, { index }, context) => ({
+        carried,
+        ...changes.end(tensors, index, context),
+      }),
     };
   },
   ["boundary", "length"],

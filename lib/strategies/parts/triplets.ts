@@ -1,9 +1,11 @@
 /** Kernels changed by products in the form of a singular value decomposition, `P diag(s) Q`, and how much each of their terms matters. */
-import { mapTensors, type Rng, tf } from "../../engine/index.ts";
+import { mapTensors, type Rng, scoped, type Tree, tf } from "../../engine/index.ts";
 import type { Filter } from "../../models/filter.ts";
 import type { Params } from "../../models/model.ts";
 import type { Network, Weights } from "../../models/network.ts";
-import { type Kernels, kernelsIn } from "./kernels.ts";
+import type { Context, Pass } from "../strategy.ts";
+import { type Kernels, kernelsIn, withKernels } from "./kernels.ts";
+import { addedBy, withAdded } from "./prompts.ts";
 
 /** P `[inputs, rank]`, s `[rank]` and Q `[rank, units]` of one kernel. A type, so that it is a tree of tensors. */
 export type Triplets = { readonly left: tf.Tensor2D; readonly values: tf.Tensor1D; readonly right: tf.Tensor2D };
@@ -21,7 +23,7 @@ export interface Smoothing {
 }
 
 /** The kernels that a filter selects, of which there must be some. */
-export function kernelsFor(name: string, network: Network, weights: Weights, on: Filter): Kernels {
+function kernelsFor(name: string, network: Network, weights: Weights, on: Filter): Kernels {
   const found = kernelsIn(network, weights, on);
   if (Object.keys(found).length === 0)
     throw new TypeError(`${name}: kernels to change are required, got none that { on: ${JSON.stringify(on)} } selects`);
@@ -29,7 +31,7 @@ export function kernelsFor(name: string, network: Network, weights: Weights, on:
 }
 
 /** New terms, which change nothing: P and Q are drawn around 0 with a deviation of 0.02, and s is 0. */
-export function drawTriplets(rng: Rng, kernels: Kernels, rank: number): ByKernel {
+function drawTriplets(rng: Rng, kernels: Kernels, rank: number): ByKernel {
   return Object.fromEntries(
     Object.entries(kernels).map(([path, { size, shape }]) => {
       const units = shape.at(-1)!;
@@ -49,7 +51,7 @@ export function changedBy(own: ByKernel, kernels: Kernels, times: number): Kerne
 }
 
 /** What kernels are changed by after an experience: by what they were before it, and by the terms that it has learnt. */
-export function pastWith(own: ByKernel, kernels: Kernels, past: Kernels | undefined, times: number): Kernels {
+function pastWith(own: ByKernel, kernels: Kernels, past: Kernels | undefined, times: number): Kernels {
   const before = past ?? mapTensors((t: tf.Tensor) => tf.zerosLike(t), kernels);
   return changedBy(own, before, times);
 }
@@ -117,15 +119,37 @@ export function placeOf(of: tf.Tensor): tf.Tensor {
   return tf.sum(before, -1);
 }
 
-/** The steps of an experience, and those that a share of them at the beginning and one at the end leave between. */
-export function between(
-  { length }: { readonly length: number },
-  { batch, epochs }: { readonly batch: number; readonly epochs: number },
-  begin: number,
-  end: number,
-): { readonly first: number; readonly last: number } {
-  const steps = Math.ceil(length / batch) * epochs;
-  return { first: Math.floor(begin * steps), last: steps - Math.floor(end * steps) };
+/** Of an experience: the steps after which ranks begin to move and no longer do, and what past ones have changed each kernel by. */
+export type Span = { readonly first?: tf.Tensor; readonly last?: tf.Tensor; readonly past?: Kernels };
+
+/** What strategies do alike whose terms, `size` for each kernel that `on` selects, are added to kernels times a factor. */
+export function overExperiences(name: string, on: Filter, size: number, times: number) {
+  return {
+    /** Terms to begin with. */
+    begin: (network: Network, weights: Weights, rng: Rng): Params =>
+      asParams(drawTriplets(rng.at("first"), kernelsFor(name, network, weights, on), size)),
+    /** The span of an experience, of whose steps shares are left out at the beginning and at the end. */
+    span(given: Span, length: number, { batch, epochs }: Context, begin: number, end: number): Span {
+      const steps = Math.ceil(length / batch) * epochs;
+      const last = steps - Math.floor(end * steps);
+      return { ...given, first: tf.scalar(Math.min(Math.floor(begin * steps), last - 1)), last: tf.scalar(last) };
+    },
+    /** *Traced.* The pass with kernels that past experiences and the terms have changed. */
+    forward({ past }: Span, { network, weights, plain }: Pass) {
+      const kernels = kernelsIn(network, weights, on);
+      const begun =
+        past === undefined ? kernels : mapTensors((w: tf.Tensor, c?: tf.Tensor) => tf.add(w, c!), kernels, past);
+      return plain(withKernels(weights, changedBy(addedBy<ByKernel>({ weights }, name), begun, times)));
+    },
+    /** The span and the weights after an experience: what was learnt has become a part of the past, and there are new terms. */
+    end(given: Span, index: number, { network, weights, rng }: Context) {
+      const kernels = kernelsIn(network, weights, on);
+      const own = weights.added![name] as unknown as ByKernel;
+      const past = scoped(() => pastWith(own, kernels, given.past, times) as Tree) as Kernels;
+      const next = asParams(drawTriplets(rng.at("after", index), kernels, size));
+      return { tensors: { ...given, past }, weights: withAdded(weights, name, next), restart: true };
+    },
+  };
 }
 
 function overKernels(own: ByKernel, of: (own: Triplets, path: string) => tf.Tensor): Kernels {
