@@ -37,7 +37,11 @@ export function keepCode(memory: CodeMemory, row: Uint8Array, label: number, rng
 /** Places drawn so that each class has as many as the others, to one: round after round one of each, at random; then all are mixed. */
 export function balancedDraw({ size, labels }: CodeMemory, count: number, rng: Rng): Uint32Array {
   const places = new Map<number, number[]>();
-  for (let i = 0; i < size; i++) places.set(labels[i]!, [...(places.get(labels[i]!) ?? []), i]);
+  for (let i = 0; i < size; i++) {
+    const same = places.get(labels[i]!);
+    if (same === undefined) places.set(labels[i]!, [i]);
+    else same.push(i);
+  }
   const own = [...places.values()];
   if (own.length === 0) return new Uint32Array(0);
   const drawn = Uint32Array.from({ length: count }, (_, k) => {
