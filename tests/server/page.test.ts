@@ -65,7 +65,7 @@ describe.skipIf(missing !== "")(
       await cell(1).locator(".cm-content").click();
       await page.keyboard.press("End");
       // The page gives up a completion that takes long, as the first may on a busy machine; a person presses again.
-      const offered = page.locator(".jp-Completer-item:has-text('split')");
+      const offered = page.locator(".jp-Completer-match", { hasText: /^split$/ });
       await eventually(async () => {
         await page.keyboard.press("Tab");
         return offered.waitFor({ timeout: 20_000 }).then(
