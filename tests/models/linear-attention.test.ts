@@ -49,6 +49,7 @@ const layers: readonly (readonly [string, unknown])[] = [
   ["P049 neuralMemory of a matrix", net().neuralMemory(2, { depth: 1, batch: 16 })],
   ["P072 lattice", net().lattice(2, { slots: 5 })],
   ["causalConv", net().causalConv(3, { dilation: 2 })],
+  ["P183 smr", net().smr(3)],
 ];
 const [n, length, units] = [2, 37, 8];
 const x = random(1).normals([n, length, units], 0, 1);

@@ -342,3 +342,14 @@ describe("gateLoop", () => {
     expect(far(applied(model, params, x), numbers(wanted))).toBeLessThan(1e-5);
   });
 });
+
+describe("smr", () => {
+  test("P183: each number is multiplied by a sigmoid of the weighed sum of itself and those before it", () => {
+    const params = { "1-smr": { kernel: tf.tensor2d([[1], [0], [-2]]), bias: tf.tensor1d([0.5]) } };
+    const sigmoid = (v: number): number => 1 / (1 + Math.exp(-v));
+    const x = [1, -2, 0.5, 3];
+    // two places back counts once, the place itself −2 times
+    const wanted = x.map((v, t) => v * sigmoid((x[t - 2] ?? 0) - 2 * v + 0.5));
+    expect(far(applied(net().smr(3), params, tf.tensor3d(x, [1, 4, 1])), wanted)).toBeLessThan(1e-6);
+  });
+});

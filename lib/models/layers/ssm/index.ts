@@ -22,5 +22,6 @@ export * from "./retention.ts";
 export * from "./s4.ts";
 export * from "./s4d.ts";
 export * from "./s5.ts";
+export * from "./smr.ts";
 export * from "./tcnca.ts";
 export * from "./ttt.ts";

@@ -1,0 +1,71 @@
+/**
+ * Studies of rows of the systems catalogue about memories before state spaces, coupled systems, kernels that a network draws, and mixtures of experts: `npx tsx
+ * tests/bench/mixtures.studies.bench.ts`, or some of them alone, by their rows. Some minutes for all.
+ */
+import { type Layer, layers, type Model, net, type Rng, random, tf } from "../../lib/index.ts";
+import type { Study } from "../support/reference.ts";
+import { type Drawn, entropy, fit, given, right } from "./parts/fitting.ts";
+import { apart, band, outcomeOf, study } from "./parts/studies.ts";
+
+const seeds = 3;
+
+const chained = (...stack: readonly Layer[]): Model => net.of(stack) as unknown as Model;
+
+/** P183: which of six frequencies falls or rises, from samples at even times; asked of samples at uneven ones, with and without memories before the state spaces. */
+function otherTimes(): Study {
+  const [length, classes] = [64, 6];
+  /** Signals of a class, sampled at times whose gaps are up to `uneven` away from 1 in 1. */
+  const signals = (rng: Rng, n: number, uneven: number): Drawn => {
+    const [x, y] = [new Float32Array(n * length), new Float32Array(n)];
+    for (let i = 0; i < n; i++) {
+      const kind = rng.int(classes);
+      y[i] = kind;
+      const [phase, slope] = [2 * Math.PI * rng.uniform(), (kind % 2 === 0 ? 1 : -1) * (0.5 + rng.uniform())];
+      const base = 2 + 2 * Math.floor(kind / 2);
+      let time = 0;
+      for (let t = 0; t < length; t++) {
+        const at = time / length;
+        x[i * length + t] = Math.sin(phase + 2 * Math.PI * (base * at + slope * at * at)) + 0.1 * rng.normal();
+        time += 1 + uneven * (2 * rng.uniform() - 1);
+      }
+    }
+    return { x: tf.tensor(x, [n, length, 1]), y: tf.tensor1d(y) };
+  };
+  const block = (memory: boolean): Layer =>
+    layers.residual(chained(layers.layerNorm(), ...(memory ? [layers.smr(4)] : []), layers.s4d(16)), {});
+  const deep = (memory: boolean): Model =>
+    chained(
+      layers.dense(16),
+      block(memory),
+      block(memory),
+      layers.layerNorm(),
+      layers.globalPool(),
+      layers.dense(classes),
+    );
+  const models = { s4d: deep(false), "memories and s4d": deep(true) };
+  const found: Record<string, number[]> = {};
+  for (const [name, model] of Object.entries(models))
+    for (let seed = 0; seed < seeds; seed++) {
+      const { params } = fit(model, [length, 1], (rng) => signals(rng, 32, 0), entropy, { steps: 200, lr: 1e-2, seed });
+      for (const [times, uneven] of [
+        ["even", 0],
+        ["uneven", 0.9],
+      ] as const) {
+        const { x, y } = signals(random(seed).at("test"), 400, uneven);
+        (found[`accuracy at ${times} times, ${name}`] ??= []).push(right(given(model, params, x), y));
+      }
+    }
+  return {
+    headline:
+      "With memories before it a state space is right more often where samples lie at other times than in training",
+    outcome: outcomeOf(
+      apart(found["accuracy at uneven times, memories and s4d"]!, found["accuracy at uneven times, s4d"]!),
+    ),
+    figures: Object.fromEntries(Object.entries(found).map(([name, values]) => [name, band(values)])),
+    seeds,
+  };
+}
+
+const all: Record<string, () => Study | Promise<Study>> = { P183: otherTimes };
+const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
+for (const [id, make] of Object.entries(all)) if (wanted.length === 0 || wanted.includes(id)) study(id, await make());
