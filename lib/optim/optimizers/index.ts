@@ -14,6 +14,7 @@ export * from "./kfac.ts";
 export * from "./lamb.ts";
 export * from "./lars.ts";
 export * from "./lion.ts";
+export * from "./loqt.ts";
 export * from "./mkor.ts";
 export * from "./muon.ts";
 export * from "./nadam.ts";

@@ -18,5 +18,6 @@ export * from "./mos.ts";
 export * from "./multi-lane.ts";
 export * from "./pmoe.ts";
 export * from "./sara.ts";
+export * from "./sca-learn.ts";
 export * from "./sd-lora.ts";
 export * from "./task-adapters.ts";
