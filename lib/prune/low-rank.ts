@@ -22,7 +22,7 @@ export interface LowRankOptions {
  * A kernel of i inputs and u units becomes `U√S` and `√S Vᵀ` of rank `i u / (times (i + u))`, rounded down. Of a network with transformer blocks these are all products of its blocks,
  * else all dense layers. `pela` trains what is left to be like the network it was, `maestro` finds ranks of its own.
  *
- * Wang et al. 2023, "PELA: learning parameter-efficient models with low-rank approximation", arXiv:2310.10700, section 3.2, with the ranks of its program.
+ * Guo, Wang and Kankanhalli 2023, "PELA: learning parameter-efficient models with low-rank approximation", arXiv:2310.10700, with the ranks of its program.
  *
  * @throws TypeError for a network with neither blocks nor dense layers; RangeError for `times` that is not above 0.
  *

@@ -20,7 +20,7 @@ export interface RanksOptions {
  *
  * Rank k matters by the length of column k of the first factor and all after it, times that of row k of the second and all after it; at least one rank is left.
  *
- * Horváth et al. 2023, "Maestro: uncovering low-rank structures via trainable decomposition", arXiv:2308.14929, section 3.3, with the hierarchical importance of its program.
+ * Horváth et al. 2023, "Maestro: uncovering low-rank structures via trainable decomposition", arXiv:2308.14929, with the hierarchical importance of its program.
  *
  * @throws TypeError for a network without such products.
  *

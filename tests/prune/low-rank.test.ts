@@ -83,6 +83,13 @@ describe("Maestro (P316)", () => {
     });
     close(numbers(hooks.taskLoss(state, step)), wanted, 4);
     close(numbers(hooks.loss(state, step)), [0.1 * (5 + 4 + 13 + 5)], 4);
+    // the first rank is worth 5 · 13 with the second, and 3 · 13 by itself: it counts by what it is worth in the whole product
+    const high = maestro({ threshold: 50 });
+    const still = stepOf({
+      ...{ net: structure, weights, x: [[1, 1]], y: [0], extra: { kept: tf.tensor1d([1, 0]) } },
+      through: { strategy: high as never, state },
+    });
+    close(numbers(hooksOf(high as never).taskLoss(state, still)), wanted, 4);
     const none = withRanks(weights, [tf.tensor1d([0, 1])]).model["1-structured"] as { first: { kernel: tf.Tensor } };
     close(numbers(none.first.kernel), [0, 0, 0, 4]);
   });
@@ -122,6 +129,15 @@ describe("PELA (P455)", () => {
     const kernel = (big.weights.model["1-dense"] as { kernel: tf.Tensor }).kernel;
     const far = Math.max(...numbers(tf.abs(tf.sub(tf.matMul(own!.first, own!.second), kernel))));
     close(numbers(perturbed(small.weights.model, big.weights.model, 0.1)), [(far - 0.1) ** 2], 6);
+    // a kernel that is whole in both may go where it likes
+    const whole = { "2-dense": { kernel: tf.zeros([3, 3]) } };
+    const moved = { "2-dense": { kernel: tf.ones([3, 3]) } };
+    close(
+      numbers(perturbed({ ...small.weights.model, ...moved }, { ...big.weights.model, ...whole }, 0.1)),
+      [(far - 0.1) ** 2],
+      6,
+    );
+    close(numbers(perturbed(moved, whole, 0.1)), [0.9 ** 2], 6);
     const strategy = pela({ original: big, features: 2, perturbation: 0 });
     const hooks = hooksOf(strategy as never);
     const x = [

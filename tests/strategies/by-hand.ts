@@ -72,7 +72,7 @@ export function stepOf(given: Given): Step {
   const rows = x instanceof tf.Tensor ? x : tf.tensor2d(x as number[][]);
   const count = rows.shape[0]!;
   const task = given.task ? tf.tensor1d(given.task as number[], "int32") : null;
-  const run = (at: Weights, input: tf.Tensor, options: PassOptions = {}): Passed =>
+  const run = (at: Weights, input: tf.Tensor, options: PassOptions = {}, extra?: Step["extra"]): Passed =>
     passed(net, through?.strategy, () => through!.state as never, {
       weights: at,
       statistics: {},
@@ -81,8 +81,9 @@ export function stepOf(given: Given): Step {
       training: options.frozen === undefined,
       rng: null,
       within: options,
+      ...(extra && { extra: { [through?.strategy.spec.name ?? ""]: extra } }),
     });
-  const { features, logits, aside = {} } = run(weights, rows);
+  const { features, logits, aside = {} } = run(weights, rows, {}, given.extra);
   const step: Step = {
     network: net,
     weights,

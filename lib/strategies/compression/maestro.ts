@@ -1,6 +1,6 @@
 import { tf } from "../../engine/index.ts";
 import type { Weights } from "../../models/network.ts";
-import { type Factors, factorsIn, rankLengths } from "../../models/parts/factors.ts";
+import { factorsIn, rankLengths } from "../../models/parts/factors.ts";
 import { withExtra } from "../parts/buffer.ts";
 import { softCrossEntropies } from "../parts/distillation.ts";
 import { withKernels } from "../parts/kernels.ts";
@@ -24,8 +24,9 @@ interface Memory {
  *
  * Implements: P316 Maestro
  *
- * Horváth et al. 2023, "Maestro: uncovering low-rank structures via trainable decomposition", arXiv:2308.14929, section 3, with the sampler of one layer at a time and the hierarchical
- * group lasso of its program. Differs from the program: ranks are counted anew in every step, not after each epoch; batch normalisation is not calibrated again.
+ * Horváth et al. 2023, "Maestro: uncovering low-rank structures via trainable decomposition", arXiv:2308.14929, with the sampler of one layer at a time and the hierarchical
+ * group lasso of its program. Differs from the program: ranks are counted anew in every step, not after each epoch; pairs are drawn with equal chances from all there are, rather
+ * than in rounds over those that still count; `full` is off and the threshold 1e-3 where nothing is said (there on, and 1e-5); batch normalisation is not calibrated again.
  *
  * @throws TypeError for a model without products of two factors.
  *
@@ -73,18 +74,25 @@ export const maestro = strategy(
         );
         return withExtra(batch, "maestro", { kept: { data, shape: [total] } });
       },
-      forward(_: Memory, { plain, weights }) {
-        const counting = ({ first, second }: Factors): tf.Tensor => {
+      forward(_: Memory, { plain, weights, extra, training }) {
+        const factors = factorsIn(weights.model);
+        // what counts is told by the whole products: of first ranks alone each would count for less
+        const counting = factors.map(({ first, second }) => {
           const [a, b] = rankLengths({ first, second }, true);
           return still(tf.cast(tf.greaterEqual(tf.mul(a, b), threshold), "float32"));
-        };
-        return plain(withRanks(weights, factorsIn(weights.model).map(counting)));
+        });
+        if (!training || extra.kept === undefined) return plain(withRanks(weights, counting));
+        const kept = tf.split(
+          extra.kept,
+          factors.map(({ second }) => second.shape[0]),
+        );
+        const drawn = kept.map((own, i) => tf.mul(own, counting[i]!));
+        const { logits } = plain(withRanks(weights, drawn));
+        return { ...plain(withRanks(weights, counting)), aside: { drawn: logits } };
       },
       taskLoss(_: Memory, step) {
-        const ranks = factorsIn(step.weights.model).map(({ second }) => second.shape[0]);
-        const kept = tf.split(step.extra.kept!, ranks);
         const { y, targets, mask, weight } = step;
-        const { logits } = step.forward(step.x, { weights: withRanks(step.weights, kept), task: step.task });
+        const logits = step.aside.drawn!;
         if (!full) return step.targetLoss({ logits, y, targets, mask, weight });
         const whole = step.targetLoss({ logits: step.logits, y, targets, mask, weight });
         if (step.target === "numbers") return tf.add(whole, step.targetLoss({ logits, y, targets, mask, weight }));

@@ -19,14 +19,15 @@ interface Memory {
  * To the loss of the task, times `labels`, come
  * - `features` times the mean, over the layers in question, of the mean squared difference between what a layer gives and what the same layer of the original gives;
  * - `logits` times the mean squared difference of logits;
- * - `perturbation` times the mean, over kernels, of `(max |A B − W| − bound)²`: no number of a kernel may be further than about `bound` from what it was.
+ * - `perturbation` times the mean, over the kernels that have become two factors, of `(max |A B − W| − bound)²`: no number of a kernel may be further than about `bound` from what it was.
  *
  * The layers in question are the transformer blocks, where there are none the layers that have two factors, and else those with a kernel. Only the small network is trained; the original stays as it is. The small one comes
  * from `prune.lowRank`, so that its layers are those of the original, one by one; further tasks are studies that begin from it. Without an original the network stays near what it was as the run began.
  *
  * Implements: P455 PELA
  *
- * Wang et al. 2023, "PELA: learning parameter-efficient models with low-rank approximation", arXiv:2310.10700, sections 3.3 and 3.4, with the losses of its program.
+ * Guo, Wang and Kankanhalli 2023, "PELA: learning parameter-efficient models with low-rank approximation", arXiv:2310.10700, with the losses of its program for images (there features count
+ * a tenth for images with text).
  *
  * @throws TypeError where the network has not as many layers as the original.
  *
@@ -122,12 +123,16 @@ function gathering(at: ReadonlySet<number>): readonly [Map<number, tf.Tensor>, N
   ];
 }
 
-/** *Traced.* The mean over the kernels of the original of `(max |A B − W| − bound)²`, or of what stands in place of A B. */
+/** *Traced.* The mean of `(max |A B − W| − bound)²` over the kernels of the original that have become two factors A and B; over all kernels where none has. */
 export function perturbed(own: Params, original: Params, bound: number): tf.Tensor {
   // the layers have the same numbers in their row, and names of their own
   const place = (path: string): string => path.replace(/^(\d+)-[^/]+/, "$1");
-  const now = new Map(paths(own as Tree).map(([path, kernel]) => [place(path), kernel]));
-  for (const { path, first, second } of factorsIn(own)) now.set(`${place(path)}/kernel`, tf.matMul(first, second));
+  const factors = factorsIn(own);
+  const now = new Map<string, tf.Tensor>(
+    factors.length === 0
+      ? paths(own as Tree).map(([path, kernel]) => [place(path), kernel])
+      : factors.map(({ path, first, second }) => [`${place(path)}/kernel`, tf.matMul(first, second)]),
+  );
   const terms = paths(original as Tree).flatMap(([path, kernel]) => {
     const mine = path.endsWith("/kernel") ? now.get(place(path)) : undefined;
     if (mine === undefined || String(mine.shape) !== String(kernel.shape)) return [];
