@@ -1,5 +1,6 @@
 import { type Examples, gather, gatherTargets } from "../data/dataset.ts";
 import { needShare, needWhole, withDefaults } from "../data/options.ts";
+import { fronts } from "../data/parts/fronts.ts";
 import { disposeTree, jit, type Rng, random, type Tree, tf } from "../engine/index.ts";
 import { type Params, tape } from "../models/model.ts";
 import type { Weights } from "../models/network.ts";
@@ -113,23 +114,17 @@ export function search(network: TrainedNetwork, data: Examples, options: SearchO
     }
     whole.flat.dispose();
     const all = [...known.values()];
-    const front = all.filter((part) => !all.some((other) => dominates(other, part)));
+    const front = [...fronts(all, worth)[0]!];
     return { front: front.sort((a, b) => a.parameters - b.parameters), tried: all.length };
   });
 }
 
-/** Whether a part is as small and as good as another, and in one of them better. */
-function dominates(a: SearchedPart, b: SearchedPart): boolean {
-  const [smaller, better] = [a.parameters <= b.parameters, a.accuracy >= b.accuracy];
-  return smaller && better && (a.parameters < b.parameters || a.accuracy > b.accuracy);
-}
+/** What is asked of parts: to be small, and to answer well. */
+const worth = ({ parameters, accuracy }: SearchedPart): readonly number[] => [-parameters, accuracy];
 
 /** Parts front by front, within each those first that have most room around them. */
 function ranked(parts: readonly SearchedPart[]): SearchedPart[] {
-  const out: SearchedPart[] = [];
-  let left = [...parts];
-  while (left.length > 0) {
-    const front = left.filter((part) => !left.some((other) => dominates(other, part)));
+  return fronts(parts, worth).flatMap((front) => {
     const room = new Map(front.map((part) => [part, 0]));
     for (const of of ["accuracy", "parameters"] as const) {
       const sorted = [...front].sort((a, b) => a[of] - b[of]);
@@ -140,10 +135,8 @@ function ranked(parts: readonly SearchedPart[]): SearchedPart[] {
         room.set(part, room.get(part)! + gap);
       });
     }
-    out.push(...front.sort((a, b) => (room.get(a) === room.get(b) ? 0 : room.get(b)! - room.get(a)!)));
-    left = left.filter((part) => !front.includes(part));
-  }
-  return out;
+    return [...front].sort((a, b) => (room.get(a) === room.get(b) ? 0 : room.get(b)! - room.get(a)!));
+  });
 }
 
 /** How well a part answers and how large it is, without being cut out. */

@@ -1,12 +1,12 @@
 /** A learning rate that is searched for while a run is trained: each part of it begins with short trials of several rates. */
 import { needWhole, withDefaults } from "../data/options.ts";
-import { solveSymmetric } from "../engine/linear-algebra.ts";
 import { experience } from "../runs/place.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { fit } from "../train/fit.ts";
 import type { RunSpec } from "../train/spec.ts";
 import { carriedOver } from "../train/state.ts";
 import { isDivergence } from "../train/stepped.ts";
+import { gaussianProcess } from "./parts/gaussian-process.ts";
 
 /** How rates are searched for. */
 export interface AutoLrsOptions {
@@ -180,26 +180,16 @@ export function nextRate(
   const values = tried.map(({ forecast }) => (Number.isFinite(forecast) ? forecast : worst));
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
   const scale = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / n) || 1;
-  const alike = (u: number, v: number): number => Math.exp(-((u - v) ** 2) / (2 * 0.15 ** 2));
-  const gram = (): Float64Array =>
-    Float64Array.from({ length: n * n }, (_, i) => {
-      const [row, column] = [Math.floor(i / n), i % n];
-      return alike(places[row]!, places[column]!) + (row === column ? 1e-3 : 0);
-    });
-  const weights = solveSymmetric(
-    gram(),
-    Float64Array.from(values, (value) => (value - mean) / scale),
-    n,
-    1,
+  const expected = gaussianProcess(
+    places,
+    values.map((value) => (value - mean) / scale),
+    { length: 0.15, noise: 1e-3 },
   );
   let best = { bound: Number.POSITIVE_INFINITY, u: 0.5 };
   for (let k = 0; k <= 200; k++) {
     const u = k / 200;
-    const near = Float64Array.from(places, (place) => alike(u, place));
-    const solved = solveSymmetric(gram(), near.slice(), n, 1);
-    const expected = near.reduce((sum, value, i) => sum + value * weights[i]!, 0);
-    const variance = Math.max(0, 1 - near.reduce((sum, value, i) => sum + value * solved[i]!, 0));
-    const bound = expected - doubt * Math.sqrt(variance);
+    const { mean: middle, variance } = expected(u);
+    const bound = middle - doubt * Math.sqrt(variance);
     if (bound < best.bound) best = { bound, u };
   }
   return rate(best.u);
