@@ -32,13 +32,16 @@ export interface Within {
   readonly attended?: ((path: readonly string[], key: tf.Tensor, value: tf.Tensor) => Attended) | undefined;
   /** Where `x` is a piece of sequences that began before it. */
   readonly piece?: Piece | undefined;
+  /** What layers may ask for beside what comes in, by name: a denoiser is told `time` and `label`, `[n]` each. */
+  readonly beside?: { readonly [name: string]: tf.Tensor | undefined } | undefined;
 }
 
-/** A layer of a chain in a pass, with its parameters and its mode. */
+/** A layer of a chain in a pass, with its parameters, its mode and what layers before it have remembered. */
 export interface LayerPass {
   readonly layer: Layer;
   readonly params: Params;
   readonly mode: Mode;
+  readonly remembered: Remembered<tf.Tensor>;
 }
 
 /** A pass over a piece of sequences, which goes on where the piece before it ended. */
@@ -81,6 +84,8 @@ export interface Mode {
   attended(key: tf.Tensor, value: tf.Tensor): Attended;
   /** Where `x` is a piece of sequences that began before it: what carries the states of the layers. */
   readonly piece?: Piece | undefined;
+  /** What is told beside what comes in, under a name; undefined where nothing is. */
+  beside(name: string): tf.Tensor | undefined;
   /** Adds a scalar to the loss of a training step: what a layer asks of its own, such as experts that are all used. Elsewhere it does nothing. */
   cost(term: tf.Tensor): void;
   /** Whether a strategy taps the layers, or changes what comes into them: those that would hide their products in a loop write them out. */
@@ -209,7 +214,8 @@ export function tape(
   within: Tap | Within = {},
   share?: number,
 ): Tape {
-  const { tap, into, around, attended, piece } = typeof within === "function" ? { tap: within } : (within as Within);
+  const { tap, into, around, attended, piece, beside } =
+    typeof within === "function" ? { tap: within } : (within as Within);
   const pathOf = (path: string): string[] => ["model", ...path.split("/").slice(0, -1)];
   const writes = new Map<string, tf.Tensor>();
   const costs: tf.Scalar[] = [];
@@ -233,6 +239,7 @@ export function tape(
     around: (x, run, at) => (around === undefined ? run(x) : around(pathOf(path), x, run, at)),
     attended: (key, value) => (attended === undefined ? [key, value] : attended(pathOf(path), key, value)),
     piece,
+    beside: (name) => beside?.[name],
     cost(term) {
       if (training) costs.push(tf.reshape(term, []) as tf.Scalar);
     },

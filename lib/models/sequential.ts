@@ -80,7 +80,7 @@ export function sequential<K extends Kind>(
             piece === undefined || layer.recurs === undefined
               ? layer.apply(given, own, inner, remembered)
               : piece.carry(layer, given, own, inner, remembered),
-          { layer, params: own, mode: inner },
+          { layer, params: own, mode: inner, remembered },
         );
       }, x);
     },

@@ -269,6 +269,8 @@ export interface Hooks<S extends object> {
   readonly attention?: boolean;
   /** Whether it works on products of two factors, which the model must then have. */
   readonly factors?: boolean;
+  /** Whether it works on a denoiser, which the model must then be. */
+  readonly denoiser?: boolean;
   /** Whether it trains the parameter at a path of the weights (`model/…`, `head/…`, `added/…`): the others have no gradient and stay bit for bit. */
   trains?(path: string): boolean;
   /**

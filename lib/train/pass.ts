@@ -58,6 +58,7 @@ export function passed(
       into: other.into ?? within?.into,
       around: other.around ?? within?.around,
       attended: other.attended ?? within?.attended,
+      beside: other.beside ?? within?.beside,
     };
     const run = frozen === undefined ? tape(training, rng, statistics, inner, share) : tape(false, null, frozen, inner);
     const rows = other.x ?? x;

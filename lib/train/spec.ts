@@ -5,6 +5,7 @@ import { checked, needOneOf, needShare, needWhole } from "../data/options.ts";
 import { disposeTree } from "../engine/index.ts";
 import type { Model } from "../models/model.ts";
 import { network } from "../models/network.ts";
+import { requireDenoiser } from "../models/parts/conditioned.ts";
 import { type Batching, requireOneEach } from "../optim/batching.ts";
 import type { Optimizer, Schedule } from "../optim/optimizer.ts";
 import { blocksOf } from "../strategies/parts/blocks.ts";
@@ -127,6 +128,8 @@ export function requireSound(spec: RunSpec): void {
     throw new TypeError(
       `${within.spec.name}: a model with blocks of attention is required, got ${model.spec.name}; learn from(pretrained("vit-small")), or another vit()`,
     );
+  const cleans = strategies.find(({ hooks }) => hooks.denoiser === true);
+  if (cleans !== undefined) requireDenoiser(cleans.spec.name, model, stream.shape);
   requireKeptHead(model, stream);
   requirePlan(spec);
 }

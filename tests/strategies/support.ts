@@ -83,10 +83,19 @@ const factored = net()
   .structured(5, { kind: "lowRank", rank: 3 })
   .relu() as unknown as Model;
 
+/** A model that takes noise away. */
+const denoising = net()
+  .conditions(4, { classes: 6, steps: 10 })
+  .dense(6)
+  .modulate()
+  .relu()
+  .dense(3) as unknown as Model;
+
 /** The small model that a strategy is put on: one that it has something to do in. */
 export function modelFor(strategies: readonly Strategy[]): Model {
   if (strategies.some(({ hooks }) => hooks.attention === true)) return attentive;
   if (strategies.some(({ hooks }) => hooks.factors === true)) return factored;
+  if (strategies.some(({ hooks }) => hooks.denoiser === true)) return denoising;
   return strategies.some(({ hooks }) => hooks.adapt !== undefined) ? normalising : mlp({ hidden: [6, 5] });
 }
 

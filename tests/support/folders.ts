@@ -49,6 +49,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> =
     ssm: "Layers that go through a sequence as a linear system with a state.",
     moe: "Layers of several experts, of which a router chooses.",
     audio: "Layers that make sound of what a network says of it: oscillators, filtered noise, rooms.",
+    diffusion: "Layers of denoisers: what tells them the time and the class, and what is changed by it.",
     memory: "Layers that look things up in a memory of keys and values.",
     graph: "Layers that join others to more than a chain: residuals, branches, taps.",
   },

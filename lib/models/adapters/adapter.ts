@@ -3,7 +3,7 @@ import type { Json, Shape } from "../../data/dataset.ts";
 import { checked, needOneOf, type Options, type Widened } from "../../data/options.ts";
 import type { Rng, tf } from "../../engine/index.ts";
 import { type Filter, filterJson } from "../filter.ts";
-import type { Mode, Params, Remembered } from "../model.ts";
+import type { LayerPass, Mode, Params, Remembered } from "../model.ts";
 
 /** A layer with weights that an adapter is put on. */
 export interface Site {
@@ -42,10 +42,16 @@ export interface AdapterParts {
    */
   weights?(own: Params, layer: Params): Params;
   /**
-   * What a whole layer gives: `run` is the layer. An adapter that has it is put on layers of the chain, also those without weights; where it
-   * shares tensors, on those for which it makes none too.
+   * What a whole layer gives: `run` is the layer, `at` what it is made of. An adapter that has it is put on layers of the chain, also those
+   * without weights; where it shares tensors, on those for which it makes none too.
    */
-  around?(own: Params, x: tf.Tensor, run: (x: tf.Tensor) => tf.Tensor, memory: Remembered<tf.Tensor>): tf.Tensor;
+  around?(
+    own: Params,
+    x: tf.Tensor,
+    run: (x: tf.Tensor) => tf.Tensor,
+    memory: Remembered<tf.Tensor>,
+    at: LayerPass,
+  ): tf.Tensor;
   /** The tensors with which the layer alone gives what layer and adapter give; by default those of `weights`. Without either it stays. */
   merge?(own: Params, layer: Params): Params;
 }

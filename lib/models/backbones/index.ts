@@ -4,6 +4,7 @@ export * from "./cct.ts";
 export * from "./cnn.ts";
 export * from "./conv-next.ts";
 export * from "./ddsp.ts";
+export * from "./dit.ts";
 export * from "./gpt.ts";
 export * from "./lmu-former.ts";
 export * from "./lstm.ts";

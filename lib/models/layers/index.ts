@@ -4,6 +4,7 @@ export * from "./attention/index.ts";
 export * from "./audio/index.ts";
 export * from "./basic/index.ts";
 export * from "./conv/index.ts";
+export * from "./diffusion/index.ts";
 export * from "./graph/index.ts";
 export * from "./moe/index.ts";
 export * from "./norm/index.ts";

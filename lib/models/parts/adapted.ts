@@ -173,7 +173,8 @@ function adapting(mode: Mode, node: Params, at: Adapting, path: string | null): 
         ? mode.attended(key, value)
         : mode.attended(joined("key", key), joined("value", value));
     },
-    around: (x, run, at) => mode.around(x, passed === undefined ? run : (now) => around!(passed, now, run, memory), at),
+    around: (x, run, at) =>
+      mode.around(x, passed === undefined ? run : (now) => around!(passed, now, run, memory, at), at),
     at: (part) => {
       const inner = passed !== undefined || path === null ? null : path === "" ? part : `${path}/${part}`;
       return adapting(mode.at(part), (node[part] ?? {}) as Params, at, inner);

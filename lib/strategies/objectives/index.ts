@@ -2,6 +2,7 @@
 // Written by `npm run gen`.
 export * from "./autoencoder.ts";
 export * from "./batch-former.ts";
+export * from "./diffusion.ts";
 export * from "./forward-forward.ts";
 export * from "./future-teacher.ts";
 export * from "./in-batch-negatives.ts";

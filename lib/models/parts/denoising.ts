@@ -1,0 +1,98 @@
+/** Steps from noise to examples with a trained denoiser. */
+import { type Compiled, jit, tf } from "../../engine/index.ts";
+import { type ModelParts, type Params, tape } from "../model.ts";
+import type { Weights } from "../network.ts";
+import { lessNoisy, startOf } from "../noise-schedule.ts";
+import type { TrainedNetwork } from "../trained.ts";
+import { type Noising, noisingOf, told } from "./conditioned.ts";
+
+/** What examples are asked for. */
+export interface Asked {
+  /** The class of each, `classes` standing for none. */
+  readonly label: Int32Array;
+  /** The steps of the schedule that are gone through, ascending. */
+  readonly times: readonly number[];
+  readonly eta: number;
+  readonly guidance: number;
+  readonly clip: boolean;
+}
+
+/** *Traced.* The noise that a denoiser finds in centred examples at steps `[n]` with labels `[n]`, in their shape. */
+export function noiseIn(
+  model: ModelParts,
+  { model: own }: Pick<Weights, "model">,
+  statistics: Params,
+  x: tf.Tensor,
+  step: tf.Tensor,
+  label: tf.Tensor | null,
+): tf.Tensor {
+  const { mode } = tape(false, null, statistics, { beside: told(noisingOf(model)!, step, label) });
+  return tf.reshape(model.apply(own, x, mode), x.shape);
+}
+
+type Stepping = Compiled<
+  [Weights, Params, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, { readonly guided: boolean; readonly clip: boolean }],
+  tf.Tensor
+>;
+
+/** The compiled step of each model: networks of one model share it. */
+const compiled = new WeakMap<ModelParts, Stepping>();
+
+function stepOf(model: ModelParts): Stepping {
+  const known = compiled.get(model);
+  if (known !== undefined) return known;
+  const { classes } = noisingOf(model)!;
+  const made: Stepping = jit(
+    (weights, statistics, x, fresh, label, given, { guided, clip }) => {
+      const n = x.shape[0]!;
+      const [step, kept, before, eta, guidance] = tf.unstack(given) as [
+        tf.Tensor,
+        tf.Tensor,
+        tf.Tensor,
+        tf.Tensor,
+        tf.Tensor,
+      ];
+      const found = (rows: tf.Tensor, labels: tf.Tensor): tf.Tensor =>
+        noiseIn(model, weights, statistics, rows, tf.mul(tf.ones([rows.shape[0]!]), step), labels);
+      let noise: tf.Tensor;
+      if (guided) {
+        const both = found(tf.concat([x, x]), tf.concat([label, tf.fill([n], classes, "int32")]));
+        const [named, free] = tf.split(both, 2) as [tf.Tensor, tf.Tensor];
+        noise = tf.add(free, tf.mul(guidance, tf.sub(named, free)));
+      } else noise = found(x, label);
+      const guess = startOf(x, noise, kept);
+      return lessNoisy(x, clip ? tf.clipByValue(guess, -1, 1) : guess, kept, before, eta, fresh);
+    },
+    { name: "sample" },
+  );
+  compiled.set(model, made);
+  return made;
+}
+
+/** Centred examples after one step: from `times[at]` to the one before. What is given stays the caller's. */
+export function denoiseStep(
+  network: TrainedNetwork,
+  x: tf.Tensor,
+  fresh: tf.Tensor,
+  asked: Asked,
+  at: number,
+): tf.Tensor {
+  const { kept } = noisingOf(network.model)!.schedule;
+  const { times, eta, guidance, clip } = asked;
+  const before = at === 0 ? 1 : kept[times[at - 1]!]!;
+  const label = tf.tensor1d(asked.label, "int32");
+  const given = tf.tensor1d([times[at]!, kept[times[at]!]!, before, eta, guidance]);
+  const how = { guided: guidance !== 1, clip };
+  const next = stepOf(network.model)(network.weights, network.statistics, x, fresh, label, given, how);
+  tf.dispose([label, given]);
+  return next;
+}
+
+/** Centred numbers in a denoiser's range again, in place. */
+export function uncentred(numbers: Float32Array, { range: [low, high] }: Noising, clip: boolean): Float32Array {
+  for (let i = 0; i < numbers.length; i++) {
+    const share = (numbers[i]! + 1) / 2;
+    numbers[i] = low + (high - low) * (clip ? Math.min(1, Math.max(0, share)) : share);
+  }
+  return numbers;
+}
