@@ -3,9 +3,10 @@
  * `npx tsx tests/bench/distil.studies.bench.ts P046 P393`. Minutes for all.
  */
 import { distilling } from "./parts/distilling.ts";
+import { students } from "./parts/students.ts";
 import { study } from "./parts/studies.ts";
 import { teaching } from "./parts/teaching.ts";
 
 const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
-for (const [id, make] of Object.entries({ ...distilling, ...teaching }))
+for (const [id, make] of Object.entries({ ...distilling, ...teaching, ...students }))
   if (wanted.length === 0 || wanted.includes(id)) study(id, await make());

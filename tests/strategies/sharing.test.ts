@@ -92,7 +92,7 @@ describe("a network that learns to be deeper", () => {
 
   test("draws shallow depths more often, and maps blocks as interpolation does", () => {
     const { net } = begun();
-    const hooks = hooksOf(apollo({ depth: 6, power: 2 }));
+    const hooks = hooksOf(apollo({ depth: 6 }));
     const counts = new Map<number, number>();
     for (let step = 0; step < 2000; step++) {
       const { extra } = hooks.batch({}, { extra: {} } as never, { network: net, rng: random(3), step } as never);
@@ -101,8 +101,15 @@ describe("a network that learns to be deeper", () => {
       counts.set(drawn, (counts.get(drawn) ?? 0) + 1);
       for (let i = 0; i < drawn; i++) expect(map!.data[i * 2 + Math.floor((i * 2) / drawn)]).toBe(1);
     }
-    const total = [2, 3, 4, 5, 6].reduce((sum, d) => sum + d ** -2, 0);
-    for (const d of [2, 3, 4, 5, 6]) expect(counts.get(d)! / 2000).toBeCloseTo(d ** -2 / total, 1);
+    // m / (x + n) is 3.4 at 1e-6 and 0.6 at 1: it is at least d / 2 for x up to 2 m / d − n
+    const n = (0.6 - 3.4e-6) / 2.8;
+    const m = 0.6 * (1 + n);
+    const upTo = (d: number): number => (d <= 2 ? 1 : d > 6 ? 0 : (2 * m) / d - n);
+    expect(m / (1e-6 + n)).toBeCloseTo(3.4, 5);
+    for (const d of [2, 3, 4, 5, 6]) {
+      const share = counts.get(d)! / 2000;
+      expect(Math.abs(share - (upTo(d) - upTo(d + 1)))).toBeLessThan(0.03);
+    }
     expect(() => hooksOf(apollo({ depth: 2 })).init({ network: net } as never)).toThrow("above the network's 2");
   });
 });

@@ -4,18 +4,19 @@ import { type Params, tape } from "../../models/model.ts";
 import { rowsOf } from "../parts/block-weights.ts";
 import { blocksOf } from "../parts/blocks.ts";
 import { withExtra } from "../parts/buffer.ts";
-import { type Context, requireNumber, requireWhole, strategy } from "../strategy.ts";
+import { type Context, requireOneOf, requireWhole, strategy } from "../strategy.ts";
 
 /**
  * Trains a shallow transformer to become a deep one: in each step a depth is drawn, from its own up to `depth`, and the network learns at that depth, its blocks standing in for
  * those that are not there yet.
  *
- * Of D blocks, block i has the weights of block ⌊i · own / D⌋; depths are drawn with chances proportional to `1 / D^power`, so that most steps are shallow. `expand.interpolate` makes
- * the next stage of it, which trains on with a larger depth of its own. What is evaluated is the network as deep as it is.
+ * Of D blocks, block i has the weights of block ⌊i · own / D⌋. For most steps to be shallow a depth is `⌊own · m / (x + n)⌋` with x uniform in (0, 1): a hyperbola from
+ * `depth / own + 0.4` to 0.6, cut to what lies between the network's own depth and `depth`. `expand.interpolate` makes the next stage of it, which trains on with a larger depth of
+ * its own. What is evaluated is the network as deep as it is.
  *
  * Implements: P159 Apollo (progressive depth)
  * Pan et al. 2024, "Preparing lessons for progressive training on language models", arXiv:2401.09192, section 3: low-value-prioritised sampling, shared weights, interpolation.
- * Written from the abstract: the form of the chances is ours. Differs from the paper: blocks beyond the drawn depth are multiplied by 0 rather than left out, so that a shallow
+ * The hyperbola and its ends are those of the authors' program. Differs from the paper: blocks beyond the drawn depth are multiplied by 0 rather than left out, so that a shallow
  * step is no cheaper here.
  *
  * @throws TypeError for a model without blocks of attention in a row that are alike; RangeError for a depth that is not above its own.
@@ -31,12 +32,12 @@ export const apollo = strategy(
   {
     /** The depth that the network is to have at the end. */
     depth: 8,
-    /** How much shallow depths are preferred. */
-    power: 1,
+    /** "lvps": shallow depths more often; "uniform": all alike. */
+    sampling: "lvps" as "lvps" | "uniform",
   },
-  ({ depth, power }) => {
+  ({ depth, sampling }) => {
     requireWhole("apollo", "depth", depth, 2);
-    requireNumber("apollo", "power", power, 0);
+    requireOneOf("apollo", "sampling", sampling, ["lvps", "uniform"]);
     const partsOf = ({ model, input }: Context["network"]) => {
       const names = blocksOf({ model, input }).paths.map((path) => path.replace(/^model\//, ""));
       const all = model.names ?? [];
@@ -58,10 +59,8 @@ export const apollo = strategy(
       },
       batch(_: object, batch, { network, rng, step }) {
         const own = partsOf(network).names.length;
-        const depths = Array.from({ length: depth - own + 1 }, (_, i) => own + i);
-        const chances = depths.map((d) => d ** -power);
-        let left = rng.at("depth", step).uniform() * chances.reduce((a, b) => a + b, 0);
-        const drawn = depths.find((_, i) => (left -= chances[i]!) < 0) ?? depth;
+        const x = rng.at("depth", step).uniform();
+        const drawn = sampling === "uniform" ? own + Math.floor(x * (depth - own + 1)) : drawnDepth(x, own, depth);
         const map = new Float32Array(depth * own);
         for (let i = 0; i < drawn; i++) map[i * own + Math.floor((i * own) / drawn)] = 1;
         // blocks beyond the depth that was drawn need some weights: what they give counts for nothing
@@ -93,3 +92,12 @@ export const apollo = strategy(
     };
   },
 );
+
+/** The depth of low-value-prioritised sampling for a number x in (0, 1): the smaller x, the deeper. */
+export function drawnDepth(x: number, own: number, depth: number): number {
+  const [least, end, begin] = [1e-6, 0.6, depth / own + 0.4];
+  const n = (begin * least - end) / (end - begin);
+  const share = (end * (n + 1)) / (x + n);
+  const times = Math.min(Math.max(share, 1), depth / own);
+  return Math.floor(own * times + 1e-9);
+}

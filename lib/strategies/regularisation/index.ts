@@ -2,6 +2,7 @@
 // Written by `npm run gen`.
 export * from "./auto-ema.ts";
 export * from "./center-loss.ts";
+export * from "./distil-competitive.ts";
 export * from "./distil-ensemble.ts";
 export * from "./distil-features.ts";
 export * from "./distil-local.ts";

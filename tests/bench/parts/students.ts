@@ -1,0 +1,141 @@
+/** Studies of students: what finds pairs, competes with its teacher, is pretrained in many sizes at once or trained in little memory, by row. */
+import { gather } from "../../../lib/data/dataset.ts";
+import {
+  adam,
+  classes,
+  digits,
+  distil,
+  distilCompetitive,
+  distilRetrieval,
+  mlp,
+  type Strategy,
+  type TrainedNetwork,
+  tf,
+} from "../../../lib/index.ts";
+import { halves } from "../../../lib/strategies/objectives/distil-retrieval.ts";
+import type { Study } from "../../support/reference.ts";
+import { allOf, apart, band, outcomeOf } from "./studies.ts";
+
+const data = digits();
+const all = classes(data).split(1);
+const seeds = 5;
+type Figures = Record<string, Study["figures"][string]>;
+
+/** Bands of what was found, each with what it is. */
+function bands(what: string, found: Record<string, readonly number[]>): Figures {
+  return Object.fromEntries(Object.entries(found).map(([name, values]) => [`${what}, ${name}`, band(values)]));
+}
+
+/** The share of the test examples' halves whose other half scores highest, both ways. */
+function recall(network: TrainedNetwork): number {
+  return tf.tidy(() => {
+    const { examples } = all.test(0);
+    const rows = examples.length;
+    const x = tf.tensor(
+      gather(
+        examples,
+        Uint32Array.from({ length: rows }, (_, i) => i),
+      ),
+      [rows, 8, 8, 1],
+    );
+    const [one, two] = halves(x).map((half) => {
+      const f = network.features(half);
+      return tf.div(f, tf.norm(f, 2, 1, true));
+    });
+    const scores = tf.matMul(one as tf.Tensor2D, two as tf.Tensor2D, false, true);
+    const right = tf.range(0, rows, 1, "int32");
+    const hit = (s: tf.Tensor): number => tf.mean(tf.cast(tf.equal(tf.argMax(s, 1), right), "float32")).dataSync()[0]!;
+    return (hit(scores) + hit(tf.transpose(scores))) / 2;
+  });
+}
+
+/** P011: halves of digits that find each other, by a small network. */
+async function retrieving(): Promise<Study> {
+  const learn = async (hidden: number[], steps: number, seed: number, by: Strategy) => {
+    const run = await all
+      .withhold("labels")
+      .learn(mlp({ hidden }))
+      .by(by as never)
+      .with(adam({ lr: 2e-3 }))
+      .train({ batch: 48, steps })
+      .evaluate({ every: "end", share: 0 })
+      .run({ seeds: [seed], quiet: true, record: false });
+    return run.network();
+  };
+  const teacher = await learn([256, 64], 1500, 100, distilRetrieval() as Strategy);
+  const ways = {
+    "pairs alone": distilRetrieval(),
+    "a teacher, all alike": distilRetrieval({ teacher, weigh: "none" }),
+    "a teacher, weighed by how sure it is": distilRetrieval({ teacher }),
+    "a teacher, weighed by how far the student is": distilRetrieval({ teacher, weigh: "student" }),
+  };
+  const found: Record<string, number[]> = {};
+  for (const [name, by] of Object.entries(ways))
+    for (let seed = 0; seed < seeds; seed++) {
+      const network = await learn([24], 500, seed, by as Strategy);
+      (found[name] ??= []).push(recall(network));
+      network.dispose();
+    }
+  const own = Number(recall(teacher).toPrecision(4));
+  teacher.dispose();
+  const dynamic = found["a teacher, weighed by how sure it is"]!;
+  return {
+    headline:
+      "A small network finds pairs better by hard pairs of a teacher, weighed example by example, than by fixed weights",
+    outcome: allOf(
+      outcomeOf(apart(dynamic, found["a teacher, all alike"]!)),
+      outcomeOf(apart(dynamic, found["pairs alone"]!)),
+    ),
+    figures: { "recall at 1, the teacher": own, ...bands("recall at 1", found) },
+    seeds,
+  };
+}
+
+/** P297: rounds in which a small network competes with its teacher, both of which have few examples. */
+async function competing(): Promise<Study> {
+  const few = all.limit({ train: 300 });
+  const learn = (stream: typeof few, hidden: number[], by: readonly Strategy[], list: number[], steps: number) => {
+    const study = stream
+      .learn(mlp({ hidden }))
+      .with(adam({ lr: 2e-3 }))
+      .train({ batch: 16, steps })
+      .evaluate({ every: "end", share: 0 });
+    return (by.length === 0 ? study : study.by(...(by as unknown as []))).run({
+      seeds: list,
+      quiet: true,
+      record: false,
+    });
+  };
+  const taught = await learn(few, [128], [], [100], 800);
+  const own = taught.matrix({ seed: 100 }).values.at(-1)!.at(-1)!;
+  const teacher = await taught.network();
+  const rounds = 4;
+  const ways: Record<string, readonly Strategy[]> = {
+    "labels alone": [],
+    "the teacher in every round": [distil({ teacher })],
+    "rounds of competition": [distilCompetitive({ teacher, threshold: 0.05, shiftPixels: 1 })],
+  };
+  const found: Record<string, number[]> = {};
+  for (const [name, by] of Object.entries(ways)) {
+    const list = Array.from({ length: seeds }, (_, seed) => seed);
+    const run = await learn(few.repeat(rounds) as unknown as typeof few, [32], by, list, 200);
+    found[name] = list.map((seed) => run.matrix({ seed }).values.at(-1)!.at(-1)!);
+  }
+  teacher.dispose();
+  const rival = found["rounds of competition"]!;
+  return {
+    headline:
+      "After four rounds of competition a small network is better than by one-way distillation, and than its teacher",
+    outcome: allOf(
+      outcomeOf(apart(rival, found["the teacher in every round"]!)),
+      outcomeOf(rival.map((value) => value - own)),
+    ),
+    figures: { "accuracy, the teacher": Number(own.toPrecision(4)), ...bands("accuracy", found) },
+    seeds,
+  };
+}
+
+export const students: Readonly<Record<string, () => Promise<Study>>> = {
+  P011: retrieving,
+  P297: competing,
+};
