@@ -4,7 +4,7 @@ import { tf } from "../../lib/engine/index.ts";
 import { mlp } from "../../lib/models/index.ts";
 import { trained } from "../../lib/models/trained.ts";
 import { distilCompetitive } from "../../lib/strategies/index.ts";
-import { judged } from "../../lib/strategies/regularisation/distil-competitive.ts";
+import { betterAnswers } from "../../lib/strategies/regularisation/distil-competitive.ts";
 import {
   batchOf,
   close,
@@ -82,7 +82,7 @@ describe("P297: teacher and student compete", () => {
 
   test("where an example has no label by who is surer", () => {
     const rows = [Float32Array.of(0, 1, 2, 0, 0, 0), Float32Array.of(3, 0, 0, 0, 0.1, 0)] as const;
-    const { said, ahead: by } = judged(rows[0], rows[1], Int32Array.of(-1, 1), null, 3);
+    const { said, ahead: by } = betterAnswers(rows[0], rows[1], Int32Array.of(-1, 1), null, 3);
     expect([...said.slice(0, 3)]).toEqual([3, 0, 0]);
     expect(by[0]).toBeCloseTo(Math.max(...softmax([3, 0, 0])) - Math.max(...softmax([0, 1, 2])), 6);
     expect(by[1]).toBeGreaterThan(0);

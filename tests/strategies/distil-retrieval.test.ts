@@ -4,7 +4,7 @@ import { tf } from "../../lib/engine/index.ts";
 import { mlp } from "../../lib/models/index.ts";
 import { trained } from "../../lib/models/trained.ts";
 import { distilRetrieval } from "../../lib/strategies/index.ts";
-import { halves, type Weighing } from "../../lib/strategies/objectives/distil-retrieval.ts";
+import { exampleHalves, type Weighing } from "../../lib/strategies/objectives/distil-retrieval.ts";
 import {
   contextOf,
   dot,
@@ -84,7 +84,7 @@ describe("P011: halves of examples", () => {
   });
 
   test("are the upper rows and the others", () => {
-    const [one, two] = halves(tf.ones([1, 3, 2, 1]));
+    const [one, two] = exampleHalves(tf.ones([1, 3, 2, 1]));
     expect([...one.dataSync()]).toEqual([1, 1, 1, 1, 0, 0]);
     expect([...two.dataSync()]).toEqual([0, 0, 0, 0, 1, 1]);
   });

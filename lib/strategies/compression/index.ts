@@ -8,3 +8,4 @@ export * from "./reste.ts";
 export * from "./st3.ts";
 export * from "./stable-rps.ts";
 export * from "./ternary.ts";
+export * from "./tiny-training.ts";

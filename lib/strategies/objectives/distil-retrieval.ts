@@ -63,7 +63,7 @@ export const distilRetrieval = strategy(
     requireOneOf("distilRetrieval", "weigh", weigh, weighings);
     const given = teacher === null ? null : teacherOf("distilRetrieval", teacher);
     const scored = (features: (x: tf.Tensor) => tf.Tensor, x: tf.Tensor): tf.Tensor => {
-      const [one, two] = halves(x).map((half) => {
+      const [one, two] = exampleHalves(x).map((half) => {
         const own = features(half);
         return normalised(tf.reshape(own, [own.shape[0]!, -1])) as tf.Tensor2D;
       });
@@ -89,7 +89,7 @@ export const distilRetrieval = strategy(
 );
 
 /** *Traced.* The two halves of examples, with zeros in place of the other. */
-export function halves(x: tf.Tensor): readonly [tf.Tensor, tf.Tensor] {
+export function exampleHalves(x: tf.Tensor): readonly [tf.Tensor, tf.Tensor] {
   const size = x.shape[1]!;
   const shape = [1, size, ...x.shape.slice(2).map(() => 1)];
   const upper = tf.reshape(

@@ -101,7 +101,7 @@ export const distilCompetitive = strategy(
           );
         const open = context.mask(Int32Array.of(task))?.data ?? null;
         const judge = (examples: Examples): Judged =>
-          judged(context.outputs(examples).logits, asked(examples, columns), examples.labels, open, columns);
+          betterAnswers(context.outputs(examples).logits, asked(examples, columns), examples.labels, open, columns);
         if (index === 0) {
           const said = asked(train, columns) ?? context.outputs(train).logits;
           return { added: new Float32Array(0), labels: new Int32Array(0), said };
@@ -149,7 +149,7 @@ export const distilCompetitive = strategy(
 );
 
 /** Of each row the logits of whoever gives what is right more probability, the teacher where both give as much. */
-export function judged(
+export function betterAnswers(
   own: Float32Array,
   taught: Float32Array | null,
   labels: Int32Array,

@@ -12,7 +12,7 @@ import {
   type TrainedNetwork,
   tf,
 } from "../../../lib/index.ts";
-import { halves } from "../../../lib/strategies/objectives/distil-retrieval.ts";
+import { exampleHalves } from "../../../lib/strategies/objectives/distil-retrieval.ts";
 import type { Study } from "../../support/reference.ts";
 import { allOf, apart, band, outcomeOf } from "./studies.ts";
 
@@ -38,7 +38,7 @@ function recall(network: TrainedNetwork): number {
       ),
       [rows, 8, 8, 1],
     );
-    const [one, two] = halves(x).map((half) => {
+    const [one, two] = exampleHalves(x).map((half) => {
       const f = network.features(half);
       return tf.div(f, tf.norm(f, 2, 1, true));
     });
@@ -51,18 +51,18 @@ function recall(network: TrainedNetwork): number {
 
 /** P011: halves of digits that find each other, by a small network. */
 async function retrieving(): Promise<Study> {
-  const learn = async (hidden: number[], steps: number, seed: number, by: Strategy) => {
+  const learn = async (hidden: number[], steps: number, list: readonly number[], by: Strategy) => {
     const run = await all
       .withhold("labels")
       .learn(mlp({ hidden }))
       .by(by as never)
-      .with(adam({ lr: 2e-3 }))
-      .train({ batch: 48, steps })
+      .with(adam({ lr: 3e-3 }))
+      .train({ batch: 32, steps })
       .evaluate({ every: "end", share: 0 })
-      .run({ seeds: [seed], quiet: true, record: false });
-    return run.network();
+      .run({ seeds: [...list], quiet: true, record: false });
+    return Promise.all(list.map((seed) => run.network({ seed })));
   };
-  const teacher = await learn([256, 64], 1500, 100, distilRetrieval() as Strategy);
+  const [teacher] = (await learn([96, 48], 800, [100], distilRetrieval() as Strategy)) as [TrainedNetwork];
   const ways = {
     "pairs alone": distilRetrieval(),
     "a teacher, all alike": distilRetrieval({ teacher, weigh: "none" }),
@@ -70,12 +70,11 @@ async function retrieving(): Promise<Study> {
     "a teacher, weighed by how far the student is": distilRetrieval({ teacher, weigh: "student" }),
   };
   const found: Record<string, number[]> = {};
-  for (const [name, by] of Object.entries(ways))
-    for (let seed = 0; seed < seeds; seed++) {
-      const network = await learn([24], 500, seed, by as Strategy);
-      (found[name] ??= []).push(recall(network));
-      network.dispose();
-    }
+  for (const [name, by] of Object.entries(ways)) {
+    const networks = await learn([24], 300, [0, 1, 2, 3, 4], by as Strategy);
+    found[name] = networks.map(recall);
+    for (const network of networks) network.dispose();
+  }
   const own = Number(recall(teacher).toPrecision(4));
   teacher.dispose();
   const dynamic = found["a teacher, weighed by how sure it is"]!;
@@ -106,7 +105,7 @@ async function competing(): Promise<Study> {
       record: false,
     });
   };
-  const taught = await learn(few, [128], [], [100], 800);
+  const taught = await learn(few, [96], [], [100], 600);
   const own = taught.matrix({ seed: 100 }).values.at(-1)!.at(-1)!;
   const teacher = await taught.network();
   const rounds = 4;
@@ -118,7 +117,7 @@ async function competing(): Promise<Study> {
   const found: Record<string, number[]> = {};
   for (const [name, by] of Object.entries(ways)) {
     const list = Array.from({ length: seeds }, (_, seed) => seed);
-    const run = await learn(few.repeat(rounds) as unknown as typeof few, [32], by, list, 200);
+    const run = await learn(few.repeat(rounds) as unknown as typeof few, [32], by, list, 120);
     found[name] = list.map((seed) => run.matrix({ seed }).values.at(-1)!.at(-1)!);
   }
   teacher.dispose();
