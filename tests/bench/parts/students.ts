@@ -1,5 +1,5 @@
 /** Studies of students: what finds pairs, competes with its teacher, is pretrained in many sizes at once or trained in little memory, by row. */
-import { gather } from "../../../lib/data/dataset.ts";
+import { type Examples, gather } from "../../../lib/data/dataset.ts";
 import {
   adam,
   classes,
@@ -7,14 +7,20 @@ import {
   distil,
   distilCompetitive,
   distilRetrieval,
+  elasticPretrain,
+  expand,
+  from,
   mlp,
+  net,
   type Strategy,
+  sgd,
   type TrainedNetwork,
   tf,
+  tinyTraining,
 } from "../../../lib/index.ts";
 import { exampleHalves } from "../../../lib/strategies/objectives/distil-retrieval.ts";
 import type { Study } from "../../support/reference.ts";
-import { allOf, apart, band, outcomeOf } from "./studies.ts";
+import { accuracies, allOf, apart, band, outcomeOf } from "./studies.ts";
 
 const data = digits();
 const all = classes(data).split(1);
@@ -134,7 +140,123 @@ async function competing(): Promise<Study> {
   };
 }
 
+/** The share of test examples whose five nearest training examples, by cosines of features, have their class in the majority. */
+function nearest(network: TrainedNetwork, train: Examples, test: Examples): number {
+  return tf.tidy(() => {
+    const unit = (of: Examples): tf.Tensor2D => {
+      const f = network.features(of);
+      return tf.div(f, tf.add(tf.norm(f, 2, 1, true), 1e-9)) as tf.Tensor2D;
+    };
+    const { indices } = tf.topk(tf.matMul(unit(test), unit(train), false, true), 5);
+    const near = indices.dataSync() as Int32Array;
+    const right = [...test.labels].filter((label, i) => {
+      const votes = new Map<number, number>();
+      for (const j of near.subarray(5 * i, 5 * i + 5)) {
+        const own = train.labels[j]!;
+        votes.set(own, (votes.get(own) ?? 0) + 1);
+      }
+      const most = Math.max(...votes.values());
+      return [...votes].find(([, count]) => count === most)![0] === label;
+    });
+    return right.length / test.length;
+  });
+}
+
+/** P343: sizes that are cut out of one network that was pretrained without labels. */
+async function sized(): Promise<Study> {
+  const list = [0, 1, 2, 3, 4];
+  const learn = async (hidden: number[], by: Strategy) => {
+    const run = await all
+      .withhold("labels")
+      .learn(mlp({ hidden }))
+      .by(by as never)
+      .with(adam({ lr: 2e-3 }))
+      .train({ batch: 48, steps: 250 })
+      .evaluate({ every: "end", share: 0 })
+      .run({ seeds: list, quiet: true, record: false });
+    return Promise.all(list.map((seed) => run.network({ seed })));
+  };
+  const widths = [0.25, 0.5, 1];
+  const own = { units: 32, noise: 0.15 };
+  const [elastic, plain, small] = [
+    await learn([64, 64], elasticPretrain({ widths, ...own })),
+    await learn([64, 64], elasticPretrain({ widths, intact: 1, ...own })),
+    await learn([16, 16], elasticPretrain({ widths: [0.5, 1], intact: 1, ...own })),
+  ];
+  const [{ train }, { examples }] = [all.experience(0), all.test(0)];
+  const score = (networks: readonly TrainedNetwork[], share = 1): number[] =>
+    networks.map((network) => {
+      const cut = share === 1 ? network : expand.slice(network, { widths: share }).network;
+      const found = nearest(cut, train, examples);
+      if (cut !== network) cut.dispose();
+      return found;
+    });
+  const found = {
+    "whole, with parts": score(elastic),
+    "whole, alone": score(plain),
+    "a quarter, cut out": score(elastic, 0.25),
+    "a quarter, cut out of one that learnt alone": score(plain, 0.25),
+    "a quarter, pretrained by itself": score(small),
+  };
+  for (const network of [...elastic, ...plain, ...small]) network.dispose();
+  return {
+    headline:
+      "Small networks cut out of one that was pretrained with them are better than ones pretrained by themselves, and the whole loses nothing",
+    outcome: allOf(
+      outcomeOf(apart(found["a quarter, cut out"], found["a quarter, pretrained by itself"])),
+      outcomeOf(apart(found["whole, with parts"], found["whole, alone"]), -0.01),
+    ),
+    figures: bands("accuracy of five neighbours", found),
+    seeds: list.length,
+  };
+}
+
+/** P379: a network of whole numbers that has learnt five digits learns the other five. */
+async function onDevice(): Promise<Study> {
+  const halves = [0, 1].map((k) =>
+    classes(data)
+      .split(2)
+      .slice(k, k + 1),
+  ) as [typeof all, typeof all];
+  const begun = await halves[0]
+    .learn(net().conv(8, 3).relu().pool(2).conv(16, 3).relu().pool(2).flatten().dense(32).relu())
+    .with(adam({ lr: 3e-3 }))
+    .train({ batch: 32, steps: 200 })
+    .evaluate({ every: "end", share: 0 })
+    .run({ seeds: [50], quiet: true, record: false })
+    .then((run) => run.network());
+  const learn = (by: readonly Strategy[]) => {
+    const study = halves[1]
+      .limit({ train: 250 })
+      .learn(from(begun))
+      .with(sgd({ lr: 0.05 }))
+      .train({ batch: 10, steps: 150 });
+    return accuracies((by.length === 0 ? study : study.by(...(by as unknown as []))) as never, seeds);
+  };
+  const found = {
+    "all numbers, not rounded": await learn([]),
+    "all numbers": await learn([tinyTraining({ kilobytes: 256 })]),
+    "all numbers, gradients not scaled": await learn([tinyTraining({ kilobytes: 256, scaling: false })]),
+    "what fits into 2 kB": await learn([tinyTraining({ kilobytes: 2 })]),
+    "the head alone": await learn([tinyTraining({ kilobytes: 0 })]),
+  };
+  begun.dispose();
+  return {
+    headline:
+      "Whole numbers of which the layers and channels worth most are trained, with scaled gradients, learn as well as all that are not rounded, and better than without scaling or with the head alone",
+    outcome: allOf(
+      outcomeOf(apart(found["what fits into 2 kB"], found["all numbers, not rounded"]), -0.01),
+      outcomeOf(apart(found["all numbers"], found["all numbers, gradients not scaled"])),
+      outcomeOf(apart(found["what fits into 2 kB"], found["the head alone"])),
+    ),
+    figures: bands("accuracy", found),
+    seeds,
+  };
+}
+
 export const students: Readonly<Record<string, () => Promise<Study>>> = {
   P011: retrieving,
   P297: competing,
+  P343: sized,
+  P379: onDevice,
 };
