@@ -5,6 +5,7 @@ export * from "./batch-former.ts";
 export * from "./diffusion.ts";
 export * from "./distil-retrieval.ts";
 export * from "./elastic-pretrain.ts";
+export * from "./focal.ts";
 export * from "./forward-forward.ts";
 export * from "./future-teacher.ts";
 export * from "./in-batch-negatives.ts";

@@ -18,6 +18,7 @@ import {
   trials,
 } from "../../../lib/index.ts";
 import type { Study } from "../../support/reference.ts";
+import { evolvedBeginning } from "./beginning.ts";
 import { accuracies, allOf, apart, band, outcomeOf } from "./studies.ts";
 
 const seeds = 3;
@@ -224,4 +225,9 @@ async function patterns(): Promise<Study> {
   };
 }
 
-export const searching: Record<string, () => Promise<Study>> = { P157: expandedAxes, P401: tiny, P191: patterns };
+export const searching: Record<string, () => Promise<Study>> = {
+  P157: expandedAxes,
+  P401: tiny,
+  P191: patterns,
+  P304: evolvedBeginning,
+};
