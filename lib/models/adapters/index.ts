@@ -4,6 +4,7 @@ export * from "./adapter.ts";
 export * from "./allora.ts";
 export * from "./bottleneck.ts";
 export * from "./clr.ts";
+export * from "./connected.ts";
 export * from "./dora.ts";
 export * from "./fourier.ts";
 export * from "./hra.ts";

@@ -6,3 +6,4 @@ export * from "./gem.ts";
 export * from "./gpm.ts";
 export * from "./ogd.ts";
 export * from "./owm.ts";
+export * from "./plwf.ts";
