@@ -5,6 +5,7 @@ export * from "./aper.ts";
 export * from "./fecam.ts";
 export * from "./fetril.ts";
 export * from "./kalman.ts";
+export * from "./limit.ts";
 export * from "./nearest-mean.ts";
 export * from "./ranpac.ts";
 export * from "./ridge.ts";

@@ -5,6 +5,7 @@ import type { Weights } from "../../models/network.ts";
 import { withExtra } from "../parts/buffer.ts";
 import { balancedDraw, type CodeMemory, codesWithout, emptyCodes, keepCode } from "../parts/codes.ts";
 import { begunAt, type Cut, changedAt, cutAfter, heldBefore, latentsIn, latentsOf, requireCut } from "../parts/cut.ts";
+import { withColumns } from "../parts/head-kernel.ts";
 import {
   codesOf,
   decoded,
@@ -107,7 +108,9 @@ export const siesta = strategy(
           sleeps ? Math.ceil(samples / context.epochs) : 0,
           context.rng.at("sleep", index),
         );
-        const weights = withColumns(context.weights, means, new Set(train.labels.filter((label) => label >= 0)));
+        const awake = [...new Set(train.labels.filter((label) => label >= 0))];
+        const columns = new Map(awake.map((label) => [label, means.get(label)!.mean]));
+        const weights = withColumns(context.weights, columns, { bias: 1 });
         return { ...memory, codes, means, drawn, weights, restart: sleeps };
       },
       data({ codes, drawn, tensors }: Memory, { train }) {
@@ -224,17 +227,4 @@ function withExamples(
   for (const [i, label] of train.labels.entries())
     if (label >= 0) keepCode(next, bytes.subarray(i * width, (i + 1) * width), label, rng.at("keep", experience).at(i));
   return next;
-}
-
-/** Weights whose head has running means as the columns of some classes, with a bias of 1. */
-function withColumns(weights: Weights, means: Memory["means"], classes: ReadonlySet<number>): Weights {
-  const { kernel, bias } = weights.head as { readonly kernel: tf.Tensor2D; readonly bias: tf.Tensor1D };
-  const [width, columns] = kernel.shape;
-  const [values, biases] = [kernel.dataSync().slice(), bias.dataSync().slice()];
-  for (const label of classes) {
-    for (let j = 0; j < width; j++) values[j * columns + label] = means.get(label)!.mean[j]!;
-    biases[label] = 1;
-  }
-  const head = { ...weights.head, kernel: tf.tensor2d(values, [width, columns]), bias: tf.tensor1d(biases) };
-  return { ...weights, head };
 }
