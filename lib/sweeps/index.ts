@@ -22,4 +22,5 @@ export * from "./sweep.ts";
 export * from "./tiny-formula.ts";
 export * from "./together.ts";
 export * from "./trials.ts";
+export * from "./tricks-table.ts";
 export * from "./turns-on.ts";

@@ -2,9 +2,21 @@
  * Studies of rows of the systems catalogue that learn online, without old examples, or new classes from few examples:
  * `npx tsx tests/bench/few-shot.studies.bench.ts`, or some of them alone, by their rows.
  */
-import { adam, classes, digits, joint, mlp, type Strategy, siesta } from "../../lib/index.ts";
+import {
+  adam,
+  bagOfTricks,
+  classes,
+  digits,
+  fractals,
+  joint,
+  limit,
+  mlp,
+  type Strategy,
+  siesta,
+  tricksTable,
+} from "../../lib/index.ts";
 import type { Study } from "../support/reference.ts";
-import { accuracies, apart, band, outcomeOf, study } from "./parts/studies.ts";
+import { accuracies, allOf, apart, band, outcomeOf, study } from "./parts/studies.ts";
 
 const data = classes(digits());
 const seeds = 3;
@@ -45,6 +57,69 @@ async function asleep(): Promise<Study> {
   };
 }
 
+/** Thirty classes of pictures: fifteen at first, then five at a time with three examples each. */
+const few = () =>
+  classes(fractals({ classes: 30, perClass: 30, testPerClass: 10, sizePixels: 12, points: 200 }))
+    .fewShot({ base: 15, ways: 5, shots: 3 })
+    .learn(mlp({ hidden: [96, 48] }))
+    .with(adam({ lr: 2e-3 }))
+    .train({ batch: 30, epochs: 12 })
+    .evaluate({ atStart: false });
+
+/** Without any trick: trained by cosines, frozen, and the mean features of each class. */
+const none = {
+  contrastive: false,
+  assigned: false,
+  pseudo: false,
+  finetune: false,
+  subnet: false,
+  pretrain: false,
+  signal: false,
+};
+
+/** P220: the calibration that was learnt on fake streams, against the same network with mean features alone. */
+async function multiPhase(): Promise<Study> {
+  const found = await each(few(), {
+    LIMIT: limit({ phases: 3, ways: 3, shots: 3 }),
+    "mean features": bagOfTricks(none),
+  });
+  return {
+    headline:
+      "Meta-training on fake streams makes few-shot class-incremental learning more accurate than mean features",
+    outcome: outcomeOf(apart(found.LIMIT!, found["mean features"]!)),
+    figures: bands(found),
+    seeds,
+  };
+}
+
+/** P382: the tricks one after the other. */
+async function cumulative(): Promise<Study> {
+  const { table, rows } = await tricksTable(few(), {
+    larger: mlp({ hidden: [192, 96] }),
+    seeds,
+    quiet: true,
+    record: false,
+  });
+  console.log(table.toText());
+  const [plain, all] = [rows[0]!, rows.at(-1)!];
+  return {
+    headline: "All tricks together raise the accuracy of first and later classes and the average over experiences",
+    outcome: allOf(
+      outcomeOf(apart(all.base, plain.base)),
+      outcomeOf(apart(all.later, plain.later)),
+      outcomeOf(apart(all.average, plain.average)),
+    ),
+    figures: Object.fromEntries(
+      rows.flatMap(({ name, base, later, average }) => [
+        [`first classes, ${name}`, band(base)],
+        [`later classes, ${name}`, band(later)],
+        [`average, ${name}`, band(average)],
+      ]),
+    ),
+    seeds,
+  };
+}
+
 const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
-for (const [id, make] of Object.entries({ P146: asleep }))
+for (const [id, make] of Object.entries({ P146: asleep, P220: multiPhase, P382: cumulative }))
   if (wanted.length === 0 || wanted.includes(id)) study(id, await make());

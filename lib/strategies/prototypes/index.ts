@@ -2,6 +2,7 @@
 // Written by `npm run gen`.
 export * from "./acil.ts";
 export * from "./aper.ts";
+export * from "./bag-of-tricks.ts";
 export * from "./fecam.ts";
 export * from "./fetril.ts";
 export * from "./kalman.ts";
