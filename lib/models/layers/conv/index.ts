@@ -5,6 +5,7 @@ export * from "./conv-bn.ts";
 export * from "./conv.ts";
 export * from "./depthwise-conv.ts";
 export * from "./global-pool.ts";
+export * from "./hyper-zzw.ts";
 export * from "./kan-conv.ts";
 export * from "./multigrid.ts";
 export * from "./pool.ts";
