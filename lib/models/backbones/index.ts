@@ -15,5 +15,6 @@ export * from "./resnet.ts";
 export * from "./resnet18.ts";
 export * from "./sine-net.ts";
 export * from "./ssm.ts";
+export * from "./terminator.ts";
 export * from "./unet.ts";
 export * from "./vit.ts";

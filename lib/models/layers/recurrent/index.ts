@@ -2,6 +2,7 @@
 // Written by `npm run gen`.
 export * from "./cfc.ts";
 export * from "./columns.ts";
+export * from "./decouple.ts";
 export * from "./echo-state.ts";
 export * from "./elstm.ts";
 export * from "./gru.ts";
