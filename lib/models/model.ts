@@ -28,7 +28,7 @@ export interface Within {
   readonly around?:
     | ((path: readonly string[], x: tf.Tensor, run: (x: tf.Tensor) => tf.Tensor, at: LayerPass) => tf.Tensor)
     | undefined;
-  /** The keys and values of a layer of attention, `[n, places, width]` before they go to the heads, with others before or behind. */
+  /** The keys and values of a layer of attention, `[n, places, width]` before they go to the heads, with others before or behind, or hidden. */
   readonly attended?: ((path: readonly string[], key: tf.Tensor, value: tf.Tensor) => Attended) | undefined;
   /** Where `x` is a piece of sequences that began before it. */
   readonly piece?: Piece | undefined;
@@ -52,8 +52,11 @@ export interface Piece {
   carry(layer: Layer, x: tf.Tensor, params: Params, mode: Mode, remembered?: Remembered<tf.Tensor>): tf.Tensor;
 }
 
-/** Keys and values of as many places, which need not be those of the queries. */
-export type Attended = readonly [key: tf.Tensor, value: tf.Tensor];
+/**
+ * Keys and values of as many places, which need not be those of the queries, and where some are to be hidden from some, what is added to the scores,
+ * `[queries, keys]`.
+ */
+export type Attended = readonly [key: tf.Tensor, value: tf.Tensor, bias?: tf.Tensor];
 
 /** How a model is being run: in training it may draw noise and write running statistics. */
 export interface Mode {

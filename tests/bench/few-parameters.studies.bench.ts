@@ -171,8 +171,8 @@ async function wired(): Promise<Study> {
     .limit({ train: 20, test: 40, perClass: true })
     .split(1);
   const ways: Record<string, readonly [Model, number]> = {
-    connected: [from(big).adapt(connected({ units: 4, on })), 4e-3],
-    bottleneck: [from(big).adapt(bottleneck({ units: 4, on })), 4e-3],
+    connected: [from(big).adapt(connected({ units: 4, on })), 1.6e-2],
+    bottleneck: [from(big).adapt(bottleneck({ units: 4, on })), 1.6e-2],
     "all of it": [from(big), 1e-3],
   };
   const found: Record<string, number[]> = {};
@@ -195,11 +195,15 @@ async function wired(): Promise<Study> {
   };
 }
 
-/** P155: two new digits at a time without an old one; the other ways are told the same of the past, but by the last network alone or without giving way. */
+/**
+ * P155: two new digits at a time, each pair with a head of its own, without an old one; the other ways have the last network alone as teacher, do not
+ * give way, or have a penalty. With one head for all digits all ways know the last two alone, which was seen first.
+ */
 async function progressive(): Promise<Study> {
   const many = 5;
   const base = classes(digits(), { order: "run" })
     .split(5)
+    .scenario("task")
     .learn(mlp({ hidden: [64] }))
     .with(adam({ lr: 2e-3 }))
     .train({ batch: 16, epochs: 8 })

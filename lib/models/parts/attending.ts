@@ -129,13 +129,16 @@ export function attending(where: string, heads: number, given: AttendOptions): A
   function look(key: tf.Tensor, value: tf.Tensor, mode: Mode, going: Going | undefined): Look {
     const length = key.shape[1]!;
     if (going === undefined) {
-      const [keys, values] = mode.attended(key, value);
-      return [keys, values, sightBias(sight, length, keys.shape[1]!), []];
+      const [keys, values, others] = mode.attended(key, value);
+      const own = sightBias(sight, length, keys.shape[1]!);
+      return [keys, values, own && others ? tf.add(own, others) : (own ?? others), []];
     }
     const { context } = mode.piece!;
     const back = window === 0 ? context : Math.min(window, context);
     const before = lookBack(key, value, going.states, going.keep, back);
-    const [keys, values] = mode.attended(before.keys, before.values);
+    const [keys, values, hidden] = mode.attended(before.keys, before.values);
+    if (hidden !== undefined)
+      throw new TypeError(`${where}: whole sequences are required where places are hidden, got a piece of some`);
     const own = before.keys.shape[1]!;
     const far = sightBias({ ...sight, causal: false, window: 0 }, length, own, own - length);
     // what others put before is seen from every place

@@ -17,6 +17,7 @@ export * from "./lora-merge.ts";
 export * from "./mos.ts";
 export * from "./multi-lane.ts";
 export * from "./pmoe.ts";
+export * from "./prompt-chain.ts";
 export * from "./sara.ts";
 export * from "./sca-learn.ts";
 export * from "./sd-lora.ts";
