@@ -1,8 +1,9 @@
 import { needOneOf } from "../data/options.ts";
-import { tf } from "../engine/index.ts";
+import type { tf } from "../engine/index.ts";
 import { type ConvOptions, conv } from "../models/layers/conv/conv.ts";
 import { convBn as convBnLayer } from "../models/layers/conv/conv-bn.ts";
 import { batchNorm } from "../models/layers/norm/batch-norm.ts";
+import { folded } from "../models/parts/folded.ts";
 import { epsilonOf, networkOf, type Piece, piecesOf, tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { type Expanded, expanded } from "./expanded.ts";
@@ -111,13 +112,12 @@ function inMode({ filters, window, options, norm, tensors, statistics }: Pair, m
     return [
       { layer: convBnLayer(filters, window, { ...options, ...norm, mode }), params: { ...own, ...affine }, statistics },
     ];
-  const { mean, variance } = statistics as { readonly mean: tf.Tensor; readonly variance: tf.Tensor };
-  const by = tf.mul(scale!, tf.rsqrt(tf.add(variance, norm.epsilon)));
-  const centre = bias === undefined ? tf.neg(mean) : tf.sub(bias, mean);
+  const { epsilon } = norm;
+  const params = folded(own, { ...affine, epsilon }, statistics as never);
   return [
     {
       layer: conv(filters, window, { ...options, bias: true }),
-      params: { kernel: tf.mul(kernel!, by), bias: tf.add(shift!, tf.mul(centre, by)) },
+      params: { ...params },
       statistics: {},
     },
   ];

@@ -1,6 +1,7 @@
 /** Networks made smaller: functions from a network and data to a network without some of its weights or units. */
 // Written by `npm run gen`.
 export * from "./admm.ts";
+export * from "./depth.ts";
 export * from "./dsnot.ts";
 export * from "./evolved.ts";
 export * from "./low-rank.ts";

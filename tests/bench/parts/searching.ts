@@ -19,6 +19,7 @@ import {
 } from "../../../lib/index.ts";
 import type { Study } from "../../support/reference.ts";
 import { evolvedBeginning } from "./beginning.ts";
+import { shallower } from "./depths.ts";
 import { accuracies, allOf, apart, band, outcomeOf } from "./studies.ts";
 
 const seeds = 3;
@@ -230,4 +231,5 @@ export const searching: Record<string, () => Promise<Study>> = {
   P401: tiny,
   P191: patterns,
   P304: evolvedBeginning,
+  P190: shallower,
 };
