@@ -35,7 +35,7 @@ const made = await Promise.all(
 const serving = made.filter(({ hooks }) => hooks.tokens === true);
 
 /** Strategies that work on kernels, which a model of embeddings alone has not. */
-const onKernels = ["adaLora", "elaLora", "granet", "pela", "reste", "st3", "stableRps", "ternary"];
+const onKernels = ["adaLora", "elaLora", "granet", "pela", "reste", "st3", "stableRps", "tempLora", "ternary"];
 
 const about = (
   own: readonly Strategy[],

@@ -15,4 +15,5 @@ export * from "./rna.ts";
 export * from "./roid.ts";
 export * from "./rotta.ts";
 export * from "./sar.ts";
+export * from "./temp-lora.ts";
 export * from "./tent.ts";
