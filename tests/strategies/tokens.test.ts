@@ -19,8 +19,12 @@ const data = fromText(text, { length: 4, test: 0.2, name: "small" });
 const plain = sequence(data, 3) as unknown as Stream;
 const told = scenario("task")(sequence(data, 3)) as unknown as Stream;
 
-/** What a strategy must be told to serve tokens, where it does not by default, or to bear so high a rate. */
-const options: Readonly<Record<string, object>> = { ewc: { fisher: "true", lambda: 0.1 }, apollo: { depth: 3 } };
+/** What a strategy must be told to serve tokens, or sequences so short, where it does not by default, or to bear so high a rate. */
+const options: Readonly<Record<string, object>> = {
+  ewc: { fisher: "true", lambda: 0.1 },
+  apollo: { depth: 3 },
+  tempLora: { chunk: 2, context: 1 },
+};
 
 const made = await Promise.all(
   found.map(async (entry) => {
