@@ -10,7 +10,8 @@ import { merging, type Place } from "./merging.ts";
  * Implements: P244 LiNeS layer scaling
  *
  * Wang et al. 2024, arXiv:2410.17146, eq. 2–4: of several networks `alpha` is for the sum of their changes.
- * Differs from the paper: `alpha` is an option, not taken from the lengths of the merged and the summed change.
+ * Differs from the paper: `alpha` is an option, not taken from the lengths of the merged and the summed change; every layer of the model has its own depth, where in
+ * the authors' program blocks have one and what lies outside of them has `alpha`.
  *
  * @example
  * ```ts

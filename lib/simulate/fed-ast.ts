@@ -39,8 +39,9 @@ interface Answer {
  * they may be, `θ ← θ + rate/b · Σ Δ`. Every `reallocate` updates the clients are dealt anew: network `m` gets a share proportional to `σₘ`, the deviation of
  * the answers since the last time in lengths of their mean, and its buffer grows and shrinks with it. Each study is over a stream of as many clients.
  *
- * Askin, Sharma, Joe-Wong and Joshi 2024, arXiv:2406.00302. Written from the abstract and from what its theory asks for: clients by deviations
- * make the sum over networks of variance over clients least.
+ * Askin, Sharma, Joe-Wong and Joshi 2024, arXiv:2406.00302, and the authors' program (askinb/FedAST): clients by deviations make the sum over networks
+ * of variance over clients least. Differs from the program: a client works for one network at a time; answers are compared over all numbers, biases too,
+ * and over all since the last time rather than in windows of eight; deviations are roots of variances, which there are halved; no network has a least share.
  *
  * Implements: P090 FedAST
  *

@@ -10,6 +10,8 @@ export interface FlexSequenceOptions {
   readonly perPair?: number;
   /** Seconds of exchange for each token on a rank, where several ranks share a sequence, by their number. Default 2e-7 within 8 ranks, 2e-6 beyond. */
   readonly exchange?: (ranks: number) => number;
+  /** Seconds of a batch whatever is in it. Default 0. */
+  readonly perBatch?: number;
   /** "flexible", or as many ranks in every group. Default "flexible". */
   readonly degree?: "flexible" | number;
 }
@@ -32,11 +34,11 @@ export interface SequencePlan {
  * Sequence parallelism whose groups fit the lengths: long sequences are shared by many ranks, short ones by few or none, who then send little.
  *
  * A group of `d` ranks takes `Σ (perToken l + perPair l²) / d` seconds for its sequences and, where d is above 1, `exchange(d) l / d` for what goes over its
- * lines; it has room for `room · d` tokens. Groups have 1, 2, 4, … ranks. All ways to divide the ranks are tried, sequences going longest first to the group
+ * lines; it has room for `room · d` tokens. A batch takes as long as its slowest group and `perBatch` more. Groups have 1, 2, 4, … ranks. All ways to divide the ranks are tried, sequences going longest first to the group
  * that is then done first, and the sorted sequences are cut into more and more batches while that is faster or needed for room.
  *
- * Wang et al. 2024, arXiv:2412.01523 (FlexSP). Written from the abstract.
- * Differs from the paper: longest first over all divisions in place of its mixed-integer program.
+ * Wang et al. 2024, arXiv:2412.01523 (FlexSP), and the authors' program (AFDWang/Hetu-Galvatron, branch flexsp), whose costs of sequences, of exchange and of room these are.
+ * Differs from the program: longest first over all divisions in place of a mixed-integer program over buckets of lengths.
  *
  * Implements: P121 Heterogeneity-adaptive seq. parallelism
  *
@@ -56,6 +58,7 @@ export function flexSequence(lengths: readonly number[], options: FlexSequenceOp
     perToken: 1e-6,
     perPair: 1e-9,
     exchange: (ranks) => (ranks <= 8 ? 2e-7 : 2e-6),
+    perBatch: 0,
     degree: "flexible",
   });
   needWhole("flexSequence", "ranks", o.ranks);
@@ -81,7 +84,7 @@ export function flexSequence(lengths: readonly number[], options: FlexSequenceOp
       batches.push(made);
     }
     if (batches.length < count) continue;
-    const seconds = batches.reduce((sum, groups) => sum + span(groups), 0);
+    const seconds = batches.reduce((sum, groups) => sum + span(groups) + o.perBatch, 0);
     if (best !== null && seconds >= best.seconds) break;
     best = { batches, seconds };
   }

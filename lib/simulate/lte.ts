@@ -21,13 +21,14 @@ type Head = { readonly factors: readonly Factors[]; readonly rest: readonly Floa
  * LoRA-the-Explorer: a network is trained from nothing by changes of low rank on every machine, each on its own part of the batches, which are
  * merged into the weights now and then.
  *
- * Machine `m` trains `W + scale · Aₘ Bₘ` with W as it was at the last merge, `A` orthonormal and `B` zero at first. After `every` steps
+ * Machine `m` trains `W + scale · Aₘ Bₘ` with W as it was at the last merge, `A` orthonormal times `√(i/rank)` for `i` inputs and `B` zero at first: a first
+ * step is then in the mean one of plain SGD. After `every` steps
  * `W ← W + scale/M Σₘ Aₘ Bₘ`, and factors and optimizers begin anew. A kernel of `i` inputs and `u` units costs `4 · rank (i + u)` bytes on each way instead of
  * `4 i u`; biases and other tensors without a kernel's form are trained and averaged as they are. With one machine, a rank of all inputs, an update with
  * every merge, plain SGD and a scale of 1 it is plain training.
  *
- * Huh, Cheung, Bernstein, Isola and Agrawal 2024, arXiv:2402.16828, section 3 and algorithm 1.
- * Differs from the paper: A is drawn anew with each merge.
+ * Huh, Cheung, Bernstein, Isola and Agrawal 2024, arXiv:2402.16828; beginnings as in the authors' program (minyoungg/LTE).
+ * Differs from the program: factors begin anew at a merge, where there they go on, and what they have given is taken out of W.
  *
  * Implements: P202 LTE
  *
@@ -68,7 +69,7 @@ export const lte = program(
         const draw = trainer.root.at("lte", machine, merge);
         return {
           factors: kernels.map((layer, i) => ({
-            down: orthonormal(inputsOf(layer), rankOf(layer), draw.at(i)),
+            down: firstFactor(inputsOf(layer), rankOf(layer), draw.at(i)),
             up: new Float32Array(rankOf(layer) * unitsOf(layer)),
           })),
           rest: others.map(({ from, size }) => base[machine]!.slice(from, from + size)),
@@ -200,8 +201,9 @@ function inputsOf({ size, shape }: Layer): number {
   return size / shape.at(-1)!;
 }
 
-/** `[n, r]` with orthonormal columns, by Gram and Schmidt. */
-function orthonormal(n: number, r: number, rng: Rng): Float32Array {
+/** `[n, r]` with orthogonal columns of length `√(n/r)`, by Gram and Schmidt. */
+export function firstFactor(n: number, r: number, rng: Rng): Float32Array {
+  const length = Math.sqrt(n / r);
   const columns: Float64Array[] = [];
   for (let j = 0; j < r; j++) {
     const column = Float64Array.from(rng.at(j).fillNormal(new Float32Array(n)));
@@ -210,10 +212,10 @@ function orthonormal(n: number, r: number, rng: Rng): Float32Array {
         const along = column.reduce((sum, x, i) => sum + x * before[i]!, 0);
         for (let i = 0; i < n; i++) column[i]! -= along * before[i]!;
       }
-    const length = Math.hypot(...column);
-    columns.push(column.map((x) => x / length));
+    const had = Math.hypot(...column);
+    columns.push(column.map((x) => x / had));
   }
-  return Float32Array.from({ length: n * r }, (_, at) => columns[at % r]![Math.floor(at / r)]!);
+  return Float32Array.from({ length: n * r }, (_, at) => length * columns[at % r]![Math.floor(at / r)]!);
 }
 
 /** A matrix turned, `[n, m]` to `[m, n]`. */

@@ -46,7 +46,8 @@ export interface AutoLrs {
  *
  * Implements: P320 AutoLRS
  * Jin et al. 2021, "AutoLRS: automatic learning-rate schedule by Bayesian optimization on the fly", arXiv:2105.10762, algorithms 1 and 2.
- * Differs from the paper: losses are those of training batches, not of a validation set; stages have one length; the exponential's rate is searched on a grid.
+ * Differs from the paper: losses are those of training batches, not of a validation set; stages have one length; the exponential's rate is searched on a grid,
+ * and outliers stay in; the next rate is chosen by few deviations, where the authors' program (YuchenJin/autolrs) takes a million, which spreads the rates.
  *
  * @example
  * ```ts

@@ -12,6 +12,7 @@ import {
   autoEma,
   classes,
   conform,
+  continualPretrain,
   derExpand,
   digits,
   dualPrompt,
@@ -27,10 +28,12 @@ import {
   naive,
   pmoe,
   pretrained,
+  type Strategy,
+  stabilityGap,
 } from "../../lib/index.ts";
 import { smallPretrained } from "../../lib/sweeps/protocols/pretrained.ts";
 import { record, type Study } from "../support/reference.ts";
-import { after, reader } from "./parts/languages.ts";
+import { after, languages, reader } from "./parts/languages.ts";
 import { accuracies, allOf, apart, band, outcomeOf, study } from "./parts/studies.ts";
 
 const seeds = 3;
@@ -117,6 +120,57 @@ function endOf(name: string, matrix: readonly (readonly number[])[]): number {
   const last = matrix.at(-1)!;
   console.log(name, last.map((value) => value.toFixed(3)).join("  "));
   return (100 * last.reduce((sum, value) => sum + value, 0)) / last.length;
+}
+
+/** P433: a reader of English meets Spanish: all of it in one pass, or for 40% of the steps an easy part once, or less of it several times over with English between. */
+async function pretraining(): Promise<Study> {
+  const ways: Record<string, Strategy> = {
+    "all, one pass": naive(),
+    "an easy part once": continualPretrain({ subset: 0.4, epochs: 1, mixture: 0 }),
+    "less of it again and again, with the past": continualPretrain({ subset: 0.08, epochs: 4, mixture: 0.2 }),
+  };
+  const [spanish, english, least, before]: Record<string, number[]>[] = [{}, {}, {}, {}];
+  const keep = (of: Record<string, number[]>, name: string, value: number): number =>
+    (of[name] ??= []).push(100 * value);
+  for (let seed = 0; seed < seeds; seed++) {
+    const big = await reader(seed);
+    for (const [name, strategy] of Object.entries(ways)) {
+      const run = await languages()
+        .slice(0, 2)
+        .learn(from(big, { head: "keep" }) as never)
+        .by(strategy as never)
+        .with(adam({ lr: 1e-3 }))
+        .train({ batch: 16, epochs: 1 })
+        .evaluate({ atStart: false, everySteps: 4, examples: 64 })
+        .run({ seeds: [seed], quiet: true, record: false } as never);
+      const [first, last] = run.matrix({ seed } as never).values as readonly (readonly number[])[];
+      keep(before!, name, first![0]!);
+      keep(english!, name, last![0]!);
+      keep(spanish!, name, last![1]!);
+      keep(least!, name, run.measure(stabilityGap.minimumAccuracy)[0]!.value!);
+      console.log(name, last, least![name]!.at(-1));
+    }
+    big.dispose();
+  }
+  const [all, , own] = Object.keys(ways) as [string, string, string];
+  return {
+    headline:
+      "For 40% of the steps, an easy part of a new language again and again, with the past between, ends as high there as all of it in one pass, and without forgetting",
+    outcome: allOf(
+      outcomeOf(apart(spanish![own]!, spanish![all]!)),
+      outcomeOf(apart(english![own]!, before![own]!), -1),
+      outcomeOf(apart(least![own]!, least![all]!)),
+    ),
+    figures: Object.fromEntries(
+      Object.keys(ways).flatMap((name) => [
+        [`Spanish, next characters right, ${name} (%)`, band(spanish![name]!)],
+        [`English, ${name} (%)`, band(english![name]!)],
+        [`English, the lowest on the way, ${name} (%)`, band(least![name]!)],
+        [`English before, ${name} (%)`, band(before![name]!)],
+      ]),
+    ),
+    seeds,
+  };
 }
 
 /** How much less is right after the last language than after each was learnt, in points, over all but the last. */
@@ -209,6 +263,7 @@ async function exemplarsForLayers(): Promise<void> {
 const studies: Readonly<Record<string, () => Promise<Study>>> = {
   P418: lanes,
   P104: experts,
+  P433: pretraining,
   P267: generator,
   P416: averages,
 };

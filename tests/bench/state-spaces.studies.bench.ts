@@ -248,12 +248,10 @@ const all: Record<string, () => Promise<Study>> = {
   P082: pixelStudy(
     "multires",
     "A convolutional memory of several resolutions classifies sequences better than recurrent networks",
-    6,
   ),
   P186: pixelStudy(
     "ckconv",
     "Convolutions with continuous kernels classify images read pixel by pixel better than recurrent networks",
-    6,
   ),
 };
 for (const [id, make] of Object.entries(all)) if (wanted.length === 0 || wanted.includes(id)) study(id, await make());

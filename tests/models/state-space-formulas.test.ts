@@ -249,6 +249,14 @@ describe("multires and ckconv", () => {
       ),
     );
     expect(far(applied(model, params, unit(6)), wanted.flat())).toBeLessThan(1e-5);
+    // sines begin at any phase: biases before the factor between −1 and 1
+    const many = net().ckconv(2, { hidden: 64 }) as unknown as Model;
+    const begun = many.init(random(3), [6, 1])["1-ckconv"] as Record<string, Params>;
+    for (const part of ["first", "second"]) {
+      const sizes = numbers(begun[part]!.bias as tf.Tensor).map(Math.abs);
+      expect(Math.max(...sizes)).toBeGreaterThan(0.9);
+      expect(Math.max(...sizes)).toBeLessThan(1);
+    }
     const slopes = jit((params: Params) =>
       valueAndGrad((p: Params) => tf.sum(tf.square((model as unknown as Model).apply(p, unit(6), mode))), params),
     )(params);

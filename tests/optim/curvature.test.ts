@@ -206,13 +206,19 @@ describe.each([
   });
 });
 
-test("mkor keeps the inverses of the running squares of mean inputs and gradients, and steps as far as the gradient is long", () => {
+test("mkor renews inverses with the squares of mean inputs and gradients, and steps as far as the gradient is long", () => {
   const [decay, rate] = [0.8, 0.5];
   const optimizer = mkor({ lr: rate, decay, every: 1, momentum: 0 });
   const params = { model: { one: { kernel: tf.zeros([2, 2]), bias: tf.zeros([2]) } } };
   let state = optimizer.init(params);
-  // the factors themselves, and their inverses in double precision
-  let [A, G] = [Float64Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1), Float64Array.of(1, 0, 0, 1)];
+  // inverses in double precision, on the way back to 1, with one square more
+  const renewed = (inverse: Float64Array, v: readonly number[]): Float64Array => {
+    const n = v.length;
+    const kept = inverse.map((x, i) => decay * x + (i % (n + 1) === 0 ? 1 - decay : 0));
+    const factor = inverseSymmetric(kept, n).map((x, i) => x + v[Math.floor(i / n)]! * v[i % n]!);
+    return inverseSymmetric(factor, n);
+  };
+  let [A, G]: [Float64Array, Float64Array] = [Float64Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1), Float64Array.of(1, 0, 0, 1)];
   for (const [x, g] of [
     [
       [
@@ -239,10 +245,10 @@ test("mkor keeps the inverses of the running squares of mean inputs and gradient
       [(x[0][0] + x[1][0]) / 2, (x[0][1] + x[1][1]) / 2, 1],
       [(g[0][0] + g[1][0]) / 2, (g[0][1] + g[1][1]) / 2],
     ];
-    A = A.map((v, i) => decay * v + (1 - decay) * a[Math.floor(i / 3)]! * a[i % 3]!);
-    G = G.map((v, i) => decay * v + (1 - decay) * out[Math.floor(i / 2)]! * out[i % 2]!);
+    A = renewed(A, a);
+    G = renewed(G, out);
     const slope = Float64Array.of(0.3, -0.2, 0.5, 0.1, -0.4, 0.7);
-    const whole = product(product(inverseSymmetric(A, 3), slope, 3, 3, 2), inverseSymmetric(G, 2), 3, 2, 2);
+    const whole = product(product(A, slope, 3, 3, 2), G, 3, 2, 2);
     const length = (of: Float64Array): number => Math.hypot(...of);
     const layer: LayerSeen = { input: tf.tensor2d(x as never), gradient: tf.div(tf.tensor2d(g as never), 2) };
     const grads = {

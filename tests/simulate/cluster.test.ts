@@ -1,5 +1,6 @@
 import { adam, classes, digits, leaves, mlp, net, random, replay, sgd, simulate, tf } from "thalweg";
 import { describe, expect, test } from "vitest";
+import { firstFactor } from "../../lib/simulate/lte.ts";
 import { backups, gainOf, rising } from "../../lib/simulate/parts/backups.ts";
 import { vectorOf } from "../../lib/simulate/parts/vectors.ts";
 
@@ -156,6 +157,12 @@ describe("programs of a cluster", () => {
     expect(apart((await alone.train(plainSgd, whole, { seed: 3 })).vector, await plain(plainSgd))).toBeLessThan(1e-4);
     // four heads of full rank on a quarter of each batch are the step on the whole batch
     expect(apart((await four.train(plainSgd, whole, { seed: 3 })).vector, await plain(plainSgd))).toBeLessThan(1e-4);
+    // the first factor's columns are orthogonal, and as long as one step asks that is to be plain SGD's in the mean
+    const first = tf.tensor2d(firstFactor(12, 3, random(5)), [12, 3]);
+    expect(
+      apart(tf.matMul(first, first, true).dataSync() as Float32Array, Float32Array.of(4, 0, 0, 0, 4, 0, 0, 0, 4)),
+    ).toBeLessThan(1e-5);
+    first.dispose();
     const before = tf.memory().numTensors;
     const run = await four.train(study, simulate.lte({ rank: 2, every: 4 }), { seed: 3 });
     expect(tf.memory().numTensors).toBe(before);

@@ -14,17 +14,17 @@ type State = {
 };
 
 /**
- * MKOR: K-FAC whose factors are running means of one vector's square for each batch, the mean input ā and the mean output gradient ḡ of a layer,
+ * MKOR: K-FAC whose factors gain one vector's square for each batch, of the mean input ā and of the mean output gradient ḡ of a layer,
  * so that their inverses follow by Sherman and Morrison's formula in `d²` operations, and can be renewed often.
  *
- * `L⁻¹ ← (γL + (1 − γ) ḡḡᵀ)⁻¹`, the same for R with ā; the step `L⁻¹ ∇ R⁻¹` has the length of ∇. An inverse whose greatest sum of a row is above
- * `bound` goes a share of the way back to 1. What belongs to no fully connected layer moves along its gradient.
+ * `L⁻¹ ← (M⁻¹ + ḡḡᵀ)⁻¹ = M − M ḡḡᵀ M / (1 + ḡᵀ M ḡ)` with `M = γ L⁻¹ + (1 − γ)`, the same for R with ā; the step `L⁻¹ ∇ R⁻¹` has the length of ∇. An inverse whose greatest sum
+ * of a row is above `bound` goes a share of the way back to 1. What belongs to no fully connected layer moves along its gradient.
  *
  * Implements: P128 MKOR
  *
- * Mozaffari et al. 2023, "MKOR: momentum-enabled Kronecker-factor-based optimizer using rank-1 updates", arXiv:2306.01685, algorithm 1. Differs from
- * the paper: the inverse is that of the running mean itself, where the paper's equations 5 and 6 and its program have other constants;
- * momentum is that of plain descent; the hybrid that falls back to a first-order method is not there.
+ * Mozaffari et al. 2023, "MKOR: momentum-enabled Kronecker-factor-based optimizer using rank-1 updates", arXiv:2306.01685, with the renewal
+ * of the authors' program (Mohammad-Mozaffari/mkor). Differs from the paper: its equations for the renewal have other constants and no way back to 1;
+ * momentum is that of plain descent; the hybrid that falls back to a first-order method is not there. Differs from the program: means are not clipped at 100.
  *
  * @example
  * ```ts
@@ -37,7 +37,7 @@ export const mkor = optimizer(
   {
     /** Learning rate. */
     lr: 0.05,
-    /** γ: share of the factors that is kept. */
+    /** γ: share of the inverses that is kept, the rest being 1. */
     decay: 0.95,
     /** Steps from one renewal of the inverses to the next. */
     every: 10,
@@ -61,10 +61,10 @@ export const mkor = optimizer(
       return tf.where(far, near, inverse) as tf.Tensor2D;
     };
     const renewed = (inverse: tf.Tensor2D, vector: tf.Tensor2D): tf.Tensor2D => {
-      const through = tf.matMul(inverse, vector, false, true);
-      const along = tf.add(tf.mul(tf.matMul(vector, through), 1 - decay), decay);
+      const kept = tf.add(tf.mul(inverse, decay), tf.mul(tf.eye(inverse.shape[0]), 1 - decay));
+      const through = tf.matMul(kept, vector, false, true);
       const outer = tf.matMul(through, through, false, true);
-      return tf.div(tf.sub(inverse, tf.div(tf.mul(outer, 1 - decay), along)), decay) as tf.Tensor2D;
+      return tf.sub(kept, tf.div(outer, tf.add(tf.matMul(vector, through), 1))) as tf.Tensor2D;
     };
     return {
       sees: ["layers"],

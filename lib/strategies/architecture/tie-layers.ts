@@ -25,8 +25,9 @@ interface Memory {
  * reward of all that was chosen is the mean loss that is usual less that of the steps since; with probability `epsilon`, halved after every `halve` decisions, a choice is drawn.
  *
  * Implements: P156 Dynamic Layer Tying
- * Hay and Wolf 2024, "Dynamic layer tying for parameter-efficient transformers", arXiv:2401.12819, section 3.
- * Differs from the paper: a table of values for each block and choice in place of a network over whole states; written from the abstract, the reward is ours.
+ * Hay and Wolf 2024, "Dynamic layer tying for parameter-efficient transformers", arXiv:2401.12819, and the authors' program (tamirdh/Dynamic-Layer-Tying).
+ * Differs from the program: a table of values for each block and choice in place of a network over whole states; all blocks choose at once, there one after the other; the reward
+ * is how much lower the loss is than usual, there minus the perplexity, cut off at −10; blocks begin each by itself, there all with the weights of the first.
  *
  * @throws TypeError for a model with fewer than two blocks of attention in a row that are alike.
  *

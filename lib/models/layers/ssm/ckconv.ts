@@ -19,8 +19,10 @@ export interface CkconvOptions {
  *
  * Implements: P186 CKConv
  *
- * Romero, Kuzina, Bekkers, Tomczak and Hoogendoorn 2021, "CKConv: continuous kernel convolution for sequential data", arXiv:2102.02611, sections 4.1 to 4.3; sines as in Sitzmann et al.
- * 2020, arXiv:2006.09661. Differs from the paper: filters are divided by the root of the places and inputs that they are summed over, so that what comes out begins in the scale of what came in.
+ * Romero, Kuzina, Bekkers, Tomczak and Hoogendoorn 2021, "CKConv: continuous kernel convolution for sequential data", arXiv:2102.02611, and the authors' program (dwromero/ckconv); sines as in
+ * Sitzmann et al. 2020, arXiv:2006.09661, with biases between −1 and 1, so that they begin at any phase. Differs from the program: filters begin with a deviation of 1, with little of it the same at
+ * all places, and are divided by the root of the places and inputs that they are summed over, so that what comes out begins in the scale of what came in; kernels have no length and
+ * direction of their own (weight normalisation); what is sampled more often is not smoothed.
  *
  * @example
  * ```ts
@@ -42,18 +44,15 @@ export const ckconv = layer(
         return [input[0]!, units];
       },
       init(rng, [, inputs]): Params {
-        const drawn = (part: string, rows: number, columns: number, bound: number): Params => ({
+        const drawn = (part: string, rows: number, columns: number, bound: number, bias = 1): Params => ({
           kernel: rng.at(part).at("kernel").uniforms([rows, columns], -bound, bound),
-          bias: rng
-            .at(part)
-            .at("bias")
-            .uniforms([columns], -1 / omega, 1 / omega),
+          bias: rng.at(part).at("bias").uniforms([columns], -bias, bias),
         });
         const inner = Math.sqrt(6 / hidden);
         return {
           first: drawn("first", 1, hidden, 1),
           second: drawn("second", hidden, hidden, inner / omega),
-          filters: drawn("filters", hidden, inputs! * units, inner),
+          filters: drawn("filters", hidden, inputs! * units, inner, 1 / omega),
           bias: tf.zeros([units]),
         };
       },

@@ -51,7 +51,9 @@ export function throughSystem(
  *
  * Implements: P032 Dynamical Systems Framework
  * Sieber, Amo Alonso, Didier, Zeilinger and Orvieto 2024, "Understanding the differences in foundation models: attention, state space models, and recurrent neural networks",
- * arXiv:2405.15731, sections 3 and 4. Differs from the paper: softmax attention, whose state has no end there, is cut off at a power, which needs no more than a sum of so many; D is left out.
+ * arXiv:2405.15731, and the authors' program (IntelligentControlSystems/dsf-mqar), whose linear and normalised attention these are. Differs from the paper: softmax attention, whose
+ * state has no end there, is cut off at a power, which needs no more than a sum of so many; D is left out. Differs from the program: "qlstm" is the recurrence alone, without the
+ * convolution and the gate around it, and forgets by σ(W u), where by default there it is σ(−W u) to a power that is trained.
  *
  * @throws RangeError when heads do not divide the width.
  *

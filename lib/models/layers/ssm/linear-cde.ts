@@ -30,8 +30,10 @@ export interface LinearCdeOptions {
  * only what entered before all the rest; those of time alone see no product of inputs. `freeze` what is drawn to train the layer behind it alone.
  *
  * Implements: P208 Selective SSM theory (signatures)
- * Muca Cirone, Orvieto, Walker, Salvi and Lyons 2024, "Theoretical foundations of deep selective state-space models", arXiv:2402.19047, sections 3 and 4 (equation 4, theorems 4.1 to 4.3).
- * Differs from the paper: one path moves both terms, and it is the sequence itself.
+ * Muca Cirone, Orvieto, Walker, Salvi and Lyons 2024, "Theoretical foundations of deep selective state-space models", arXiv:2402.19047, and the authors' program
+ * (Benjamin-Walker/selective-ssms-and-linear-cdes), which draws A, B and the first state as here. What it can and cannot express is said after accounts of the paper.
+ * Differs from the program: the path begins at 0, where there a linear map of the first place is the first state; time does not enter by B; steps are solved exactly
+ * up to a power, not by Euler's or Tsitouras's rule.
  *
  * @throws RangeError when what comes in is no sequence of vectors.
  *
