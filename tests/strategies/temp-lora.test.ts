@@ -87,6 +87,16 @@ describe("tempLora (P001 SlowFast-VGen)", () => {
     );
   });
 
+  test("places that are told apart by trained vectors are those of what a pass sees", () => {
+    const learned = network(gpt({ tokens: 4, width: 8, depth: 1, heads: 2 }), [7]);
+    const own = noisy(learned.init(random(1), columns), random(2));
+    const by = tempLora({ chunk: 3, context: 0, rank, steps: 0 });
+    const none = hooksOf(by).init(contextOf(learned, own, { columns }));
+    const all = stepOf({ net: learned, weights: own, x: rows, through: { strategy: by, state: none } }).logits;
+    const repeated = stepOf({ net: learned, weights: own, x: [rows[0]!.slice(3, 6)] }).logits;
+    close([...tf.slice(all, [0, 3, 0], [1, 3, columns]).dataSync()], [...repeated.dataSync()], 5);
+  });
+
   test("a model without places runs as it is, and what has no matrices says so", () => {
     const { net: plain, weights: own } = small([3], 2, 2);
     const by = tempLora();

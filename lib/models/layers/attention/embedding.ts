@@ -55,7 +55,8 @@ export const embedding = layer(
         const given = vectors(x, params, mode);
         if (!positions) return given;
         const { kernel } = params.places as { readonly kernel: tf.Tensor };
-        return tf.add(given, context === undefined ? kernel : tf.slice(kernel, [0, 0], [x.shape[1]!, units]));
+        const length = x.shape[1]!;
+        return tf.add(given, length === kernel.shape[0] ? kernel : tf.slice(kernel, [0, 0], [length, units]));
       },
       ...(positions
         ? {
