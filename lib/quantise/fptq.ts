@@ -14,7 +14,8 @@ import { quantising } from "./quantising.ts";
  *
  * Implements: P225 FPTQ W4A8
  *
- * Li et al. 2023, "FPTQ: fine-grained post-training quantization for large language models", arXiv:2308.15987, equation 5 and algorithm 1.
+ * Li et al. 2023, "FPTQ: fine-grained post-training quantization for large language models", arXiv:2308.15987, algorithm 1 and its
+ * logarithmic equalisation; the bounds are those that it sets.
  * Differs from the paper: each layer's multipliers are kept beside its scales rather than put into the layer before; the three ways are chosen for any
  * layer, not for kinds of layers of a transformer.
  *

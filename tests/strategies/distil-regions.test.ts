@@ -144,6 +144,10 @@ describe("P454: regions that a teacher is sure of", () => {
     const met = new Map(some.map(({ x, p }) => [String(x), { sure: Math.max(...answer(x)), x, p }]));
     expect(met.size).toBe(4); // two are dropped
     for (const { sure, x, p } of met.values()) close(p, sure < high ? [0.8, 0.1, 0.1] : answer(x), 4);
+    // those of which it is surest are dropped too
+    const hard = seenBy({ regions: 6, low: 0, high: 0, top: high, mix: 0 });
+    expect(Math.max(...hard.map(({ p }) => Math.max(...p)))).toBeCloseTo(sures[3]!, 4);
+    expect(new Set(hard.map(({ x }) => String(x))).size).toBe(4);
   });
 
   test("are not there where it is sure of none: then the whole image is learnt with its label", () => {
@@ -172,9 +176,10 @@ describe("P454: regions that a teacher is sure of", () => {
     expect(truly).toBeGreaterThan(5);
   });
 
-  test("have two bounds in order", () => {
+  test("have bounds in order", () => {
     expect(() => distilRegions({ low: 0.6, high: 0.3 })).toThrow(
       "distilRegions: low of at most high (0.3) is required",
     );
+    expect(() => distilRegions({ top: 0.2 })).toThrow("distilRegions: high of at most top (0.2) is required, got 0.3");
   });
 });

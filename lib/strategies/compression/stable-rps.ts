@@ -23,8 +23,9 @@ interface Memory {
  *
  * Implements: P452 STABLE-RPS
  *
- * Desai and Shrivastava 2023, "In defense of parameter sharing for model-compression", arXiv:2310.11611. Written from the abstract and what is known of ROAST (Desai et al.
- * 2022, arXiv:2207.10702): the paper's own gradient scaler and its proof were not at hand; this one has both properties that it is for.
+ * Desai and Shrivastava 2023, "In defense of parameter sharing for model-compression", arXiv:2310.11611. Written from accounts of it, which have a scaler of the gradient that goes by
+ * the scales and a placement that loses nothing at no compression, and what is known of ROAST (Desai et al. 2022, arXiv:2207.10702): the paper's own scaler and its proof were not at hand;
+ * this one has both properties that it is for. Differs from ROAST: numbers are placed one by one, not in chunks, and have no signs.
  *
  * @example
  * ```ts

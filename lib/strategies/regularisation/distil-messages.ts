@@ -30,7 +30,8 @@ type Speech = { readonly encoder: tf.Tensor2D; readonly decoder: tf.Tensor2D };
  *
  * Implements: P330 Talking Models
  * Zhao et al. 2023, "Talking models: distill pre-trained knowledge to downstream models via interactive communication", arXiv:2310.03188.
- * Written from the abstract: which states are encoded, that one message goes each way, the three terms and their strengths are ours.
+ * Written from the abstract and accounts of it, which have the three terms (interaction, consistency of messages, consistency of states) and a teacher that thinks on from a
+ * lower hidden state to a higher one: which states are encoded, that one message goes each way, and the terms' strengths are ours.
  *
  * @throws TypeError where features are no vector, or a teacher has other classes; RangeError where its examples have other shapes.
  *

@@ -25,15 +25,16 @@ interface Memory {
  *
  * Of each example there are `regions` crops, each at least the share `smallest` of its pixels, brought to the size of the whole and mirrored with probability
  * `flip`. How sure the teacher is of a crop is its largest probability. Below `low` the crop is dropped; below `high` it is learnt with the example's own label,
- * which has `1 − smoothing` of the probability, the columns sharing the rest; from `high` on with the teacher's probabilities. A step has one crop of each
- * example, drawn among those that were kept, or the whole example with its softened label where none was. With probability `mix` a box of another kept crop of
+ * which has `1 − smoothing` of the probability, the columns sharing the rest; from `high` on with the teacher's probabilities, and above `top`, as too easy, it
+ * is dropped. A step has one crop of each example, drawn among those that were kept, or the whole example with its softened label where none was. With probability `mix` a box of another kept crop of
  * the same image is put into it, and the labels are mixed by their pixels. The loss is `(1 − weight) · CE + weight · mean −Σ_c p_c log q_c`. Examples without a
  * label keep the teacher's probabilities. Examples that are no images are not cropped. Without a teacher the network's own answers on arrival are taken.
  *
  * Implements: P454 FerKD
  * Shen 2023, "FerKD: surgical label adaptation for efficient distillation", ICCV 2023: hard regions, their calibration, and SelfMix; the crops and their answers are
  * those of its forerunner's program (FKD, arXiv:2112.01528).
- * Written from the abstract: the two bounds, what is dropped, and how mixing draws its box (CutMix's, with an area that is uniform) are ours.
+ * Written from accounts of it, which have the three bounds and what is done between them: their sizes, that sureness is the largest probability, and how mixing draws its
+ * box (CutMix's, with an area that is uniform) are ours.
  * Differs from the paper: answers are kept whole, in the run's state; one crop of an image in a step.
  *
  * @throws TypeError where a teacher has classes that the stream has not.
@@ -59,6 +60,8 @@ export const distilRegions = strategy(
     low: 0.15,
     /** Below this one it is learnt with the example's own label. */
     high: 0.3,
+    /** Above this one a crop is dropped too; 1 drops none. */
+    top: 1,
     /** What a label gives away to all columns. */
     smoothing: 0.1,
     /** The share of rows into which another crop of the same image is mixed. */
@@ -70,12 +73,15 @@ export const distilRegions = strategy(
     /** The share of this in the loss, in [0, 1]; the labels have the rest. */
     weight: 1,
   },
-  ({ teacher, regions, low, high, smoothing, mix, smallest, flip, weight }) => {
+  ({ teacher, regions, low, high, top, smoothing, mix, smallest, flip, weight }) => {
     requireWhole("distilRegions", "regions", regions, 1);
     requireNumber("distilRegions", "low", low, 0, 1);
     requireNumber("distilRegions", "high", high, 0, 1);
     if (low > high)
       throw new RangeError(`distilRegions: low of at most high (${high}) is required, got ${low}; exchange the two`);
+    requireNumber("distilRegions", "top", top, 0, 1);
+    if (high > top)
+      throw new RangeError(`distilRegions: high of at most top (${top}) is required, got ${high}; exchange the two`);
     requireNumber("distilRegions", "smoothing", smoothing, 0, 1);
     requireNumber("distilRegions", "mix", mix, 0, 1);
     requireCrops("distilRegions", { smallest, flip });
@@ -130,7 +136,7 @@ export const distilRegions = strategy(
           for (let i = 0; i < n; i++) {
             const row = p.subarray(i * columns, (i + 1) * columns);
             const [sure, label] = [Math.max(...row), train.labels[i]!];
-            said.kept[region * n + i] = sure < low ? 0 : 1;
+            said.kept[region * n + i] = sure < low || sure > top ? 0 : 1;
             said.labels.set(sure < high && label >= 0 ? softened(label, columns) : row, (region * n + i) * columns);
           }
         }
