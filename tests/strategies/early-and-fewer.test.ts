@@ -14,6 +14,7 @@ import {
   vit,
 } from "thalweg";
 import { describe, expect, test } from "vitest";
+import { haltingOf, oracle } from "../../lib/strategies/parts/halting.ts";
 import { keptPlaces } from "../../lib/strategies/regularisation/random-ltd.ts";
 import { begun, block, blockPaths, sequences } from "./attentive.ts";
 import { hooksOf, noisy, stepOf } from "./by-hand.ts";
@@ -65,12 +66,68 @@ describe("P131: depthAdaptive", () => {
     expect([...stoppedAt([sure, last], 1.1).at.dataSync()]).toEqual([1, 1]);
   });
 
+  test("learned halting: probabilities, the oracle and the loss by hand", () => {
+    const sigmoid = (v: number): number => 1 / (1 + Math.exp(-v));
+    const one = (...values: number[]): Params => ({
+      kernel: tf.tensor2d(values, [values.length, 1]),
+      bias: tf.zeros([1]),
+    });
+    const features = [tf.tensor2d([[1, 2]]), tf.tensor2d([[3, -1]]), tf.tensor2d([[5, 5]])];
+    const halts = { halt0: one(1, -1), halt1: one(0.5, 0) };
+    const [a, b] = [sigmoid(-1), sigmoid(1.5)];
+    const said = [...haltingOf("geometric", features, halts).dataSync()];
+    [a, (1 - a) * b, (1 - a) * (1 - b)].forEach((p, n) => void expect(Math.exp(said[n]!)).toBeCloseTo(p, 5));
+    // two exits at three places, where nothing is asked at the last: losses log 2 and log(1 + e) or log(1 + 1/e)
+    const exits = [
+      tf.zeros([1, 3, 2]),
+      tf.tensor3d([
+        [
+          [1, 0],
+          [0, 1],
+          [9, 0],
+        ],
+      ]),
+    ];
+    const wanted = tf.tensor2d([[0, 0, -1]]);
+    const asked = tf.tensor2d([[1, 1, 0]]);
+    const best = (price: number, near: number): number[] => [
+      ...oracle(exits, wanted, asked, null, price, near).dataSync(),
+    ];
+    expect(best(0, 0)).toEqual([1, 0, 0]);
+    expect(best(0.5, 0)).toEqual([0, 0, 0]);
+    // of the first place 0.693 − 0.313 is won and e^(−1/near) (1.313 − 0.693) lost
+    expect(best(0, 1.9)).toEqual([1, 0, 0]);
+    expect(best(0, 2.2)).toEqual([0, 0, 0]);
+  });
+
+  test("learned halting adds what it misses of the oracle to the loss, without a gradient to what it is asked of", () => {
+    const halt0 = { kernel: random(5).normals([4, 2]), bias: random(6).normals([2]) };
+    const { net, weights } = begun({ depthAdaptive: { ...own, halt0 } });
+    const logits = exits(weights);
+    const rowLosses = logits.map((of) => [
+      ...tf.neg(tf.sum(tf.mul(tf.logSoftmax(of), tf.oneHot(tf.tensor1d(y, "int32"), 3)), -1)).dataSync(),
+    ]);
+    const best = rowLosses[0]!.map((loss, i) => (loss + 0.05 <= rowLosses[1]![i]! + 0.1 ? 0 : 1));
+    const asks = dense(first(block(weights.model[blockPaths[0]!.slice(6)] as never, sequences(rows))), halt0);
+    const missed = value(
+      tf.mean(tf.neg(tf.sum(tf.mul(tf.logSoftmax(asks), tf.oneHot(tf.tensor1d(best, "int32"), 2)), -1))),
+    );
+    const step = stepOf({ net, weights, x: rows, y });
+    const plain = value(hooksOf(depthAdaptive()).taskLoss({}, step));
+    const learned = hooksOf(depthAdaptive({ halting: "multinomial", share: 0.5 })).taskLoss({}, step);
+    expect(value(learned)).toBeCloseTo(plain + 0.5 * missed, 4);
+    const out = hooksOf(depthAdaptive({ halting: "multinomial" })).predict!({}, step as never);
+    const at = [...tf.argMax(asks, -1).dataSync()];
+    const wanted = at.flatMap((n, i) => [...tf.slice(logits[n]!, [i, 0], [1, 3]).dataSync()]);
+    [...(out as tf.Tensor).dataSync()].forEach((v, i) => void expect(v).toBeCloseTo(wanted[i]!, 4));
+  });
+
   test("a run of it predicts by exits", async () => {
     const run = await classes(digits())
       .split(1)
       .limit({ train: 40, test: 20 })
       .learn(vit({ patch: 4, width: 8, depth: 2, heads: 2, widen: 1 }))
-      .by(depthAdaptive({ threshold: 0.2 }))
+      .by(depthAdaptive({ halting: "geometric" }))
       .train({ batch: 20, epochs: 1 })
       .run({ quiet: true, record: false });
     expect(Number.isFinite(run.matrix({ seed: 0 }).values[0]![0])).toBe(true);
