@@ -263,6 +263,8 @@ export interface Hooks<S extends object> {
   readonly clips?: boolean;
   /** Whether it also serves streams that ask for a class at each place of a sequence; else why it does not, in a few words. */
   readonly tokens?: boolean | string;
+  /** Whether it serves these streams alone: what comes in are tokens. */
+  readonly tokensAlone?: boolean;
   /** Whether it serves no streams that ask for numbers or several labels: it knows one class for each example. */
   readonly classes?: boolean;
   /** Whether it works within blocks of attention, which the model must then have. */

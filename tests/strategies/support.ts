@@ -1,6 +1,7 @@
 /** Small experiments that every strategy can be put through. */
 import { readFileSync } from "node:fs";
 import { blobs } from "../../lib/data/blobs.ts";
+import { fromText } from "../../lib/data/from-text.ts";
 import { tf } from "../../lib/engine/index.ts";
 import { mlp, net } from "../../lib/models/index.ts";
 import type { Model } from "../../lib/models/model.ts";
@@ -10,6 +11,7 @@ import { scenario } from "../../lib/streams/operators/scenario.ts";
 import { split } from "../../lib/streams/operators/split.ts";
 import { classes } from "../../lib/streams/sources/classes.ts";
 import { permuted } from "../../lib/streams/sources/permuted.ts";
+import { sequence } from "../../lib/streams/sources/sequence.ts";
 import type { Stream } from "../../lib/streams/stream.ts";
 import type { TrainEvent } from "../../lib/train/events.ts";
 import { open, type Session } from "../../lib/train/session.ts";
@@ -51,8 +53,21 @@ export function small(make: Factory, more: Record<string, number> = {}): Strateg
   return (make as unknown as (options: object) => Strategy)(given);
 }
 
+/** Whether a strategy serves streams of tokens alone. */
+function readsTokens(make: Factory): boolean {
+  return "defaults" in make && small(make).hooks.tokensAlone === true;
+}
+
+/** Pieces of a text of six letters, with so many sequences of four in each. */
+function text(pieces: number, sequences: number): Stream {
+  const windows = pieces * sequences;
+  const letters = Array.from({ length: 5 * windows + 1 }, (_, i) => "abcdef"[(i * (1 + (i % 3))) % 6]).join("");
+  return sequence(fromText(letters, { length: 4, test: 0.2 }), pieces) as unknown as Stream;
+}
+
 /** Blobs of six classes, two at a time, told in the way that a strategy needs. */
 export function stream(make: Factory, perClass = 12): Stream {
+  if (readsTokens(make)) return text(3, 2 * perClass);
   const arriving = split(3)(classes(blobs({ classes: 6, dimensions: 3, perClass, testPerClass: 6 })));
   const task = (make.needs as readonly string[]).includes("task");
   return (task ? scenario("task") : scenario("class"))(arriving as never) as unknown as Stream;
@@ -60,6 +75,7 @@ export function stream(make: Factory, perClass = 12): Stream {
 
 /** Many tasks over the same two classes. */
 export function many(make: Factory, tasks: number): Stream {
+  if (readsTokens(make)) return text(tasks, 16);
   const arriving = permuted(blobs({ classes: 2, dimensions: 3, perClass: 8, testPerClass: 2 }), tasks);
   const task = (make.needs as readonly string[]).includes("task");
   return (task ? scenario("task")(arriving as never) : arriving) as unknown as Stream;
@@ -75,6 +91,9 @@ const attentive = net()
   .transformer(2, { causal: false, widen: 1 })
   .transformer(2, { causal: false, widen: 1 })
   .first() as unknown as Model;
+
+/** A model that begins with tokens. */
+const reading = net().embedding(6, 5).dense(5) as unknown as Model;
 
 /** A model with products of two factors. */
 const factored = net()
@@ -93,6 +112,7 @@ const denoising = net()
 
 /** The small model that a strategy is put on: one that it has something to do in. */
 export function modelFor(strategies: readonly Strategy[]): Model {
+  if (strategies.some(({ hooks }) => hooks.tokensAlone === true)) return reading;
   if (strategies.some(({ hooks }) => hooks.attention === true)) return attentive;
   if (strategies.some(({ hooks }) => hooks.factors === true)) return factored;
   if (strategies.some(({ hooks }) => hooks.denoiser === true)) return denoising;

@@ -140,7 +140,7 @@ describe("a deletion request", () => {
 
   test.each(found)("leaves nothing of the class with $name", async (entry) => {
     const make = await load(entry);
-    if (entry.name === "acquire") return;
+    if (entry.name === "acquire" || small(make).hooks.tokensAlone === true) return; // no class of tokens is forgotten
     const own = stream(make);
     const session = open(spec(forget([0], { at: 1 })(own as never) as Stream, [small(make)]), 0, "test");
     const rows = own.experience(0).train;

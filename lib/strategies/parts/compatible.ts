@@ -5,12 +5,20 @@ import type { Strategy } from "../strategy.ts";
 /** Hooks of which a run can have only one. */
 const single = ["data", "learn", "forward", "taskLoss", "predict", "adapt"] as const;
 
+/** What streams ask for, in words. */
+const asking = { class: "one class", numbers: "numbers", labels: "several labels", tokens: "tokens" } as const;
+
 /** Throws when strategies cannot be used together, or when the stream does not tell what one needs. */
 export function requireCompatible(strategies: readonly Strategy[], stream: Stream): void {
   const unfit = strategies.find((s) => stream.target === "tokens" && s.hooks.tokens !== true);
   if (unfit !== undefined)
     throw new TypeError(
       `${unfit.spec.name}: a stream that asks for one class is required, got one that asks for "tokens"${typeof unfit.hooks.tokens === "string" ? ` (${unfit.hooks.tokens})` : ""}; leave the strategy out, or use one that looks at weights alone, as si()`,
+    );
+  const alone = strategies.find((s) => s.hooks.tokensAlone === true);
+  if (alone !== undefined && stream.target !== "tokens")
+    throw new TypeError(
+      `${alone.spec.name}: a stream of sequences that asks for tokens is required, got one that asks for ${asking[stream.target]}; make it of a text: sequence(fromText(text), n)`,
     );
   const bound = strategies.find(({ hooks }) => hooks.classes === true);
   if (bound !== undefined && (stream.target === "numbers" || stream.target === "labels"))
