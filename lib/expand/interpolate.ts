@@ -1,13 +1,18 @@
 import type { Json } from "../data/dataset.ts";
 import { needOneOf, needWhole } from "../data/options.ts";
+import { tf } from "../engine/index.ts";
+import type { Params } from "../models/model.ts";
 import { blocksIn, networkOf, piecesOf, tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { type Expanded, expanded } from "./expanded.ts";
 
 /** What `interpolate` can be told. */
 export interface InterpolateOptions {
-  /** "interpolation": each block stands several times in a row, so that blocks stay where they were; "stacking": all of them, one after the other, again. */
-  readonly by?: "interpolation" | "stacking";
+  /**
+   * "interpolation": each block stands several times in a row, so that blocks stay where they were; "stacking": all of them, one after the other, again; "zeros": as interpolation, but what
+   * the outputs of a block's copies give is 0, so that the network answers as before until they are trained.
+   */
+  readonly by?: "interpolation" | "stacking" | "zeros";
 }
 
 /**
@@ -15,7 +20,7 @@ export interface InterpolateOptions {
  *
  * It is how a stage of progressive training hands over to the next one: blocks that learnt by `apollo` to stand for those beside them change little by it, while stacking brings
  * low blocks behind high ones. Gong et al. 2019, "Efficient training of BERT by progressively stacking", is the other way; Pan et al. 2024, arXiv:2401.09192,
- * section 3.3.
+ * section 3.3. With zeros it is the block expansion of Wu et al. 2024, "LLaMA Pro", arXiv:2401.02415, section 3.1.
  *
  * @throws RangeError for a depth below what is there; TypeError for a network without blocks of attention.
  *
@@ -33,7 +38,7 @@ export function interpolate(
   { by = "interpolation" }: InterpolateOptions = {},
 ): Expanded {
   needWhole("expand.interpolate", "depth", depth);
-  needOneOf("expand.interpolate", "by", by, ["interpolation", "stacking"]);
+  needOneOf("expand.interpolate", "by", by, ["interpolation", "stacking", "zeros"]);
   return tidied(() => {
     const pieces = piecesOf("expand.interpolate", network);
     const blocks = blocksIn("expand.interpolate", pieces);
@@ -41,9 +46,23 @@ export function interpolate(
     if (depth < had) throw new RangeError(`expand.interpolate: a depth of at least ${had} is required, got ${depth}`);
     const run = Array.from({ length: depth }, (_, i) => {
       const from = by === "stacking" ? i % had : Math.floor((i * had) / depth);
-      return pieces[blocks[from]!]!;
+      const piece = pieces[blocks[from]!]!;
+      const first = i === 0 || Math.floor(((i - 1) * had) / depth) !== from;
+      return by === "zeros" && !first ? { ...piece, params: silenced(piece.params) } : piece;
     });
     const made = networkOf(network, [...pieces.slice(0, blocks[0]), ...run, ...pieces.slice(blocks.at(-1)! + 1)]);
     return expanded("interpolate", { depth, by } as Json, network, made);
   });
+}
+
+/** A block whose two outputs give 0. */
+function silenced(params: Params): Params {
+  const still = (tree: Params): Params =>
+    Object.fromEntries(
+      Object.entries(tree).map(([name, child]) => [
+        name,
+        child instanceof tf.Tensor ? tf.zerosLike(child) : still(child as Params),
+      ]),
+    ) as Params;
+  return { ...params, out: still(params.out as Params), down: still(params.down as Params) };
 }

@@ -3,6 +3,7 @@
 export * from "./apollo.ts";
 export * from "./depth-adaptive.ts";
 export * from "./der-expand.ts";
+export * from "./dynamic-layers.ts";
 export * from "./foster.ts";
 export * from "./hat.ts";
 export * from "./layer-skip.ts";

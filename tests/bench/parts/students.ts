@@ -7,6 +7,7 @@ import {
   distil,
   distilCompetitive,
   distilRetrieval,
+  dynamicLayers,
   elasticPretrain,
   expand,
   from,
@@ -15,11 +16,15 @@ import {
   type Strategy,
   sgd,
   type TrainedNetwork,
+  tape,
   tf,
   tinyTraining,
+  vit,
+  type Within,
 } from "../../../lib/index.ts";
 import { exampleHalves } from "../../../lib/strategies/objectives/distil-retrieval.ts";
 import type { Study } from "../../support/reference.ts";
+import { each, examples, learnt, scores } from "./growing.ts";
 import { accuracies, allOf, apart, band, outcomeOf } from "./studies.ts";
 
 const data = digits();
@@ -35,7 +40,6 @@ function bands(what: string, found: Record<string, readonly number[]>): Figures 
 /** The share of the test examples' halves whose other half scores highest, both ways. */
 function recall(network: TrainedNetwork): number {
   return tf.tidy(() => {
-    const { examples } = all.test(0);
     const rows = examples.length;
     const x = tf.tensor(
       gather(
@@ -183,7 +187,7 @@ async function sized(): Promise<Study> {
     await learn([64, 64], elasticPretrain({ widths, intact: 1, ...own })),
     await learn([16, 16], elasticPretrain({ widths: [0.5, 1], intact: 1, ...own })),
   ];
-  const [{ train }, { examples }] = [all.experience(0), all.test(0)];
+  const { train } = all.experience(0);
   const score = (networks: readonly TrainedNetwork[], share = 1): number[] =>
     networks.map((network) => {
       const cut = share === 1 ? network : expand.slice(network, { widths: share }).network;
@@ -254,8 +258,64 @@ async function onDevice(): Promise<Study> {
   };
 }
 
+/** The share of places of test examples that pass the dense layers of a network that learnt to skip them. */
+function passing(network: TrainedNetwork): number {
+  return tf.tidy(() => {
+    const { structure, weights, statistics } = network;
+    const n = examples.length;
+    const x = tf.tensor(
+      gather(
+        examples,
+        Uint32Array.from({ length: n }, (_, i) => i),
+      ),
+      [n, 8, 8, 1],
+    );
+    const plain = (within: Within) => {
+      const features = structure.features(weights, x, tape(false, null, statistics, within).mode);
+      return { features, logits: structure.logits(weights, features) };
+    };
+    const given = { network: structure, weights, statistics, x, training: false, plain };
+    const { aside } = dynamicLayers().hooks.forward!({}, given as never);
+    return tf.mean(tf.cast(tf.greater(aside!.sure!, 0.5), "float32")).dataSync()[0]!;
+  });
+}
+
+/** P075: two blocks become three, all of which every place passes, or not. */
+async function deepened(): Promise<Study> {
+  const block = vit({ patch: 4, width: 16, depth: 2, heads: 2, widen: 2, pool: "mean" });
+  const begun = await learnt(block, 160);
+  const go = (networks: readonly TrainedNetwork[], by: readonly Strategy[] = []) =>
+    each(networks, (network, i) =>
+      learnt(from(network, { head: "keep" }), 120, { count: 1, first: i, by, stream: all.limit({ train: 600 }) }),
+    );
+  const deep = begun.map((network) => expand.interpolate(network, 3, { by: "zeros" }).network);
+  const [plain, dense, routed] = [
+    await go(begun),
+    await go(deep),
+    await go(deep, [dynamicLayers({ share: 0.7, annealSteps: 40 })]),
+  ];
+  const found = {
+    "two blocks": scores(plain),
+    "three blocks": scores(dense),
+    "three blocks with routers": scores(routed),
+  };
+  const shares = routed.map(passing);
+  return {
+    headline:
+      "A network that got a block and learns which places pass is better than without it, as good as where all pass, and fewer do",
+    outcome: allOf(
+      outcomeOf(apart(found["three blocks with routers"], found["two blocks"])),
+      outcomeOf(apart(found["three blocks with routers"], found["three blocks"]), -0.01),
+      outcomeOf(shares.map((share) => 0.9 - share)),
+    ),
+    figures: { ...bands("accuracy", found), "share of places that pass dense layers": band(shares) },
+    seeds,
+  };
+}
+
 export const students: Readonly<Record<string, () => Promise<Study>>> = {
   P011: retrieving,
+  P075: deepened,
   P297: competing,
   P343: sized,
   P379: onDevice,
