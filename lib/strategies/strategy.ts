@@ -261,9 +261,8 @@ export interface Hooks<S extends object> {
   readonly role?: "importance" | "projection";
   /** Whether it cuts the gradient to a size, after which a projection would no longer hold. */
   readonly clips?: boolean;
-  /** Whether it also serves streams that ask for a class at each place of a sequence; else why it does not, in a few words. */
+  /** Whether it also serves streams that ask for a class at each place of a sequence, else why not, in a few words; and whether it serves these alone. */
   readonly tokens?: boolean | string;
-  /** Whether it serves these streams alone: what comes in are tokens. */
   readonly tokensAlone?: boolean;
   /** Whether it serves no streams that ask for numbers or several labels: it knows one class for each example. */
   readonly classes?: boolean;

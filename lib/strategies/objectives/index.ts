@@ -14,5 +14,6 @@ export * from "./perceptron.ts";
 export * from "./simsiam.ts";
 export * from "./ska.ts";
 export * from "./stable-max.ts";
+export * from "./unrolled-denoise.ts";
 export * from "./view-batch.ts";
 export * from "./z-loss.ts";
