@@ -21,6 +21,7 @@ export * from "./pod-net.ts";
 export * from "./power-law-replay.ts";
 export * from "./replay.ts";
 export * from "./scr.ts";
+export * from "./sharp.ts";
 export * from "./siesta.ts";
 export * from "./wa.ts";
 export * from "./xder.ts";
