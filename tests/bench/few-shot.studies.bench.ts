@@ -11,7 +11,10 @@ import {
   joint,
   limit,
   mlp,
+  replay,
   type Strategy,
+  scr,
+  sharp,
   siesta,
   tricksTable,
 } from "../../lib/index.ts";
@@ -120,6 +123,29 @@ async function cumulative(): Promise<Study> {
   };
 }
 
+/** P216: two digits at a time; every method rehearses from a hundred examples, SHARP from hidden activations of the last two classes alone. */
+async function recentOnly(): Promise<Study> {
+  const base = data
+    .split(5)
+    .learn(mlp({ hidden: [128, 96, 64] }))
+    .with(adam({ lr: 2e-3 }))
+    .train({ batch: 32, epochs: 20 })
+    .evaluate({ atStart: false });
+  const found = await each(base, {
+    SHARP: sharp({ shortTerm: 50, longTerm: 25, phases: 10 }),
+    "replay, 100 examples": replay({ capacity: 100 }),
+    "contrastive replay, 100 examples": scr({ capacity: 100 }),
+  });
+  const { SHARP, ...others } = found;
+  return {
+    headline:
+      "Rehearsing hidden activations of recent classes in a rewired network is more accurate than replay of all",
+    outcome: allOf(...Object.values(others).map((other) => outcomeOf(apart(SHARP!, other)))),
+    figures: bands(found),
+    seeds,
+  };
+}
+
 const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
-for (const [id, make] of Object.entries({ P146: asleep, P220: multiPhase, P382: cumulative }))
+for (const [id, make] of Object.entries({ P146: asleep, P220: multiPhase, P382: cumulative, P216: recentOnly }))
   if (wanted.length === 0 || wanted.includes(id)) study(id, await make());

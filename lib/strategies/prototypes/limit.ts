@@ -3,6 +3,7 @@ import { nn, type Rng, tf } from "../../engine/index.ts";
 import type { Params } from "../../models/model.ts";
 import { excluded } from "../../models/network.ts";
 import { withExtra } from "../parts/buffer.ts";
+import { rowsByClass } from "../parts/by-class.ts";
 import { amongSeen, classMeans } from "../parts/closed-form.ts";
 import { oneHots } from "../parts/contrast.ts";
 import { withRows } from "../parts/cosine-prototypes.ts";
@@ -212,23 +213,6 @@ function calibrated(own: Calibration, vectors: tf.Tensor2D, open: tf.Tensor, row
   );
   const now = normalised(after(seen, tf.expandDims(vectors, 0)));
   return tf.sum(tf.mul(now, tf.expandDims(normalised(after(row, rows)), 1)), 2);
-}
-
-const places = new WeakMap<Int32Array, Map<number, number[]>>();
-
-/** The rows of each class of a table. */
-function rowsByClass({ labels }: Examples): Map<number, number[]> {
-  const known = places.get(labels);
-  if (known !== undefined) return known;
-  const found = new Map<number, number[]>();
-  for (const [i, label] of labels.entries()) {
-    if (label < 0) continue;
-    const own = found.get(label) ?? [];
-    own.push(i);
-    found.set(label, own);
-  }
-  places.set(labels, found);
-  return found;
 }
 
 /**

@@ -3,6 +3,7 @@ import { disposeTree, jit, mapTensors, scoped, type Tree, tf } from "../../engin
 import { type Params, tape } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
 import { withExtra } from "../parts/buffer.ts";
+import { rowsByClass } from "../parts/by-class.ts";
 import { amongSeen } from "../parts/closed-form.ts";
 import { supervisedContrast } from "../parts/contrast.ts";
 import { begunAt, changedAt, cutAfter, latentsOf, requireCut } from "../parts/cut.ts";
@@ -224,7 +225,7 @@ export const sharp = strategy(
             marks: marksOf(2 + index - experience),
           });
         }
-        const byClass = rowsOf(train);
+        const byClass = rowsByClass(train);
         const kept = new Map([...memory.recent].filter(([, { experience }]) => experience > index - recent));
         let { shape } = memory;
         for (const [column, rows] of byClass) {
@@ -298,18 +299,6 @@ function activationsOf(train: Examples, ages: ByLayer, { network, weights, stati
 
 /** Examples of which activations are the mean. */
 const mostSeen = 1024;
-
-/** The rows of each class of a table. */
-function rowsOf({ labels }: Examples): Map<number, number[]> {
-  const found = new Map<number, number[]>();
-  for (const [i, label] of labels.entries()) {
-    if (label < 0) continue;
-    const own = found.get(label) ?? [];
-    own.push(i);
-    found.set(label, own);
-  }
-  return found;
-}
 
 /** Numbers as bytes between the least and the largest. */
 function inBytes(rows: Float32Array): Pick<Recent, "rows" | "low" | "high"> {
