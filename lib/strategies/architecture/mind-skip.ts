@@ -10,13 +10,14 @@ type Router = { readonly kernel: tf.Tensor2D; readonly bias: tf.Tensor };
 /**
  * Trains when to skip attention: the network stays as it is, and a router in front of each block says, for each example, whether its attention is passed or left out.
  *
- * The router is a linear map of the mean over places of what comes in; attention counts where `σ(r) > threshold`, with 1, and else with 0. The gradient of that step is that of σ. Beside the loss
- * of the task stands `penalty` times the mean of |open shares − share| over the blocks, so that about that share of examples passes each. Routers and the
- * head are trained.
+ * The router is a linear map of the mean over places of what comes in; attention counts where `σ(r) ≥ threshold`, with 1, and else with 0. The gradient of that step is that of σ. Beside the loss
+ * of the task stands `penalty` times the mean over the blocks of how far their open shares are above `share`, so that at most about that share of examples passes each. Routers
+ * and the head are trained.
  *
  * Implements: P112 Router-Tuning / MindSkip
- * He et al. 2024, "Router-tuning: a simple and effective approach for enabling dynamic depth in transformers", arXiv:2410.13184, section 3.
- * Differs from the paper: what is skipped is multiplied by 0 rather than not computed; routers begin open by a bias of 1; the head is trained with them.
+ * He et al. 2024, "Router-tuning: a simple and effective approach for enabling dynamic depth in transformers", arXiv:2410.13184, and the authors' program
+ * (CASE-Lab-UMD/Router-Tuning-Mixture-of-Depths), whose step and penalty these are. Differs from the program: routers have a bias, begin open by it, and see what comes into a block
+ * before its normalisation; penalties are averaged over blocks, not added up; the head is trained with them.
  *
  * @throws TypeError for a model without blocks of attention.
  *
@@ -50,7 +51,7 @@ export const mindSkip = strategy(
           if (i < 0) return run(x);
           const { kernel, bias } = routers[i]!;
           const sure = tf.sigmoid(tf.add(tf.matMul(tf.mean(x, 1) as tf.Tensor2D, kernel), bias));
-          const gate = straightThrough(sure, (of) => tf.cast(tf.greater(of, threshold), "float32"));
+          const gate = straightThrough(sure, (of) => tf.cast(tf.greaterEqual(of, threshold), "float32"));
           open.push(tf.mean(gate));
           gates.set(path.join("/"), gate);
           return run(x);
@@ -84,7 +85,7 @@ export const mindSkip = strategy(
         const passed = pass.plain(within);
         return { ...passed, aside: { open: tf.stack(open) } };
       },
-      loss: (_, step) => tf.mul(tf.mean(tf.abs(tf.sub(step.aside.open!, share))), penalty) as tf.Scalar,
+      loss: (_, step) => tf.mul(tf.mean(tf.relu(tf.sub(step.aside.open!, share))), penalty) as tf.Scalar,
     };
   },
 );
