@@ -41,6 +41,9 @@ const serving = made.filter(({ hooks }) => hooks.tokens === true);
 /** Strategies that work on kernels, which a model of embeddings alone has not. */
 const onKernels = ["adaLora", "elaLora", "granet", "pela", "reste", "st3", "stableRps", "tempLora", "ternary"];
 
+/** Strategies that work on units of inner layers, which a block of a transformer has. */
+const onUnits = ["consensus", "layerThresholds", "supernet"];
+
 const about = (
   own: readonly Strategy[],
   stream: Stream = plain,
@@ -49,7 +52,7 @@ const about = (
 ) => {
   const dense = like.some(({ spec }) => onKernels.includes(spec.name));
   const norm = own.some(({ hooks }) => hooks.adapt !== undefined);
-  const attends = own.some(({ hooks, spec }) => hooks.attention === true || spec.name === "supernet");
+  const attends = own.some(({ hooks, spec }) => hooks.attention === true || onUnits.includes(spec.name));
   const embedded = net().embedding(data.classes.length, 6);
   const two = { kind: "lowRank", rank: 3 } as const;
   const factored = like.some(({ hooks }) => hooks.factors === true);

@@ -3,6 +3,7 @@ import { type Examples, gather } from "../../../lib/data/dataset.ts";
 import {
   adam,
   classes,
+  consensus,
   digits,
   distil,
   distilCompetitive,
@@ -11,6 +12,7 @@ import {
   elasticPretrain,
   expand,
   from,
+  layerThresholds,
   mlp,
   net,
   type Strategy,
@@ -313,9 +315,41 @@ async function deepened(): Promise<Study> {
   };
 }
 
+/** P006 and P229: networks that lose units while they learn, beside ones of all units and ones that began as small. */
+async function lean(by: Strategy, smaller: number[], headline: string): Promise<Study> {
+  const hidden = [48, 48];
+  const found = {
+    "all units": scores(await learnt(mlp({ hidden }), 500)),
+    "fewer and fewer units": scores(await learnt(mlp({ hidden }), 500, { by: [by] })),
+    "few units from the beginning": scores(await learnt(mlp({ hidden: smaller }), 500)),
+  };
+  return {
+    headline,
+    outcome: outcomeOf(apart(found["fewer and fewer units"], found["all units"]), -0.01),
+    figures: bands("accuracy", found),
+    seeds,
+  };
+}
+
+const agreed = (): Promise<Study> =>
+  lean(
+    consensus({ sparsity: 0.5 }),
+    [24, 24],
+    "Half of the units are left out by gates that come to agree in one training, at a loss of less than one in a hundred",
+  );
+
+const thresholded = (): Promise<Study> =>
+  lean(
+    layerThresholds({ flops: 0.4 }),
+    [26, 26],
+    "Four tenths of the multiplications are left by thresholds that layers learn from the beginning, at no loss",
+  );
+
 export const students: Readonly<Record<string, () => Promise<Study>>> = {
+  P006: agreed,
   P011: retrieving,
   P075: deepened,
+  P229: thresholded,
   P297: competing,
   P343: sized,
   P379: onDevice,
