@@ -1,11 +1,15 @@
 import { describe, expect, test } from "vitest";
-import { random, tf } from "../../lib/engine/index.ts";
+import { copying } from "../../lib/data/copying.ts";
+import { cloneTree, leaves, random, type Tree, tf } from "../../lib/engine/index.ts";
 import { gpt } from "../../lib/models/index.ts";
 import { type Params, tape } from "../../lib/models/model.ts";
 import { network, type Weights } from "../../lib/models/network.ts";
 import { promptChain } from "../../lib/strategies/index.ts";
 import type { Pass } from "../../lib/strategies/strategy.ts";
+import { sequence } from "../../lib/streams/sources/sequence.ts";
+import { open } from "../../lib/train/session.ts";
 import { contextOf, hooksOf, noisy, stepOf } from "./by-hand.ts";
+import { advance, spec } from "./support.ts";
 
 describe("promptChain (P098 FTHSS)", () => {
   const [segments, length, columns] = [[3, 2, 2], 2, 5];
@@ -115,6 +119,23 @@ describe("promptChain (P098 FTHSS)", () => {
     const moved = promptIn(hooks.weights(state, { before: at, after: slope } as never, step as never));
     expect(moved.slice(0, 16)).toEqual(new Array(16).fill(1));
     expect(moved.slice(16)).toEqual(promptIn(at).slice(16));
+  });
+
+  test("prompts alone are trained where the head is frozen as well", () => {
+    const data = copying({ length: 3, symbols: 3, examples: 12, testExamples: 4 });
+    const given = spec(sequence(data, 2) as never, [promptChain({ length: 2, segments: [4, 1, 1] })], {
+      model: gpt({ tokens: 5, width: 8, depth: 1, heads: 2 }).freeze("head") as never,
+    });
+    const session = open(given, 1, "test");
+    advance(session, 1);
+    const copy = (): Weights => cloneTree(session.learner.weights);
+    const numbers = (of: unknown): string[] => leaves(of as Tree).map((t) => String((t as tf.Tensor).dataSync()));
+    const before = copy();
+    advance(session, 100);
+    const after = copy();
+    expect(numbers([after.model, after.head])).toEqual(numbers([before.model, before.head]));
+    expect(numbers(after.added)).not.toEqual(numbers(before.added));
+    session.dispose();
   });
 
   test("says what it needs", () => {

@@ -22,7 +22,7 @@ export interface Programs {
 export function programsOf(spec: RunSpec): Programs {
   const { model, stream, optimizer: given, strategies } = spec;
   const net = limited(network(model, stream.shape), strategies);
-  const optimizer = requireShown(fitted(given, net), strategies);
+  const optimizer = requireShown(fitted(given, net, strategies), strategies);
   const stem = stemFor(spec, net);
   return {
     network: net,

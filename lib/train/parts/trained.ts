@@ -55,8 +55,15 @@ export function trainedGrad<A extends Tree | undefined = undefined>(
   return { aux, grads: whole(weights, grads.trained, (leaf) => tf.zerosLike(leaf)), more: grads.more };
 }
 
-/** An optimizer for the weights of one network, which knows of their trained part alone. */
-export function fitted(optimizer: Optimizer, { frozen, kindOf }: Network): Optimizer {
+/**
+ * An optimizer for the weights of one network, which knows of their trained part alone. Of a network and head that are all frozen there may be none
+ * where strategies have parameters of their own, until these are there.
+ */
+export function fitted(
+  optimizer: Optimizer,
+  { frozen, kindOf }: Network,
+  strategies: readonly Strategy[] = [],
+): Optimizer {
   const own = optimizer.over?.(kindOf) ?? optimizer;
   if (frozen === null) return own;
   const keep = trainedBy(frozen);
@@ -64,7 +71,9 @@ export function fitted(optimizer: Optimizer, { frozen, kindOf }: Network): Optim
     ...own,
     init(params) {
       const trained = subset(params, keep);
-      if (Object.keys(trained).length > 0) return own.init(trained);
+      const awaited =
+        !("added" in (params as object)) && strategies.some(({ hooks }) => hooks.parameters !== undefined);
+      if (Object.keys(trained).length > 0 || awaited) return own.init(trained);
       throw new RangeError(
         "freeze: at least one parameter that is trained is required, got none; leave the head to train",
       );
