@@ -11,6 +11,11 @@ test("cells without a published number are listed under each scenario, so that r
   expect(ids).toContain("PTM/split-cifar100/class/l2p");
   expect(ids).toContain("PTM/split-imagenet-r/class/dual-prompt");
   expect(ids).toContain("PTM/split-cub/class/slca");
+  expect(ids.filter((id) => id.startsWith("PTM/") && id.endsWith("/ease")).slice(-3)).toEqual([
+    "PTM/split-cifar100/twenty/ease",
+    "PTM/split-imagenet-r/class/ease",
+    "PTM/split-cub/twenty/ease",
+  ]);
   const names = new Set(smallPretrained.cells.map(({ name }) => name));
   for (const { a, b } of smallPretrained.relations!) expect(names.has(a) && names.has(String(b))).toBe(true);
 });

@@ -2,6 +2,8 @@
 import { bottleneck } from "../../models/adapters/bottleneck.ts";
 import type { vit } from "../../models/backbones/vit.ts";
 import { from } from "../../models/from.ts";
+import { headed } from "../../models/headed.ts";
+import { normalized } from "../../models/heads/normalized.ts";
 import type { Model } from "../../models/model.ts";
 import { net } from "../../models/net.ts";
 import { chain } from "../../optim/chain.ts";
@@ -15,7 +17,7 @@ import { limit } from "../../streams/operators/limit.ts";
 import { split } from "../../streams/operators/split.ts";
 import { classes } from "../../streams/sources/classes.ts";
 import type { Stream } from "../../streams/stream.ts";
-import type { Protocol } from "../conform.ts";
+import type { Protocol, PublishedCell } from "../conform.ts";
 
 /** Few examples of each class, so that a processor is enough. */
 const few = { train: 20, test: 20, perClass: true } as const;
@@ -92,15 +94,41 @@ const tenTasks = {
   },
 } satisfies Protocol["scenarios"];
 
+/** As many classes at a time as twenty tasks have. */
+const twentyTasks = {
+  twenty: {
+    stream: (data) => split(20)(classes(data, { order: "run" })) as unknown as Stream,
+    told: "taskAgnostic",
+  },
+} satisfies Protocol["scenarios"];
+
+/** A cell of EASE: what its program's files for weights of ImageNet-21k say, and the accuracy at the end of the log beside them. */
+function easeCell(
+  scenario: string,
+  reached: number,
+  { factor, rate, decay, batch, alpha }: { factor: number; rate: number; decay: number; batch: number; alpha: number },
+): PublishedCell {
+  return {
+    name: "ease",
+    strategies: [s.ease({ units: 64, alpha })],
+    model: () => headed(vitB16(factor), normalized()),
+    optimizer: sgd({ lr: rate, momentum: 0.9, weightDecay: decay }),
+    training: { batch, epochs: 20 },
+    published: { [scenario]: [reached] },
+    differs:
+      "the rate stays as it is, there it falls along half a cosine in each task; one run, with the weights of timm",
+  };
+}
+
 const programs = ["images are cropped and mirrored at random there, not here", "the head is a linear one"];
 
 /** CIFAR-100 in ten tasks, at 224×224. */
 export const splitCifar100Pretrained: Protocol = {
   id: "PTM/split-cifar100",
   source:
-    "the programs JH-LEE-KR/l2p-pytorch, JH-LEE-KR/dualprompt-pytorch and GengDavid/SLCA, their settings and the papers' results they list",
+    "the programs JH-LEE-KR/l2p-pytorch, JH-LEE-KR/dualprompt-pytorch, GengDavid/SLCA and sun-hailong/CVPR24-Ease, their settings and the papers' results they list",
   data: "cifar100",
-  scenarios: tenTasks,
+  scenarios: { ...tenTasks, ...twentyTasks },
   model: () => vitB16(7),
   optimizer: chain(clip(1), adam({ lr: (0.03 * 16) / 256 })),
   training: { batch: 16, epochs: 5 },
@@ -125,13 +153,15 @@ export const splitCifar100Pretrained: Protocol = {
       remembered: true,
       differs: "the rate stays as it is, there it is a tenth in the last two passes",
     },
+    easeCell("twenty", 85.8, { factor: 7, rate: 0.025, decay: 5e-4, batch: 48, alpha: 0.1 }),
   ],
 };
 
 /** ImageNet-R in ten tasks. */
 export const splitImageNetRPretrained: Protocol = {
   id: "PTM/split-imagenet-r",
-  source: "the program JH-LEE-KR/dualprompt-pytorch, its settings and the paper's result it lists",
+  source:
+    "the programs JH-LEE-KR/dualprompt-pytorch, GengDavid/SLCA and sun-hailong/CVPR24-Ease, their settings and the results they or their papers list",
   data: "imagenet-r",
   scenarios: tenTasks,
   model: () => vitB16(1),
@@ -146,19 +176,39 @@ export const splitImageNetRPretrained: Protocol = {
       published: { class: [68.13, 0.49] },
       remembered: true,
     },
+    {
+      name: "slca",
+      strategies: [s.slca({ rounds: 5 })],
+      optimizer: sgd({ lr: 0.01, momentum: 0.9, weightDecay: 5e-4 }),
+      training: { batch: 64, epochs: 50 },
+      published: { class: [77.0, 0.33] },
+      remembered: true,
+      differs: "the rate stays as it is, there it is a tenth in the last ten passes",
+    },
+    easeCell("class", 76.17, { factor: 1, rate: 0.05, decay: 5e-3, batch: 16, alpha: 0.1 }),
   ],
 };
 
 /** CUB-200 in ten tasks. */
 export const splitCubPretrained: Protocol = {
   id: "PTM/split-cub",
-  source: "the program GengDavid/SLCA, its settings; Zhang et al. 2023, arXiv:2303.05118, table 2",
+  source:
+    "the programs GengDavid/SLCA and sun-hailong/CVPR24-Ease, their settings and logs; Zhang et al. 2023, arXiv:2303.05118, table 2",
   data: "cub",
-  scenarios: tenTasks,
+  scenarios: { ...tenTasks, ...twentyTasks },
   model: () => vitB16(1),
   optimizer: sgd({ lr: 0.01, momentum: 0.9, weightDecay: 5e-4 }),
   training: { batch: 64, epochs: 50 },
   spread: { kind: "deviation", runs: 3 },
   conventions: programs,
-  cells: [{ name: "slca", strategies: [s.slca({ rounds: 5 })], published: { class: [84.71, 0.4] }, remembered: true }],
+  cells: [
+    {
+      name: "slca",
+      strategies: [s.slca({ rounds: 5 })],
+      published: { class: [84.71, 0.4] },
+      remembered: true,
+      differs: "the rate stays as it is, there it is a tenth in the last ten passes",
+    },
+    easeCell("twenty", 86.81, { factor: 1, rate: 8e-3, decay: 5e-4, batch: 32, alpha: 0.05 }),
+  ],
 };
