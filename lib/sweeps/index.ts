@@ -9,6 +9,7 @@ export * from "./evolution-patterns.ts";
 export * from "./expand-axes.ts";
 export * from "./giant-formula.ts";
 export * from "./many.ts";
+export * from "./n2n.ts";
 export * from "./plasticity-then-stability.ts";
 export * from "./population-based.ts";
 export * from "./processes.ts";

@@ -19,7 +19,7 @@ import {
 } from "../../../lib/index.ts";
 import type { Study } from "../../support/reference.ts";
 import { evolvedBeginning } from "./beginning.ts";
-import { shallower } from "./depths.ts";
+import { compressed, shallower } from "./depths.ts";
 import { accuracies, allOf, apart, band, outcomeOf } from "./studies.ts";
 
 const seeds = 3;
@@ -232,4 +232,5 @@ export const searching: Record<string, () => Promise<Study>> = {
   P191: patterns,
   P304: evolvedBeginning,
   P190: shallower,
+  P013: compressed,
 };
