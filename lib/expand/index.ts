@@ -14,6 +14,7 @@ export * from "./fuse.ts";
 export * from "./grow.ts";
 export * from "./incubate.ts";
 export * from "./interpolate.ts";
+export * from "./pre-gated.ts";
 export * from "./recombine.ts";
 export * from "./recursive.ts";
 export * from "./reorder.ts";

@@ -293,6 +293,18 @@ const models: [string, unknown, number[], boolean][] = [
   ["a product of low rank", net().structured(6, { kind: "lowRank" }).tanh().flatten(), places, false],
   ["a mixture of experts", net().moe(3, { widen: 1 }).flatten(), places, false],
   ["experts that add up to one layer", net().factoredMoe(2, { topK: 2, widen: 1 }).flatten(), places, false],
+  [
+    "experts that a router has chosen before",
+    net()
+      .preGate(2, { heads: 2 })
+      .gatedUnits([
+        [0, 1],
+        [1, 2],
+      ])
+      .flatten(),
+    places,
+    false,
+  ],
   ["a mixture beside a layer for all", net().residualMoe(3, { widen: 1, form: "relu" }).flatten(), places, false],
   [
     "mixtures whose routers have a state",

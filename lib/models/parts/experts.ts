@@ -43,15 +43,14 @@ export function expertsParams(rng: Rng, experts: number, width: number, sizes: E
 /** What one expert makes of rows. */
 export function expert(rows: tf.Tensor, params: Params, mode: Mode, form: ExpertForm): tf.Tensor {
   const up = product(rows, params, "up", mode);
-  const inner =
-    form === "swiglu"
-      ? tf.mul(nn.silu(product(rows, params, "gate", mode)), up)
-      : form === "relu"
-        ? tf.relu(up)
-        : form === "silu"
-          ? nn.silu(up)
-          : nn.gelu(up, form === "gelu" ? "exact" : "tanh");
+  const inner = form === "swiglu" ? tf.mul(nn.silu(product(rows, params, "gate", mode)), up) : activated(up, form);
   return product(inner, params, "down", mode);
+}
+
+/** What is between the products, of what comes out of the first. */
+export function activated(up: tf.Tensor, form: Exclude<ExpertForm, "swiglu">): tf.Tensor {
+  if (form === "relu") return tf.relu(up);
+  return form === "silu" ? nn.silu(up) : nn.gelu(up, form === "gelu" ? "exact" : "tanh");
 }
 
 /** Which experts rows go to: `[n, k]` numbers of experts and what their outputs are multiplied by. */

@@ -20,6 +20,7 @@ import {
 import type { Study } from "../../support/reference.ts";
 import { evolvedBeginning } from "./beginning.ts";
 import { compressed, shallower } from "./depths.ts";
+import { gated } from "./gated.ts";
 import { accuracies, allOf, apart, band, outcomeOf } from "./studies.ts";
 
 const seeds = 3;
@@ -233,4 +234,5 @@ export const searching: Record<string, () => Promise<Study>> = {
   P304: evolvedBeginning,
   P190: shallower,
   P013: compressed,
+  P030: gated,
 };
