@@ -1,4 +1,4 @@
-import { expand, from, net, type Params, random, select, table, tape, tf, vit } from "thalweg";
+import { expand, from, net, type Params, random, select, table, tape, tf, valueAndGrad, vit } from "thalweg";
 import { describe, expect, test } from "vitest";
 import { apart, at, numbers, stirred, through } from "./support.ts";
 
@@ -125,6 +125,44 @@ describe("a transformer as experts with one router (P030)", () => {
     }
     expect(n).toBeGreaterThan(0);
     expect(cost()!.dataSync()[0]).toBeCloseTo(loss, 4);
+  });
+
+  test("the router learns of that loss, and nothing else does", () => {
+    const layer = net()
+      .preGate(2)
+      .gatedUnits(
+        [
+          [0, 1, 2, 5, 6, 7, 8],
+          [1, 2, 3, 4, 9, 10, 11],
+        ],
+        { distil: 1 },
+      ).stack![1]!;
+    const params = layer.init!(random(6), [3, 8], new Map());
+    const x = random(5).normals([1, 3, 8]);
+    const said = tf.tensor3d([
+      [
+        [1, 0.5],
+        [-1, 2],
+        [0, 3],
+      ],
+    ]);
+    const cost = (given: { params: Params; logits: tf.Tensor; x: tf.Tensor }): tf.Tensor => {
+      const { mode, cost } = tape(true, null, {});
+      layer.apply(given.x, given.params, mode, new Map([["preGate", given.logits]]));
+      return cost()!;
+    };
+    const { grads } = valueAndGrad(cost, { params, logits: said, x });
+    const { up } = grads.params as { up: { kernel: tf.Tensor } };
+    for (const none of [up.kernel, grads.x]) expect(Math.max(...numbers(tf.abs(none)))).toBe(0);
+    for (const [i, slope] of numbers(grads.logits).entries()) {
+      const moved = (by: number): number =>
+        cost({
+          params,
+          x,
+          logits: tf.add(said, tf.reshape(tf.oneHot(i, 6, by, 0, "float32"), [1, 3, 2])),
+        }).dataSync()[0]!;
+      expect(slope).toBeCloseTo((moved(0.02) - moved(-0.02)) / 0.04, 3);
+    }
   });
 
   test("it says what it requires", () => {

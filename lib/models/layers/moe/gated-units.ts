@@ -1,5 +1,5 @@
 import { needOneOf, needWhole } from "../../../data/options.ts";
-import { tf } from "../../../engine/index.ts";
+import { tf, withoutGradient } from "../../../engine/index.ts";
 import { sameLayer } from "../../layer.ts";
 import type { Params } from "../../model.ts";
 import { activated, type ExpertForm, expertForms } from "../../parts/experts.ts";
@@ -74,7 +74,7 @@ export const gatedUnits = sameLayer(
         const hot = tf.oneHot(largest(still(logits), 1), experts.length, 1, 0, "float32");
         const open = tf.matMul(tf.reshape(hot, logits.shape) as tf.Tensor2D, tf.tensor2d(has));
         if (mode.training && distil > 0 && counts.length > 0) {
-          const sizes = tf.abs(tf.reshape(still(between), [logits.shape[0], inner])) as tf.Tensor2D;
+          const sizes = tf.abs(tf.reshape(between, [logits.shape[0], inner])) as tf.Tensor2D;
           mode.cost(tf.mul(routed(sizes, logits), distil));
         }
         return product(tf.mul(between, tf.reshape(open, between.shape)), params, "down", mode);
@@ -83,12 +83,14 @@ export const gatedUnits = sameLayer(
 
     /** The loss of a router that should send places to the experts with the largest units. */
     function routed(sizes: tf.Tensor2D, logits: tf.Tensor2D): tf.Tensor {
-      const marks = counts.map((count) => {
-        const least = tf.slice(tf.topk(sizes, count).values, [0, count - 1], [-1, 1]);
-        return tf.div(tf.cast(tf.greaterEqual(sizes, least), "float32"), 3 * first);
+      const wanted = withoutGradient(() => {
+        const marks = counts.map((count) => {
+          const least = tf.slice(tf.topk(sizes, count).values, [0, count - 1], [-1, 1]);
+          return tf.div(tf.cast(tf.greaterEqual(sizes, least), "float32"), 3 * first);
+        });
+        const shares = tf.matMul(tf.addN(marks) as tf.Tensor2D, tf.transpose(tf.tensor2d(alone)) as tf.Tensor2D);
+        return tf.mul(tf.sub(shares, tf.mean(shares)), 10);
       });
-      const shares = tf.matMul(tf.addN(marks) as tf.Tensor2D, tf.transpose(tf.tensor2d(alone)) as tf.Tensor2D);
-      const wanted = tf.mul(tf.sub(shares, tf.mean(shares)), 10);
       const log = tf.logSoftmax(logits);
       const soft = tf.neg(tf.sum(tf.mul(tf.softmax(wanted as tf.Tensor2D), log), 1));
       const best = tf.reshape(tf.oneHot(largest(wanted as tf.Tensor2D, 1), experts.length, 1, 0, "float32"), log.shape);
