@@ -39,7 +39,8 @@ type State = Left & {
  * At a merge P becomes the singular vectors of the `rank` largest singular values of the gradient, on the matrix's smaller side, and Q and B
  * are found together: in each of `compensate` rounds Q is what is left of the sum without `scale · P B`, rounded to NF4, and B what comes nearest
  * to the sum beside that Q; the best round counts. With 0 rounds B is 0. The first step merges, the next merge is `every` steps later, and the
- * gap after the k-th of these is `every + growth ** k`, rounded down. Nothing else moves a matrix in the step of a merge.
+ * gap after the k-th of these is `every + growth ** k`, rounded down. Nothing else moves a matrix in the step of a merge,
+ * and at a rate of 0 a merge waits.
  *
  * Implements: P105 LoQT
  *
@@ -160,7 +161,7 @@ export const loqt = optimizer(
         }) as unknown as Tree,
       update(grads, state, matrices, rate) {
         const had = state as unknown as State;
-        const due = tf.cast(tf.equal(had.taken, had.next), "float32");
+        const due = tf.cast(tf.logicalAnd(tf.greaterEqual(had.taken, had.next), tf.greater(rate, 0)), "float32");
         const after = leftAfter(had, beta1, beta2);
         const known = { left1: tf.maximum(after.left1, 1e-30), left2: after.left2 };
         const steps = byPath(grads, (path, g) => moved(had.held[path]!, g, matrices[path]!, due, known, rate));
@@ -169,7 +170,7 @@ export const loqt = optimizer(
         const next = {
           taken: tf.add(had.taken, 1),
           merges: tf.add(had.merges, due),
-          next: tf.add(had.next, tf.mul(due, tf.add(more, every))),
+          next: tf.where(rests, tf.add(had.taken, tf.add(more, every)), had.next),
           left1: tf.where(rests, had.left1, after.left1),
           left2: tf.where(rests, had.left2, after.left2),
           held: byPath(grads, (path) => steps[path]![1]),
