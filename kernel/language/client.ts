@@ -1,9 +1,8 @@
-/** The kernel's side of TypeScript's language service, which lives in a thread of its own: loading and checking never delay a message. */
-import type { Worker } from "node:worker_threads";
+/** The kernel's side of TypeScript's language service, which lives in another thread: loading and checking never delay a message. */
 import type { ErrorContent } from "../protocol.ts";
-import { thread } from "../runtime.ts";
 import type { Diagnostic } from "./diagnostics.ts";
-import type { Completeness, Completions, Questions } from "./protocol.ts";
+import type { Completeness, Completions, Questions, SessionOptions } from "./protocol.ts";
+import { seat } from "./thread.ts";
 
 export interface Language {
   complete(code: string, cursor: number): Promise<Completions>;
@@ -20,12 +19,9 @@ export interface Language {
   close(): Promise<void>;
 }
 
-export interface LanguageOptions {
-  cwd: string;
+export interface LanguageOptions extends SessionOptions {
   /** Whether a library is being preloaded: cells are not checked before its names are known. */
   preloading?: boolean;
-  /** The folder of packages that the notebook pins. */
-  packages?: string;
   /** TypeScript takes more memory than all the rest: after this long without a question it is let go, until the next one. 10 minutes. */
   restMs?: number;
 }
@@ -33,48 +29,19 @@ export interface LanguageOptions {
 export function languageClient({ preloading = false, restMs = 600_000, ...options }: LanguageOptions): Language {
   let settle = (): void => {};
   const namesKnown = preloading ? new Promise<void>((resolve) => (settle = resolve)) : Promise.resolve();
-  let worker: Worker | undefined;
   let closed = false;
-  let ids = 0;
   let resting: NodeJS.Timeout | undefined;
-  /** What a fresh worker must be told when one had to be replaced. */
+  /** What a session that begins anew must be told. */
   let told: Told[] = [];
-  const waiting = new Map<number, (answer: unknown) => void>();
-
-  function start(): Worker {
-    const started = thread("./language/worker", {
-      workerData: options,
-      execArgv: [],
-      // A small nursery costs TypeScript 3 % of its time and saves 30 MB.
-      resourceLimits: { maxOldGenerationSizeMb: 2048, maxYoungGenerationSizeMb: 4 },
-      stdout: true,
-      stderr: true,
-    });
-    started.unref();
-    started.on("message", ({ id, answer }: { id: number; answer: unknown }) => {
-      waiting.get(id)?.(answer);
-      waiting.delete(id);
-      if (waiting.size > 0) return;
-      started.unref();
+  const place = seat(
+    options,
+    () => told,
+    () => {
+      if (closed || !place.idle) return;
       clearTimeout(resting);
-      resting = setTimeout(rest, restMs).unref();
-    });
-    const lost = () => {
-      if (worker !== started) return;
-      worker = undefined;
-      for (const resolve of waiting.values()) resolve(undefined);
-      waiting.clear();
-    };
-    started.on("error", lost).on("exit", lost);
-    for (const { op, question } of told) started.postMessage({ id: 0, op, ...question });
-    return started;
-  }
-
-  function rest(): void {
-    const last = worker;
-    worker = undefined;
-    void last?.terminate();
-  }
+      resting = setTimeout(() => place.leave(false), restMs).unref();
+    },
+  );
 
   function ask<K extends keyof Questions>(
     op: K,
@@ -82,12 +49,7 @@ export function languageClient({ preloading = false, restMs = 600_000, ...option
   ): Promise<Questions[K]["answer"] | undefined> {
     if (closed) return Promise.resolve(undefined);
     clearTimeout(resting);
-    worker ??= start();
-    const id = ++ids;
-    const answered = new Promise((resolve) => waiting.set(id, resolve));
-    worker.ref();
-    worker.postMessage({ id, op, ...question });
-    return answered as Promise<Questions[K]["answer"] | undefined>;
+    return place.ask(op, question) as Promise<Questions[K]["answer"] | undefined>;
   }
 
   return {
@@ -111,8 +73,8 @@ export function languageClient({ preloading = false, restMs = 600_000, ...option
     },
     preloaded(names, url, packageName) {
       const question = { names, url, package: packageName };
+      place.tell("preloaded", question);
       told.push({ op: "preloaded", question });
-      worker?.postMessage({ id: 0, op: "preloaded", ...question });
       settle();
     },
     warm: () => void ask("complete", { code: "", cursor: 0 }),
@@ -120,11 +82,7 @@ export function languageClient({ preloading = false, restMs = 600_000, ...option
       closed = true;
       settle();
       clearTimeout(resting);
-      const last = worker;
-      worker = undefined;
-      for (const resolve of waiting.values()) resolve(undefined);
-      waiting.clear();
-      await last?.terminate();
+      place.leave(true);
     },
   };
 }

@@ -1,6 +1,12 @@
 /** Questions to the language service's thread and its answers. */
 import type { Diagnostic } from "./diagnostics.ts";
 
+export interface SessionOptions {
+  cwd: string;
+  /** The folder of packages that the notebook pins. */
+  packages?: string;
+}
+
 export interface Match {
   text: string;
   kind: string;
@@ -31,4 +37,8 @@ export interface Questions {
   preloaded: { question: { names: string[]; url: string | undefined; package: string | undefined }; answer: undefined };
 }
 
-export type Question = { [K in keyof Questions]: { id: number; op: K } & Questions[K]["question"] }[keyof Questions];
+/** To the session that sits at a seat. */
+export type Question =
+  | { seat: number; op: "open"; options: SessionOptions }
+  | { seat: number; op: "close" }
+  | { [K in keyof Questions]: { seat: number; id: number; op: K } & Questions[K]["question"] }[keyof Questions];

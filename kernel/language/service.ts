@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url";
 import type ts from "typescript";
 import type { Diagnostic } from "./diagnostics.ts";
 import { globalsText } from "./globals.ts";
-import type { Completeness, Completions } from "./protocol.ts";
+import type { Completeness, Completions, SessionOptions } from "./protocol.ts";
+import { resolver } from "./resolver.ts";
 import { type CellFile, session } from "./session.ts";
 import { typescript } from "./typescript.ts";
 
@@ -13,13 +14,24 @@ const ignored = new Set([
   2632, 1378, 1375, 2695, 6133, 6192, 6196, 80005, 7027, 7028, 1208, 2528, 5097, 2691, 1479, 1541, 1542,
 ]);
 
-export function service({ cwd, packages }: { cwd: string; packages?: string }) {
+/** Files that sessions have in common are read and parsed once. */
+const parsed = typescript.createDocumentRegistry();
+
+export function service({ cwd, packages }: SessionOptions) {
   const folder = cwd.replaceAll("\\", "/").replace(/\/$/, "");
   const globalsPath = `${folder}/kernel_globals.d.ts`;
   const cells = session(folder, "./kernel_globals.d.ts");
   let options = compilerOptions(folder);
   if (packages !== undefined) options = { ...options, paths: { ...options.paths, ...pathsOf(packages) } };
-  const versions = new Map<string, { mtime: number; version: string }>();
+  /** Files on disk, as they were when last read: a program asks for all of them again for every cell. */
+  const read = new Map<string, { version: string; snapshot: ts.IScriptSnapshot }>();
+  const versions = new Map<string, string>();
+  const resolve = resolver(folder, settled);
+  /** Folder of the library that is loaded, which stays what it is while the session lives. */
+  let library: string | undefined;
+  function settled(path: string): boolean {
+    return path.includes("/node_modules/") || (library !== undefined && path.startsWith(library));
+  }
   const text = (path: string): string | undefined => (path === globalsPath ? globalsText : cells.files.get(path)?.text);
   const active = new Set<string>();
 
@@ -31,18 +43,27 @@ export function service({ cwd, packages }: { cwd: string; packages?: string }) {
     getScriptVersion(path) {
       const cell = cells.files.get(path);
       if (cell) return String(cell.version);
-      if (path === globalsPath || path.includes("/node_modules/")) return "1";
+      if (path === globalsPath) return "1";
       // The user's own files change while the session lives.
-      const mtime = typescript.sys.getModifiedTime?.(path)?.getTime() ?? 0;
-      const known = versions.get(path);
-      if (known?.mtime === mtime) return known.version;
-      versions.set(path, { mtime, version: String(mtime) });
-      return String(mtime);
+      const known = settled(path) ? versions.get(path) : undefined;
+      const version = known ?? String(typescript.sys.getModifiedTime?.(path)?.getTime() ?? 0);
+      if (known === undefined) versions.set(path, version);
+      return version;
     },
     getScriptSnapshot(path) {
-      const content = text(path) ?? typescript.sys.readFile(path);
-      return content === undefined ? undefined : typescript.ScriptSnapshot.fromString(content);
+      const own = text(path);
+      if (own !== undefined) return typescript.ScriptSnapshot.fromString(own);
+      const version = host.getScriptVersion(path);
+      const known = read.get(path);
+      if (known?.version === version) return known.snapshot;
+      const content = typescript.sys.readFile(path);
+      if (content === undefined) return undefined;
+      const snapshot = typescript.ScriptSnapshot.fromString(content);
+      read.set(path, { version, snapshot });
+      return snapshot;
     },
+    resolveModuleNameLiterals: (names, from, redirected, settings, source) =>
+      resolve.names(names, from, redirected, settings, source, host),
     fileExists: (path) => text(path) !== undefined || typescript.sys.fileExists(path),
     readFile: (path) => text(path) ?? typescript.sys.readFile(path),
     directoryExists: typescript.sys.directoryExists,
@@ -50,15 +71,28 @@ export function service({ cwd, packages }: { cwd: string; packages?: string }) {
     readDirectory: typescript.sys.readDirectory,
     ...(typescript.sys.realpath ? { realpath: typescript.sys.realpath } : {}),
   };
-  const service = typescript.createLanguageService(host, typescript.createDocumentRegistry());
+  const service = typescript.createLanguageService(host, {
+    ...parsed,
+    releaseDocumentWithKey(
+      path: ts.Path,
+      key: ts.DocumentRegistryBucketKey,
+      kind?: ts.ScriptKind,
+      format?: ts.ResolutionMode,
+    ) {
+      // What stays as it is stays for the sessions after this one.
+      if (!settled(path)) parsed.releaseDocumentWithKey(path, key, kind!, format);
+    },
+  });
 
   function open(file: CellFile): CellFile {
     active.clear();
     active.add(globalsPath).add(file.path);
+    resolve.begin();
     return file;
   }
 
   return {
+    close: () => service.dispose(),
     check(run: number, name: string, code: string, keep: boolean): Diagnostic[] {
       const file = open(cells.put(run, name, code, keep));
       // Code that does not parse says so when it runs; what the types of its ruins are is noise.
@@ -72,6 +106,8 @@ export function service({ cwd, packages }: { cwd: string; packages?: string }) {
     preloaded(names: string[], url: string | undefined, packageName: string | undefined): void {
       const path = url && fileURLToPath(url).replaceAll("\\", "/");
       cells.preloaded(names, path);
+      library = path && `${dirname(path)}/`;
+      resolve.forget();
       if (path === undefined || packageName === undefined) return;
       // An import of the library means the one that is loaded, also where the notebook's folder has none.
       const inside = `${dirname(path)}/*/index${/\.[cm]?[jt]s$/.exec(path)?.[0] ?? ".js"}`;

@@ -35,13 +35,15 @@ interface Declared {
 /** Variables may be assigned by later cells, which an import may not. */
 type Kind = "let" | "const" | "other";
 
+/** Counts through all sessions: cells of two in one folder have one path, and must not be taken for each other. */
+let version = 0;
+
 export function session(folder: string, globals: string): Session {
   const files = new Map<string, CellFile>();
   /** Where each name was declared last. */
   let declared = new Map<string, Declared>();
   const order: CellFile[] = [];
   let library: { names: Set<string>; path: string } | undefined;
-  let version = 0;
 
   function remember(file: CellFile): void {
     for (const [name, kind] of declaredNames(file.code)) declared.set(name, { path: file.path, kind });

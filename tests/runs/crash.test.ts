@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { random } from "thalweg";
 import { afterAll, expect, test } from "vitest";
@@ -22,7 +22,7 @@ async function killed(record: string, bytes: number): Promise<boolean> {
   const written = (): number => {
     const [run] = existsSync(record) ? runFolders(record) : [];
     const log = run === undefined ? undefined : join(run, "events.jsonl");
-    return log === undefined || !existsSync(log) ? 0 : readFileSync(log).length;
+    return (log === undefined ? undefined : statSync(log, { throwIfNoEntry: false }))?.size ?? 0;
   };
   const start = written();
   const timer = setInterval(() => written() >= start + bytes && child.kill("SIGKILL"), 5);
