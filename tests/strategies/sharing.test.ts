@@ -1,6 +1,6 @@
 import { apollo, classes, digits, mindSkip, network, random, tf, tieLayers, vit } from "thalweg";
 import { describe, expect, test } from "vitest";
-import { decide } from "../../lib/strategies/architecture/tie-layers.ts";
+import { decide, drawnValues, tie, worth } from "../../lib/strategies/architecture/tie-layers.ts";
 import { begun, block, blockPaths, sequences } from "./attentive.ts";
 import { hooksOf, stepOf } from "./by-hand.ts";
 
@@ -35,23 +35,51 @@ describe("blocks that are tied", () => {
     expect(numbers((hooks.gradient({}, weights, alone).model as Blocks)[two]!.up!.kernel)).toEqual(b);
   });
 
-  test("are chosen by what choices were worth", () => {
+  test("choose one after the other by what a network says, which learns what came of it", () => {
+    const values = drawnValues(3, random(4));
     const memory = {
-      roots: Int32Array.of(0, 1, 2),
-      chosen: Int32Array.of(0, 0, 1),
-      values: new Float64Array(9),
-      now: { sum: 4, count: 2, usual: 3, decisions: 0 },
+      roots: new Int32Array(3),
+      chosen: new Int32Array(3),
+      values,
+      now: { sum: 4, count: 2, decisions: 0, last: null as Parameters<typeof decide>[0]["now"]["last"] },
     };
-    decide(memory, random(1), { epsilon: 0, halve: 1, rate: 0.5 });
-    // the loss was 2 where 3 is usual: each choice is worth half of the reward of 1
-    expect([...memory.values]).toEqual([0.5, 0, 0, 0.5, 0, 0, 0, 0.5, 0]);
-    expect(memory.now).toEqual({ sum: 0, count: 0, usual: 2.5, decisions: 1 });
-    expect([...memory.chosen]).toEqual([0, 0, 1]);
-    expect([...memory.roots]).toEqual([0, 0, 0]);
-    // now it is 3 where 2.5 is usual: what was chosen loses, and each goes by itself again where that is worth more
-    Object.assign(memory.now, { sum: 3, count: 1 });
-    decide(memory, random(1), { epsilon: 0, halve: 1, rate: 1 });
-    expect([...memory.chosen]).toEqual([0, 1, 2]);
+    const greedy = { epsilon: 0, discount: 0.9, rate: 0.01 };
+    const state = Float64Array.of(0, 0, 0);
+    const [first, second] = [worth(values, state).subarray(1, 3), worth(values, state).subarray(3, 6)];
+    decide(memory, random(1), greedy);
+    const action = first[1]! > first[0]! ? 1 : 0;
+    expect([...memory.chosen]).toEqual([0, action, 0]);
+    expect(memory.now).toEqual({ sum: 0, count: 0, decisions: 1, last: { before: state, block: 1, action } });
+    expect(second.length).toBe(3);
+    // the loss was 1.5 since: the choice was worth −e^1.5 and nine tenths of the best that its block can choose now
+    const after = Float64Array.from(memory.chosen);
+    const wanted = -Math.exp(1.5) + 0.9 * Math.max(...worth(values, after).subarray(1, 3));
+    const had = values.numbers.slice();
+    const errorAt = (i: number, off: number): number => {
+      const moved = had.slice();
+      moved[i]! += off;
+      return (worth({ ...values, numbers: moved }, state)[1 + action]! - wanted) ** 2;
+    };
+    Object.assign(memory.now, { sum: 3, count: 2 });
+    decide(memory, random(1), greedy);
+    expect(memory.now.last!.block).toBe(2);
+    had.forEach((x, i) => {
+      const slope = (errorAt(i, 1e-5) - errorAt(i, -1e-5)) / 2e-5;
+      // a first step of Adam is as long as the rate, and numbers are drawn to 0 before it
+      const step = Math.abs(slope) < 1e-6 ? 0 : Math.sign(slope);
+      expect(values.numbers[i]).toBeCloseTo(x * (1 - 1e-4) - 0.01 * step, 5);
+    });
+  });
+
+  test("are followed to their root, and keep their weights when it goes", () => {
+    const roots = Int32Array.of(0, 1, 2, 2, 2);
+    tie(roots, 1, 0);
+    expect([...roots]).toEqual([0, 0, 2, 2, 2]);
+    tie(roots, 2, 1); // 1 has the weights of 0; 3 and 4 go on by themselves, together
+    expect([...roots]).toEqual([0, 0, 0, 3, 3]);
+    tie(roots, 4, 4);
+    tie(roots, 2, 2);
+    expect([...roots]).toEqual([0, 0, 2, 3, 4]);
   });
 
   test("a run says how many have weights of their own, and the others are equal", async () => {

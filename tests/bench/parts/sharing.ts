@@ -301,7 +301,7 @@ async function moduleByModule(): Promise<Study> {
 
 /** P156: tied blocks. */
 async function tied(): Promise<Study> {
-  const [plain, own] = [await learnt(block(4), 240), await learnt(block(4), 240, { by: [tieLayers({ every: 10 })] })];
+  const [plain, own] = [await learnt(block(4), 240), await learnt(block(4), 240, { by: [tieLayers()] })];
   const distinct = own.map(({ weights }) => {
     const kernels = [1, 2, 3, 4].map((k) => {
       const { up } = weights.model[`block${k}`] as unknown as { readonly up: { readonly kernel: tf.Tensor } };
