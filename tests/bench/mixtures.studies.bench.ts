@@ -6,6 +6,7 @@ import {
   adam,
   classes,
   digits,
+  gpt,
   type Layer,
   layers,
   type Model,
@@ -13,6 +14,7 @@ import {
   type Rng,
   random,
   resnet,
+  tape,
   terminator,
   tf,
 } from "../../lib/index.ts";
@@ -194,6 +196,138 @@ function springs(): Study {
   };
 }
 
-const all: Record<string, () => Study | Promise<Study>> = { P003: drawnKernels, P074: springs, P183: otherTimes };
+/** P194: the next item of people who go through three lists in turns, each by steps of its own, by networks whose places are counted or told apart by the context. */
+function nextItems(): Study {
+  const [length, lists, each] = [24, 3, 8];
+  const visits = (rng: Rng, n: number): Drawn => {
+    const [x, y] = [new Float32Array(n * length), new Float32Array(n * length)];
+    for (let i = 0; i < n; i++) {
+      const steps = Array.from({ length: lists }, () => 1 + rng.int(3));
+      const at = Array.from({ length: lists }, () => rng.int(each));
+      let list = rng.int(lists);
+      for (let t = 0; t <= length; t++) {
+        if (rng.uniform() < 0.15) list = rng.int(lists);
+        at[list] = (at[list]! + steps[list]!) % each;
+        const item = list * each + at[list]!;
+        if (t < length) x[i * length + t] = item;
+        if (t > 0) y[i * length + t - 1] = item;
+      }
+    }
+    return { x: tf.tensor2d(x, [n, length]), y: tf.tensor2d(y, [n, length]) };
+  };
+  const found: Record<string, number[]> = {};
+  for (const depth of [1, 2])
+    for (const positions of ["learned", "cape"] as const) {
+      const tokens = lists * each;
+      const model = chained(
+        layers.through(gpt({ tokens, width: 24, depth, heads: 2, context: length, positions })),
+        layers.dense(tokens),
+      );
+      found[`hits, ${positions === "cape" ? "places of the context" : "counted places"}, depth ${depth}`] = Array.from(
+        { length: seeds },
+        (_, seed) => {
+          const { params } = fit(model, [length], (rng) => visits(rng, 24), entropy, { steps: 250, lr: 5e-3, seed });
+          const { x, y } = visits(random(seed).at("test"), 200);
+          return right(given(model, params, x), y);
+        },
+      );
+    }
+  const gains = [1, 2].map((depth) =>
+    apart(found[`hits, places of the context, depth ${depth}`]!, found[`hits, counted places, depth ${depth}`]!),
+  );
+  return {
+    headline: "Recommenders of either depth hit the next item more often with places that come of the context",
+    outcome: allOf(...gains.map((gain) => outcomeOf(gain))),
+    figures: Object.fromEntries(Object.entries(found).map(([name, values]) => [name, band(values)])),
+    seeds,
+  };
+}
+
+/** P428: two groups of two tasks, of which the second of each has an answer in one of ten examples: experts in a hierarchy beside a mixture that all share. */
+function hierarchy(): Study {
+  const [inputs, tasks, units] = [12, 4, 8];
+  const secret = random(99);
+  const weights = [0, 1, 2, 3].map((t) => secret.at("group", Math.floor(t / 2)).normals([inputs, 6], 0, 1));
+  const ends = [0, 1, 2, 3].map((t) => secret.at("task", t).normals([6, 1], 0, 1));
+  /** Answers, and which of them are known. */
+  const asked = (rng: Rng, n: number, share: number): Drawn => {
+    const x = rng.at("x").normals([n, inputs], 0, 1);
+    const all = weights.map((w, t) =>
+      tf.matMul(tf.tanh(tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D)), ends[t] as tf.Tensor2D),
+    );
+    const known = rng.at("known").uniforms([n, tasks], 0, 1);
+    const shares = tf.tensor2d([[1, share, 1, share]]);
+    return { x, y: tf.stack([tf.concat(all, 1), tf.cast(tf.less(known, shares), "float32")], 2) };
+  };
+  const models = {
+    "experts in a hierarchy": chained(
+      layers.hierarchicalMoe(
+        [
+          [0, 1],
+          [2, 3],
+        ],
+        { experts: 2, units },
+      ),
+      layers.reshape([tasks, units]),
+      layers.dense(1),
+      layers.flatten(),
+    ),
+    "experts of all": chained(
+      layers.dense(24),
+      layers.residual(chained(layers.layerNorm(), layers.moe(6, { topK: 6 })), {}),
+      layers.dense(tasks),
+    ),
+  };
+  const parts = (y: tf.Tensor): tf.Tensor[] => tf.unstack(y, 2);
+  const loss: Loss = (out, y) => {
+    const [wanted, known] = parts(y);
+    return tf.div(tf.sum(tf.mul(tf.squaredDifference(out, wanted!), known!)), tf.sum(known!));
+  };
+  const found: Record<string, number[]> = {};
+  for (const [name, model] of Object.entries(models))
+    for (let seed = 0; seed < seeds; seed++) {
+      const drawn = (rng: Rng): Drawn => asked(rng, 64, 0.1);
+      const { params } = fit(model, [inputs], drawn, loss, { steps: 400, lr: 5e-3, seed });
+      const { x, y } = asked(random(seed).at("test"), 1000, 1);
+      const out = tf.tidy(() => {
+        // batch normalisation by the many examples of the test
+        const run = tape(true, null, model.statistics([inputs]));
+        const [wanted] = parts(y);
+        const errors = tf.mean(tf.squaredDifference(model.apply(params, x, run.mode), wanted!), 0);
+        const variances = tf.moments(wanted!, 0).variance;
+        return [...tf.sub(1, tf.div(errors, variances)).dataSync()];
+      });
+      (found[`variance explained, tasks often asked, ${name}`] ??= []).push((out[0]! + out[2]!) / 2);
+      (found[`variance explained, tasks seldom asked, ${name}`] ??= []).push((out[1]! + out[3]!) / 2);
+    }
+  const more = (which: string): number[] =>
+    apart(
+      found[`variance explained, tasks ${which} asked, experts in a hierarchy`]!,
+      found[`variance explained, tasks ${which} asked, experts of all`]!,
+    );
+  return {
+    headline:
+      "A hierarchy of experts explains more of tasks that are seldom asked than experts that all tasks share, and no less of the others",
+    outcome: allOf(outcomeOf(more("seldom")), outcomeOf(more("often"), -0.02)),
+    figures: {
+      ...Object.fromEntries(Object.entries(found).map(([name, values]) => [name, band(values)])),
+      ...Object.fromEntries(
+        Object.entries(models).map(([name, model]) => [
+          `parameters, ${name}`,
+          model.summary([inputs]).reduce((sum, row) => sum + row.parameters, 0),
+        ]),
+      ),
+    },
+    seeds,
+  };
+}
+
+const all: Record<string, () => Study | Promise<Study>> = {
+  P003: drawnKernels,
+  P074: springs,
+  P183: otherTimes,
+  P194: nextItems,
+  P428: hierarchy,
+};
 const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
 for (const [id, make] of Object.entries(all)) if (wanted.length === 0 || wanted.includes(id)) study(id, await make());
