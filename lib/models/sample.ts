@@ -3,7 +3,7 @@ import { type Examples, sizeOf, table } from "../data/dataset.ts";
 import { needWhole, withDefaults } from "../data/options.ts";
 import { type Rng, random, tf } from "../engine/index.ts";
 import { requireDenoiser } from "./parts/conditioned.ts";
-import { type Asked, denoiseStep, uncentred } from "./parts/denoising.ts";
+import { type Asked, denoiseStep, spaced, uncentred } from "./parts/denoising.ts";
 import type { TrainedNetwork } from "./trained.ts";
 
 /** Settings of `sample`. */
@@ -81,11 +81,6 @@ export function sample(network: TrainedNetwork, options: SampleOptions = {}): Ex
 }
 
 const rowsAtOnce = 256;
-
-/** So many steps of a schedule, evenly spaced, the last among them, ascending. */
-function spaced(all: number, steps: number): number[] {
-  return Array.from({ length: steps }, (_, i) => Math.round(((i + 1) * all) / steps) - 1);
-}
 
 /** Examples of a batch, centred. */
 function drawn(network: TrainedNetwork, asked: Asked, rng: Rng, shape: readonly number[]): tf.Tensor {

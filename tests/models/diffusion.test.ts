@@ -20,7 +20,7 @@ import {
   valueAndGrad,
 } from "thalweg";
 import { describe, expect, test } from "vitest";
-import { noiseIn } from "../../lib/models/parts/denoising.ts";
+import { saidOf } from "../../lib/models/parts/denoising.ts";
 import { peerNumbers } from "../support/peer-numbers.ts";
 
 interface Peer {
@@ -157,7 +157,7 @@ test("guidance goes on from what is found without a class, and clipping keeps gu
   const { kept } = noiseSchedule({ steps: 10 });
   const start = random(0).at("sample").at(0).at("start").normals([2, 2, 1, 1]);
   const found = (label: number): Float32Array =>
-    noiseIn(
+    saidOf(
       made.model,
       made.weights,
       {},
@@ -176,6 +176,18 @@ test("guidance goes on from what is found without a class, and clipping keeps gu
       expect(x[i]! / (clip ? Math.min(1, Math.max(-1, guess)) : guess)).toBeCloseTo(1, 3);
     });
   }
+  made.dispose();
+});
+
+test("a denoiser that says where examples come from is taken at its word", () => {
+  const model = net()
+    .flatten()
+    .conditions(4, { predicts: "start", range: [-1, 1] }) as unknown as Model;
+  const made = trained({ model, input: [2, 1, 1], weights: network(model, [2, 1, 1]).init(random(1), 3) });
+  const x = new Float32Array(2);
+  sample(made, { count: 1, steps: 1, clip: false }).read(Uint32Array.of(0), x);
+  // the chain is the identity: what it says of the first noise is that noise
+  expect([...x]).toEqual([...random(0).at("sample").at(0).at("start").normals([1, 2, 1, 1]).dataSync()]);
   made.dispose();
 });
 
@@ -212,7 +224,7 @@ test("a denoiser that is told nothing is at time 0 without a class", () => {
   const made = drawnNetwork(3);
   const x = tf.ones([2, 2, 1, 1]);
   const silent = made.features(x);
-  const toldZero = noiseIn(made.model, made.weights, {}, x, tf.zeros([2]), tf.fill([2], 3, "int32"));
+  const toldZero = saidOf(made.model, made.weights, {}, x, tf.zeros([2]), tf.fill([2], 3, "int32"));
   expect([...silent.dataSync()]).toEqual([...toldZero.dataSync()]);
   made.dispose();
 });

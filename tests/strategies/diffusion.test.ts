@@ -75,6 +75,17 @@ describe("diffusion", () => {
     disposeTree([x, weight, loss, noisy] as never);
   });
 
+  test("asks for the example where the denoiser predicts it", () => {
+    const other = network(
+      net().conditions(2, { classes: 2, predicts: "start", range: [-1, 1] }) as unknown as Model,
+      [2],
+    );
+    const x = tf.tensor2d([[0.5, -0.25]]);
+    const { forward } = watched((noisy) => tf.zerosLike(noisy));
+    const loss = hooks.taskLoss({}, { x, y: tf.ones([1]), weight: null, rng: random(1), network: other, forward });
+    expect(loss.dataSync()[0]).toBeCloseTo((0.5 ** 2 + 0.25 ** 2) / 2, 6);
+  });
+
   test("says of a class how little the noise is missed where it is told", () => {
     const x = tf.tensor2d([
       [0.1, 0.2],

@@ -19,9 +19,9 @@ export interface DitOptions extends ConditionsOptions {
 }
 
 /**
- * A diffusion transformer: says which noise there is in an image, from the image, from how noisy it is and from the class that is wanted.
+ * A diffusion transformer: says which noise there is in an image, or what is below the noise, from the image, from how noisy it is and from the class that is wanted.
  *
- * Takes images `[n, height, width, channels]` whose sides `patch` divides, gives their noise, flattened: `[n, height · width · channels]`. The strategy `diffusion`
+ * Takes images `[n, height, width, channels]` whose sides `patch` divides, gives what it says of them, flattened: `[n, height · width · channels]`. The strategy `diffusion`
  * trains it, the verb `sample` draws images from it. Without `classes` it is told none.
  *
  * Peebles and Xie 2023, arXiv:2212.09748, section 3. Differs from the paper: positions are trained vectors; images in place of latents; the
@@ -36,11 +36,12 @@ export interface DitOptions extends ConditionsOptions {
  */
 export function dit(given: DitOptions = {}): Model<"image"> {
   const { patch = 2, width = 64, depth = 3, heads = 4, widen = 4 } = given;
-  const { classes = 0, steps = 200, schedule = "cosine", range = [0, 1] } = given;
-  const options = { patch, width, depth, heads, widen, classes, steps, schedule, range: [...range] };
+  const { classes = 0, steps = 200, schedule = "cosine", predicts = "noise", range = [0, 1] } = given;
+  const noise = { classes, steps, schedule, predicts, range: [...range] as [number, number] };
+  const options = { patch, width, depth, heads, widen, ...noise };
   const block = (): Layer => ditBlock(heads, { widen });
   return named<"image">("dit", options, [
-    ["conditions", conditions(width, { classes, steps, schedule, range })],
+    ["conditions", conditions(width, noise)],
     ["patches", [patches(patch), dense(width)]],
     ["positions", positions()],
     ...Array.from({ length: depth }, (_, i): NamedPart => [`block${i + 1}`, block()]),

@@ -9,6 +9,8 @@ import { type NoiseOptions, type NoiseSchedule, noiseSchedule } from "../noise-s
 export interface ConditionsOptions extends NoiseOptions {
   /** How many classes it may be told; 0: none. Default 0. */
   readonly classes?: number;
+  /** What the network says of a noisy example: its noise, or the example that it comes from, which is also well told where all is noise. Default "noise". */
+  readonly predicts?: "noise" | "start";
   /** From where to where the numbers of examples go, which the noise is for from −1 to 1. Default [0, 1]. */
   readonly range?: readonly [low: number, high: number];
 }
@@ -31,6 +33,7 @@ export function conditionIn<T>(
 export interface Noising {
   readonly schedule: NoiseSchedule;
   readonly classes: number;
+  readonly predicts: "noise" | "start";
   readonly range: readonly [low: number, high: number];
 }
 
@@ -38,8 +41,8 @@ export interface Noising {
 export function noisingOf(model: Pick<ModelParts, "stack">): Noising | undefined {
   const found = layersOf(model).find(({ name }) => name === "conditions");
   if (found === undefined) return undefined;
-  const { classes, range, steps, schedule } = found.options as unknown as Required<ConditionsOptions>;
-  return { schedule: noiseSchedule({ steps, schedule }), classes, range };
+  const { steps, schedule, ...rest } = found.options as unknown as Required<ConditionsOptions>;
+  return { ...rest, schedule: noiseSchedule({ steps, schedule }) };
 }
 
 /** Throws unless a model is a denoiser of examples: has `conditions`, and gives as many numbers as it takes. */
@@ -73,6 +76,11 @@ export function centred(x: tf.Tensor, { range: [low, high] }: Noising): tf.Tenso
 export function keptAt({ schedule }: Noising, step: tf.Tensor, rank: number): tf.Tensor {
   const kept = tf.gather(tf.tensor1d([...schedule.kept]), tf.cast(step, "int32"));
   return tf.reshape(kept, [step.shape[0]!, ...new Array<number>(rank - 1).fill(1)]);
+}
+
+/** *Traced.* The noise in noisy examples, from what a denoiser says of them. */
+export function noiseOf({ predicts }: Noising, said: tf.Tensor, noisy: tf.Tensor, kept: tf.Tensor): tf.Tensor {
+  return predicts === "noise" ? said : tf.div(tf.sub(noisy, tf.mul(tf.sqrt(kept), said)), tf.sqrt(tf.sub(1, kept)));
 }
 
 /** The layers of a chain and of the chains within it. */

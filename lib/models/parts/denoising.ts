@@ -17,8 +17,8 @@ export interface Asked {
   readonly clip: boolean;
 }
 
-/** *Traced.* The noise that a denoiser finds in centred examples at steps `[n]` with labels `[n]`, in their shape. */
-export function noiseIn(
+/** *Traced.* What a denoiser says of noisy examples at steps `[n]` with labels `[n]`, in their shape: their noise, or where they come from. */
+export function saidOf(
   model: ModelParts,
   { model: own }: Pick<Weights, "model">,
   statistics: Params,
@@ -41,7 +41,7 @@ const compiled = new WeakMap<ModelParts, Stepping>();
 function stepOf(model: ModelParts): Stepping {
   const known = compiled.get(model);
   if (known !== undefined) return known;
-  const { classes } = noisingOf(model)!;
+  const { classes, predicts } = noisingOf(model)!;
   const made: Stepping = jit(
     (weights, statistics, x, fresh, label, given, { guided, clip }) => {
       const n = x.shape[0]!;
@@ -53,14 +53,14 @@ function stepOf(model: ModelParts): Stepping {
         tf.Tensor,
       ];
       const found = (rows: tf.Tensor, labels: tf.Tensor): tf.Tensor =>
-        noiseIn(model, weights, statistics, rows, tf.mul(tf.ones([rows.shape[0]!]), step), labels);
-      let noise: tf.Tensor;
+        saidOf(model, weights, statistics, rows, tf.mul(tf.ones([rows.shape[0]!]), step), labels);
+      let said: tf.Tensor;
       if (guided) {
         const both = found(tf.concat([x, x]), tf.concat([label, tf.fill([n], classes, "int32")]));
         const [named, free] = tf.split(both, 2) as [tf.Tensor, tf.Tensor];
-        noise = tf.add(free, tf.mul(guidance, tf.sub(named, free)));
-      } else noise = found(x, label);
-      const guess = startOf(x, noise, kept);
+        said = tf.add(free, tf.mul(guidance, tf.sub(named, free)));
+      } else said = found(x, label);
+      const guess = predicts === "start" ? said : startOf(x, said, kept);
       return lessNoisy(x, clip ? tf.clipByValue(guess, -1, 1) : guess, kept, before, eta, fresh);
     },
     { name: "sample" },
@@ -86,6 +86,11 @@ export function denoiseStep(
   const next = stepOf(network.model)(network.weights, network.statistics, x, fresh, label, given, how);
   tf.dispose([label, given]);
   return next;
+}
+
+/** So many steps of a schedule, evenly spaced, the last among them, ascending. */
+export function spaced(all: number, steps: number): number[] {
+  return Array.from({ length: steps }, (_, i) => Math.round(((i + 1) * all) / steps) - 1);
 }
 
 /** Centred numbers in a denoiser's range again, in place. */

@@ -1,12 +1,12 @@
 import { random, tf } from "../../engine/index.ts";
 import { noised } from "../../models/noise-schedule.ts";
-import { centred, keptAt, type Noising, noisingOf, told } from "../../models/parts/conditioned.ts";
+import { centred, keptAt, type Noising, noiseOf, noisingOf, told } from "../../models/parts/conditioned.ts";
 import { requireNumber, requireWhole, strategy } from "../strategy.ts";
 
 /**
  * Denoising diffusion: examples get noise, of which the network is to say what it was; `sample` then draws examples from it.
  *
- * Each example is shown at a random step of the schedule of the denoiser, `√ᾱ · x + √(1 − ᾱ) · ε`; the loss is the mean squared error of ε, in place of the task's. The
+ * Each example is shown at a random step of the schedule of the denoiser, `√ᾱ · x + √(1 − ᾱ) · ε`; the loss is the mean squared error of ε, or of x where the denoiser `predicts` it, in place of the task's. The
  * class is told where the denoiser has `classes`, but left out at random, so that `sample` can be guided by it without a classifier; rows without a label
  * have none. Examples must lie in the denoiser's `range`.
  *
@@ -59,9 +59,11 @@ export const diffusion = strategy(
         const none = own ? tf.less(own.at("label").uniforms([n]), dropLabels) : tf.zeros([n], "bool");
         const unknown = weight === null ? none : tf.logicalOr(none, tf.lessEqual(weight, 0));
         const label = tf.where(unknown, tf.fill([n], noising.classes), tf.cast(y, "float32"));
-        const noisy = noised(centred(x, noising), noise, keptAt(noising, step, x.rank));
-        const found = forward(noisy, { beside: told(noising, step, label) }).features;
-        return tf.mean(tf.squaredDifference(tf.reshape(found, x.shape), noise)) as tf.Scalar;
+        const start = centred(x, noising);
+        const noisy = noised(start, noise, keptAt(noising, step, x.rank));
+        const said = forward(noisy, { beside: told(noising, step, label) }).features;
+        const wanted = noising.predicts === "noise" ? noise : start;
+        return tf.mean(tf.squaredDifference(tf.reshape(said, x.shape), wanted)) as tf.Scalar;
       },
       predict(_state, { x, logits, network, forward }) {
         const noising = noisingOf(network.model)!;
@@ -89,16 +91,18 @@ function classErrors(
   columns: number,
   share: number,
   look: number,
-  found: (noisy: tf.Tensor, beside: { [name: string]: tf.Tensor }) => tf.Tensor,
+  said: (noisy: tf.Tensor, beside: { [name: string]: tf.Tensor }) => tf.Tensor,
 ): tf.Tensor {
   const [n, ...shape] = x.shape as [number, ...number[]];
   const step = tf.fill([n * columns], Math.floor(share * noising.schedule.steps));
   const noise = random(0)
     .at("diffusion", look)
     .normals([1, ...shape]);
-  const noisy = noised(x, noise, keptAt(noising, tf.slice(step, [0], [n]), x.rank));
+  const kept = keptAt(noising, tf.slice(step, [0], [1]), x.rank);
+  const noisy = noised(x, noise, kept);
   const each = tf.tile(noisy, [columns, ...shape.map(() => 1)]);
   const label = tf.reshape(tf.tile(tf.expandDims(tf.range(0, columns), 1), [1, n]), [n * columns]);
-  const off = tf.squaredDifference(found(each, told(noising, step, label)), tf.reshape(noise, [1, -1]));
+  const found = noiseOf(noising, tf.reshape(said(each, told(noising, step, label)), each.shape), each, kept);
+  const off = tf.reshape(tf.squaredDifference(found, noise), [n * columns, -1]);
   return tf.transpose(tf.reshape(tf.sum(off, 1), [columns, n]));
 }

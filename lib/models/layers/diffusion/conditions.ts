@@ -1,4 +1,4 @@
-import { needWhole } from "../../../data/options.ts";
+import { needOneOf, needWhole } from "../../../data/options.ts";
 import { nn, tf } from "../../../engine/index.ts";
 import { requireCount, sameLayer } from "../../layer.ts";
 import { noiseSchedule } from "../../noise-schedule.ts";
@@ -23,14 +23,15 @@ import { product, productParams } from "../../parts/product.ts";
  * ```
  */
 export const conditions = sameLayer("conditions", (width: number, given: ConditionsOptions = {}) => {
-  const { classes = 0, steps = 200, schedule = "cosine", range = [0, 1] } = given;
+  const { classes = 0, steps = 200, schedule = "cosine", predicts = "noise", range = [0, 1] } = given;
   requireCount("conditions", "width", width, 2);
   needWhole("conditions", "classes", classes, 0);
   noiseSchedule({ steps, schedule });
+  needOneOf("conditions", "predicts", predicts, ["noise", "start"]);
   if (width % 2 !== 0) throw new RangeError(`conditions: an even width is required, got ${width}`);
   if (!(range[0] < range[1])) throw new RangeError(`conditions: a range [low, high] is required, got [${range}]`);
   return {
-    options: { width, classes, steps, schedule, range: [...range] },
+    options: { width, classes, steps, schedule, predicts, range: [...range] },
     shape(input, remembered) {
       remembered?.set(conditionNames.time, [width]);
       remembered?.set(conditionNames.condition, [width]);
