@@ -7,6 +7,7 @@ export * from "./fecam.ts";
 export * from "./fetril.ts";
 export * from "./kalman.ts";
 export * from "./limit.ts";
+export * from "./mamba-fscil.ts";
 export * from "./nearest-mean.ts";
 export * from "./ranpac.ts";
 export * from "./ridge.ts";
