@@ -6,6 +6,7 @@ export * from "./dsnot.ts";
 export * from "./evolved.ts";
 export * from "./low-rank.ts";
 export * from "./magnitude.ts";
+export * from "./memorised.ts";
 export * from "./minitron.ts";
 export * from "./pruning.ts";
 export * from "./ranks.ts";

@@ -23,6 +23,7 @@ const told = scenario("task")(sequence(data, 3)) as unknown as Stream;
 const options: Readonly<Record<string, object>> = {
   ewc: { fisher: "true", lambda: 0.1 },
   apollo: { depth: 3 },
+  mindSkip: { share: 0.1, penalty: 0.01 },
   tempLora: { chunk: 2, context: 1 },
 };
 
