@@ -1,7 +1,7 @@
 /** The kernel's side of TypeScript's language service, which lives in another thread: loading and checking never delay a message. */
 import type { ErrorContent } from "../protocol.ts";
 import type { Diagnostic } from "./diagnostics.ts";
-import type { Completeness, Completions, Questions, SessionOptions } from "./protocol.ts";
+import type { Completeness, Completions, Questions, SessionOptions, Told } from "./protocol.ts";
 import { seat } from "./thread.ts";
 
 export interface Language {
@@ -49,7 +49,7 @@ export function languageClient({ preloading = false, restMs = 600_000, ...option
   ): Promise<Questions[K]["answer"] | undefined> {
     if (closed) return Promise.resolve(undefined);
     clearTimeout(resting);
-    return place.ask(op, question) as Promise<Questions[K]["answer"] | undefined>;
+    return place.ask(op, question);
   }
 
   return {
@@ -72,9 +72,9 @@ export function languageClient({ preloading = false, restMs = 600_000, ...option
       }
     },
     preloaded(names, url, packageName) {
-      const question = { names, url, package: packageName };
-      place.tell("preloaded", question);
-      told.push({ op: "preloaded", question });
+      const known: Told = { op: "preloaded", question: { names, url, package: packageName } };
+      place.tell(known);
+      told.push(known);
       settle();
     },
     warm: () => void ask("complete", { code: "", cursor: 0 }),
@@ -86,5 +86,3 @@ export function languageClient({ preloading = false, restMs = 600_000, ...option
     },
   };
 }
-
-type Told = { [K in "declare" | "preloaded"]: { op: K; question: Questions[K]["question"] } }["declare" | "preloaded"];

@@ -37,6 +37,11 @@ export interface Questions {
   preloaded: { question: { names: string[]; url: string | undefined; package: string | undefined }; answer: undefined };
 }
 
+/** What needs no answer, and is told again to a session that begins anew. */
+export type Told = { [K in "declare" | "preloaded"]: { op: K; question: Questions[K]["question"] } }[
+  | "declare"
+  | "preloaded"];
+
 /** To the session that sits at a seat. */
 export type Question =
   | { seat: number; op: "open"; options: SessionOptions }

@@ -4,17 +4,15 @@
  */
 import type { Worker } from "node:worker_threads";
 import { thread } from "../runtime.ts";
-import type { SessionOptions } from "./protocol.ts";
-
-export interface Told {
-  op: string;
-  question: object;
-}
+import type { Questions, SessionOptions, Told } from "./protocol.ts";
 
 export interface Seat {
-  ask(op: string, question: object): Promise<unknown>;
+  ask<K extends keyof Questions>(
+    op: K,
+    question: Questions[K]["question"],
+  ): Promise<Questions[K]["answer"] | undefined>;
   /** What needs no answer, if the session is there: it is told anew what is known when it is not. */
-  tell(op: string, question: object): void;
+  tell(known: Told): void;
   /** Whether no question waits for its answer. */
   readonly idle: boolean;
   /** The session ends; what waits has no answer. With `keep`, another may come soon: the thread stays for a minute when this was the last. */
@@ -42,12 +40,14 @@ function start(): Worker {
   started.unref();
   started.on("message", ({ seat, id, answer }: { seat: number; id: number; answer: unknown }) => {
     taken.get(seat)?.answered(id, answer);
-    if ([...taken.values()].every((one) => one.idle())) started.unref();
+    if (allIdle()) started.unref();
   });
   const gone = () => worker === started && lose();
   started.on("error", gone).on("exit", gone);
   return started;
 }
+
+const allIdle = (): boolean => [...taken.values()].every((one) => one.idle());
 
 /** Without the thread nobody sits; who asks again begins anew. */
 function lose(): void {
@@ -84,21 +84,25 @@ export function seat(options: SessionOptions, known: () => readonly Told[], answ
       idle: () => waiting.size === 0,
     });
     worker.postMessage({ seat: number, op: "open", options });
-    for (const { op, question } of known()) worker.postMessage({ seat: number, id: 0, op, ...question });
+    for (const one of known()) tell(one);
     return worker;
+  }
+
+  function tell({ op, question }: Told): void {
+    worker?.postMessage({ seat: number, id: 0, op, ...question });
   }
 
   return {
     ask(op, question) {
       const at = sit();
       const id = ++ids;
-      const answer = new Promise((resolve) => waiting.set(id, { since: performance.now(), resolve }));
+      const answer = new Promise<unknown>((resolve) => waiting.set(id, { since: performance.now(), resolve }));
       at.ref();
       at.postMessage({ seat: number, id, op, ...question });
-      return answer;
+      return answer as Promise<Questions[typeof op]["answer"] | undefined>;
     },
-    tell(op, question) {
-      if (taken.has(number)) worker?.postMessage({ seat: number, id: 0, op, ...question });
+    tell(one) {
+      if (taken.has(number)) tell(one);
     },
     get idle() {
       return waiting.size === 0;
@@ -111,7 +115,7 @@ export function seat(options: SessionOptions, known: () => readonly Told[], answ
       lost();
       if (stuck || (taken.size === 0 && !wanted)) return lose();
       worker?.postMessage({ seat: number, op: "close" });
-      if ([...taken.values()].every((one) => one.idle())) worker?.unref();
+      if (allIdle()) worker?.unref();
       if (taken.size === 0) ending = setTimeout(lose, keepMs).unref();
     },
   };

@@ -1,6 +1,6 @@
 import type { Json } from "../data/dataset.ts";
 import { needOneOf, needWhole } from "../data/options.ts";
-import { tf } from "../engine/index.ts";
+import { mapTensors, tf } from "../engine/index.ts";
 import type { Params } from "../models/model.ts";
 import { blocksIn, networkOf, piecesOf, tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
@@ -57,12 +57,6 @@ export function interpolate(
 
 /** A block whose two outputs give 0. */
 function silenced(params: Params): Params {
-  const still = (tree: Params): Params =>
-    Object.fromEntries(
-      Object.entries(tree).map(([name, child]) => [
-        name,
-        child instanceof tf.Tensor ? tf.zerosLike(child) : still(child as Params),
-      ]),
-    ) as Params;
-  return { ...params, out: still(params.out as Params), down: still(params.down as Params) };
+  const { out, down } = params;
+  return { ...params, ...mapTensors((leaf: tf.Tensor) => tf.zerosLike(leaf), { out, down } as Params) };
 }

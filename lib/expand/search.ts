@@ -114,8 +114,8 @@ export function search(network: TrainedNetwork, data: Examples, options: SearchO
     }
     whole.flat.dispose();
     const all = [...known.values()];
-    const front = [...fronts(all, worth)[0]!];
-    return { front: front.sort((a, b) => a.parameters - b.parameters), tried: all.length };
+    const [best] = fronts(all, worth);
+    return { front: [...best!].sort((a, b) => a.parameters - b.parameters), tried: all.length };
   });
 }
 
@@ -124,7 +124,7 @@ const worth = ({ parameters, accuracy }: SearchedPart): readonly number[] => [-p
 
 /** Parts front by front, within each those first that have most room around them. */
 function ranked(parts: readonly SearchedPart[]): SearchedPart[] {
-  return fronts(parts, worth).flatMap((front) => {
+  return [...fronts(parts, worth)].flatMap((front) => {
     const room = new Map(front.map((part) => [part, 0]));
     for (const of of ["accuracy", "parameters"] as const) {
       const sorted = [...front].sort((a, b) => a[of] - b[of]);

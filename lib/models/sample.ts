@@ -2,7 +2,7 @@
 import { type Examples, sizeOf, table } from "../data/dataset.ts";
 import { needWhole, withDefaults } from "../data/options.ts";
 import { type Rng, random, tf } from "../engine/index.ts";
-import { requireDenoiser } from "./parts/conditioned.ts";
+import { type Noising, requireDenoiser } from "./parts/conditioned.ts";
 import { type Asked, denoiseStep, spaced, uncentred } from "./parts/denoising.ts";
 import type { TrainedNetwork } from "./trained.ts";
 
@@ -73,7 +73,7 @@ export function sample(network: TrainedNetwork, options: SampleOptions = {}): Ex
     const rows = Math.min(rowsAtOnce, count - from);
     const label = Int32Array.from(wanted.slice(from, from + rows), (c) => (c < 0 ? noising.classes : c));
     const asked = { label, times, eta, guidance: label.every((c) => c === noising.classes) ? 1 : guidance, clip };
-    const x = drawn(network, asked, rng.at(from), [rows, ...network.input]);
+    const x = drawn(network, noising, asked, rng.at(from), [rows, ...network.input]);
     out.set(x.dataSync() as Float32Array, from * sizeOf(network.input));
     x.dispose();
   }
@@ -83,11 +83,11 @@ export function sample(network: TrainedNetwork, options: SampleOptions = {}): Ex
 const rowsAtOnce = 256;
 
 /** Examples of a batch, centred. */
-function drawn(network: TrainedNetwork, asked: Asked, rng: Rng, shape: readonly number[]): tf.Tensor {
+function drawn(network: TrainedNetwork, noising: Noising, asked: Asked, rng: Rng, shape: readonly number[]): tf.Tensor {
   let x = rng.at("start").normals(shape);
   for (let i = asked.times.length - 1; i >= 0; i--) {
     const fresh = asked.eta === 0 ? tf.scalar(0) : rng.at("step", i).normals(shape);
-    const next = denoiseStep(network, x, fresh, asked, i);
+    const next = denoiseStep(network, noising, x, fresh, asked, i);
     tf.dispose([x, fresh]);
     x = next;
   }

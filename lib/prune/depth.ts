@@ -4,6 +4,7 @@ import { disposeTree, jit, type Tree, tf } from "../engine/index.ts";
 import type { Layer } from "../models/layer.ts";
 import { conv } from "../models/layers/conv/conv.ts";
 import { type Params, tape } from "../models/model.ts";
+import { accuracyOf } from "../models/parts/accuracy.ts";
 import { networkOf, type Piece, piecesOf, tidied } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { type Link, linksOf, mergedConv, optionsOf, paddingOf, repadded, windowOf } from "./parts/conv-row.ts";
@@ -193,13 +194,11 @@ function costsOf(
     const key = `${from} ${to}`;
     const group = links.slice(from, to);
     const [first, last] = [pieces[group[0]!.conv]!, pieces[group.at(-1)!.conv]!];
+    const { window, stride } = windowOf(pieces, group);
     const layer =
       group.length === 1
         ? first.layer
-        : conv(optionsOf(last).filters, windowOf(pieces, group).window, {
-            stride: windowOf(pieces, group).stride,
-            pad: paddingOf(pieces, group),
-          });
+        : conv(optionsOf(last).filters, window, { stride, pad: paddingOf(pieces, group) });
     const found = known.get(key) ?? price(layer, shapes[group[0]!.conv]!);
     known.set(key, found);
     return found;
@@ -232,12 +231,4 @@ function secondsOf(layer: Layer, input: Shape): number {
   });
   disposeTree([x, params] as unknown as Tree);
   return times.slice(2).sort((a, b) => a - b)[4]! / 1000;
-}
-
-/** The share of examples that a network answers rightly. */
-function accuracyOf(network: TrainedNetwork, data: Examples): number {
-  return tf.tidy(() => {
-    const answers = tf.argMax(network.predict(data), -1).dataSync() as Int32Array;
-    return answers.reduce((sum, answer, i) => sum + Number(answer === data.labels[i]), 0) / data.length;
-  });
 }

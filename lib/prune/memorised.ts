@@ -160,7 +160,7 @@ function lengths(
     });
     found.push(own);
     const asked = { label, times, eta: 0, guidance: 1, clip: true };
-    const next = denoiseStep(network, x, fresh, asked, at);
+    const next = denoiseStep(network, noising, x, fresh, asked, at);
     x.dispose();
     x = next;
   }

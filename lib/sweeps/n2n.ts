@@ -1,18 +1,18 @@
 /** A small network found from a large one by policies that leave layers out and make layers smaller. */
 import { needWhole, withDefaults } from "../data/options.ts";
-import { disposeTree, type Rng, random, type Tree } from "../engine/index.ts";
+import { type Rng, random } from "../engine/index.ts";
 import { type DataFrame, frame } from "../metrics/frame.ts";
 import type { Layer } from "../models/layer.ts";
 import { countParameters, type Model, type Params } from "../models/model.ts";
 import { net } from "../models/net.ts";
-import { network } from "../models/network.ts";
+import { accuracyOf } from "../models/parts/accuracy.ts";
 import { piecesOf } from "../models/parts/pieces.ts";
 import type { TrainedNetwork } from "../models/trained.ts";
 import { adam } from "../optim/optimizers/adam.ts";
 import type { RunSpec } from "../train/spec.ts";
 import { drawnAction, type Policy, policy } from "./parts/policy.ts";
 import { canGo, seenOf, sizesOf, smaller } from "./parts/students.ts";
-import { type TrialOptions, trials } from "./trials.ts";
+import { ofNetwork, type TrialOptions, trials } from "./trials.ts";
 
 /** How a network is compressed. */
 export interface N2nOptions extends Omit<TrialOptions, "cost"> {
@@ -303,11 +303,8 @@ function fits(make: () => number): number | null {
 }
 
 /** The trained numbers of a study's network. */
-function parametersOf({ model, stream }: RunSpec): number {
-  const weights = network(model, stream.shape).init(random(0), Math.max(1, stream.classes.length));
-  const count = countParameters(weights as unknown as Params);
-  disposeTree(weights as unknown as Tree);
-  return count;
+function parametersOf(spec: RunSpec): number {
+  return ofNetwork(spec, (_, weights) => countParameters(weights as unknown as Params));
 }
 
 /** The mean accuracy of the teacher on the tasks that its students are measured on. */
@@ -316,16 +313,6 @@ async function accuracyOfTeacher(
   study: (model: never) => { readonly spec: RunSpec },
 ): Promise<number> {
   const { stream } = study(teacher.model as never).spec;
-  const shares = Array.from({ length: stream.tasks }, (_, task) => {
-    const { examples } = stream.test(task);
-    const logits = teacher.predict(examples);
-    const [columns, numbers] = [logits.shape.at(-1)!, logits.dataSync() as Float32Array];
-    logits.dispose();
-    const right = examples.labels.filter((label, i) => {
-      const row = numbers.subarray(i * columns, (i + 1) * columns);
-      return row.indexOf(row.reduce((a, b) => Math.max(a, b))) === label;
-    });
-    return right.length / examples.length;
-  });
+  const shares = Array.from({ length: stream.tasks }, (_, task) => accuracyOf(teacher, stream.test(task).examples));
   return shares.reduce((a, b) => a + b, 0) / shares.length;
 }

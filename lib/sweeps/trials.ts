@@ -2,7 +2,7 @@
 import { disposeTree, random, type Tree } from "../engine/index.ts";
 import { averageAccuracy } from "../metrics/average-accuracy.ts";
 import type { Metric } from "../metrics/metric.ts";
-import { network } from "../models/network.ts";
+import { type Network, network, type Weights } from "../models/network.ts";
 import { flopsPerExample } from "../models/parts/flops.ts";
 import { silent } from "../runs/progress.ts";
 import type { RunSpec } from "../train/spec.ts";
@@ -94,12 +94,17 @@ export function asTrials<A extends Axes>(given: Build<A> | Trials<A>, options: T
 }
 
 /** The multiplications and additions of a study's network for one example. */
-export function flopsOf({ model, stream }: RunSpec): number {
+export function flopsOf(spec: RunSpec): number {
+  return ofNetwork(spec, flopsPerExample);
+}
+
+/** What is measured on a study's network as it begins. */
+export function ofNetwork({ model, stream }: RunSpec, measure: (made: Network, weights: Weights) => number): number {
   const made = network(model, stream.shape);
   const weights = made.init(random(0), Math.max(1, stream.classes.length));
-  const flops = flopsPerExample(made, weights);
+  const found = measure(made, weights);
   disposeTree(weights as unknown as Tree);
-  return flops;
+  return found;
 }
 
 /** Throws unless every setting has values, ascending numbers where they have to be. */

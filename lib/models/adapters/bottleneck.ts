@@ -1,6 +1,4 @@
-import { needOneOf, needWhole } from "../../data/options.ts";
-import { nn, tf } from "../../engine/index.ts";
-import { drawBias, drawWeights } from "../initial.ts";
+import { bottlenecks } from "../parts/bottlenecks.ts";
 import { adapter } from "./adapter.ts";
 
 /**
@@ -28,25 +26,10 @@ export const bottleneck = adapter(
   },
   ["*/out", "*/down"],
   ({ units, activation }) => {
-    needWhole("bottleneck", "units", units);
-    needOneOf("bottleneck", "activation", activation, ["relu", "gelu", "tanh"]);
-    const bent = { relu: tf.relu, gelu: nn.gelu, tanh: tf.tanh }[activation as "relu"];
+    const own = bottlenecks("bottleneck", units, activation);
     return {
-      init(rng, { output }) {
-        const width = output.at(-1)!;
-        return {
-          down: drawWeights("torch", rng.at("down"), [width, units], width, units),
-          downBias: drawBias("torch", rng.at("bias"), units, width),
-          up: tf.zeros([units, width]),
-          upBias: tf.zeros([width]),
-        };
-      },
-      output({ down, downBias, up, upBias }, _input, output) {
-        const rows = tf.reshape(output, [output.size / output.shape.at(-1)!, output.shape.at(-1)!]);
-        const inner = bent(tf.add(tf.matMul(rows, down as tf.Tensor2D), downBias as tf.Tensor));
-        const back = tf.add(tf.matMul(inner, up as tf.Tensor2D), upBias as tf.Tensor);
-        return tf.add(output, tf.reshape(back, output.shape));
-      },
+      init: (rng, { output }) => own.init(rng, output.at(-1)!),
+      output: (params, _input, output) => own.added(output, own.hidden(output, params), params),
     };
   },
 );

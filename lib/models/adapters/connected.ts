@@ -1,6 +1,5 @@
-import { needOneOf, needWhole } from "../../data/options.ts";
-import { nn, tf } from "../../engine/index.ts";
-import { drawBias, drawWeights } from "../initial.ts";
+import { tf } from "../../engine/index.ts";
+import { bottlenecks } from "../parts/bottlenecks.ts";
 import { adapter } from "./adapter.ts";
 
 /**
@@ -34,35 +33,24 @@ export const connected = adapter(
   },
   ["*/out", "*/down"],
   ({ units, activation }) => {
-    needWhole("connected", "units", units);
-    needOneOf("connected", "activation", activation, ["relu", "gelu", "tanh"]);
-    const bent = { relu: tf.relu, gelu: nn.gelu, tanh: tf.tanh }[activation as "relu"];
+    const own = bottlenecks("connected", units, activation);
     return {
-      init(rng, { output, place }) {
-        const width = output.at(-1)!;
-        return {
-          down: drawWeights("torch", rng.at("down"), [width, units], width, units),
-          downBias: drawBias("torch", rng.at("bias"), units, width),
-          up: tf.zeros([units, width]),
-          upBias: tf.zeros([width]),
-          ...(place > 0 && { along: tf.eye(units) }),
-        };
-      },
-      output({ down, downBias, up, upBias, along }, _input, output, _mode, memory) {
-        const width = output.shape.at(-1)!;
-        const rows = tf.reshape(output, [output.size / width, width]) as tf.Tensor2D;
-        const own = bent(tf.add(tf.matMul(rows, down as tf.Tensor2D), downBias as tf.Tensor));
+      init: (rng, { output, place }) => ({
+        ...own.init(rng, output.at(-1)!),
+        ...(place > 0 && { along: tf.eye(units) }),
+      }),
+      output(params, _input, output, _mode, memory) {
+        const alone = own.hidden(output, params);
         const before = memory.get("path") as tf.Tensor2D | undefined;
-        if (before !== undefined && before.shape[0] !== own.shape[0])
+        if (before !== undefined && before.shape[0] !== alone.shape[0])
           throw new RangeError(
-            `connected: layers whose outputs differ in their last axis alone are required, got ${own.shape[0]} vectors after ${before.shape[0]}; name others with { on }`,
+            `connected: layers whose outputs differ in their last axis alone are required, got ${alone.shape[0]} vectors after ${before.shape[0]}; name others with { on }`,
           );
         // a layer that examples pass a second time begins a path of its own
-        const goesOn = before !== undefined && along !== undefined;
-        const hidden = goesOn ? tf.add(own, tf.matMul(before, along as tf.Tensor2D)) : own;
+        const goesOn = before !== undefined && params.along !== undefined;
+        const hidden = goesOn ? tf.add(alone, tf.matMul(before, params.along as tf.Tensor2D)) : alone;
         memory.set("path", hidden);
-        const back = tf.add(tf.matMul(hidden, up as tf.Tensor2D), upBias as tf.Tensor);
-        return tf.add(output, tf.reshape(back, output.shape));
+        return own.added(output, hidden, params);
       },
     };
   },

@@ -72,12 +72,12 @@ function stepOf(model: ModelParts): Stepping {
 /** Centred examples after one step: from `times[at]` to the one before. What is given stays the caller's. */
 export function denoiseStep(
   network: TrainedNetwork,
+  { schedule: { kept } }: Noising,
   x: tf.Tensor,
   fresh: tf.Tensor,
   asked: Asked,
   at: number,
 ): tf.Tensor {
-  const { kept } = noisingOf(network.model)!.schedule;
   const { times, eta, guidance, clip } = asked;
   const before = at === 0 ? 1 : kept[times[at - 1]!]!;
   const label = tf.tensor1d(asked.label, "int32");

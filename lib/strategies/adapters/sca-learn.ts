@@ -1,8 +1,9 @@
-import { paths, type Tree, tf } from "../../engine/index.ts";
+import { cloneTree, paths, type Tree, tf } from "../../engine/index.ts";
 import type { Adapter } from "../../models/adapters/adapter.ts";
 import { type Params, tape } from "../../models/model.ts";
 import { adaptersNode } from "../../models/parameters.ts";
 import type { TrainedNetwork } from "../../models/trained.ts";
+import { unitsAt } from "../parts/layers.ts";
 import { requireNumber, strategy } from "../strategy.ts";
 
 /** Of one source by where its layers lie: what its adapter has there, with what its layers share. A type, so that it is a tree of tensors. */
@@ -64,7 +65,7 @@ export const scaLearn = strategy(
       trains: (path) => !path.startsWith("model/"),
       parameters({ weights, rng }): Params {
         const sites = [...new Set(sources.flatMap((source) => Object.keys(sourceIn(source))))];
-        const widths = sites.map((path) => widthAt(weights.model, path));
+        const widths = sites.map((path) => unitsAt(weights, `model/${path}`));
         if (shared && new Set(widths).size > 1)
           throw new TypeError(
             `scaLearn: layers of one width are required where they share numbers, got widths ${[...new Set(widths)].join(", ")}; put the adapters on layers of one width, or leave shared out`,
@@ -76,10 +77,7 @@ export const scaLearn = strategy(
       },
       init({ weights }): Memory {
         for (const [i, source] of sources.entries()) requireSame(weights.model, source, i);
-        const copies = sources.map((source) =>
-          Object.entries(sourceIn(source)).map(([path, own]) => [path, cloned(own)] as const),
-        );
-        return { tensors: Object.fromEntries(copies.map((own, i) => [String(i), Object.fromEntries(own)])) };
+        return { tensors: Object.fromEntries(sources.map((source, i) => [`${i}`, cloneTree(sourceIn(source))])) };
       },
       forward({ tensors }: Memory, { weights, training, rng, plain }) {
         if (count === 0) return plain();
@@ -131,16 +129,6 @@ function sourceIn({ model, weights }: TrainedNetwork): Source {
     if (own !== undefined) found.set(layer!, { ...found.get(layer!), [own]: tensor });
   }
   return Object.fromEntries([...found].map(([path, own]) => [path, { ...common, ...own }]));
-}
-
-/** The outputs of the layer at a path. */
-function widthAt(model: Params, path: string): number {
-  const layer = path.split("/").reduce<Params>((node, name) => node[name] as Params, model);
-  return (layer.kernel as tf.Tensor).shape.at(-1)!;
-}
-
-function cloned(own: Params): Params {
-  return Object.fromEntries(Object.entries(own).map(([name, tensor]) => [name, (tensor as tf.Tensor).clone()]));
 }
 
 /** Throws unless a source is the network but for its adapters. */

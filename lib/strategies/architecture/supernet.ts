@@ -1,7 +1,8 @@
 import { tf } from "../../engine/index.ts";
 import { masked } from "../../models/network.ts";
-import { type Elastic, elasticOf, gatesOf, maskOf, type Subnet } from "../../models/parts/elastic.ts";
+import { elasticOf, gatesOf, maskOf, type Subnet } from "../../models/parts/elastic.ts";
 import { withinPart } from "../../models/parts/masked-pass.ts";
+import { perModel } from "../../models/parts/per-model.ts";
 import { withExtra } from "../parts/buffer.ts";
 import { softCrossEntropies } from "../parts/distillation.ts";
 import { still } from "../parts/still.ts";
@@ -71,12 +72,7 @@ export const supernet = strategy(
     requireWhole("supernet", "samples", samples, 1);
     requireNumber("supernet", "delay", delay, 0, 1);
     requireNumber("supernet", "warm", warm, 0, 1);
-    const known = new WeakMap<object, Elastic>();
-    const of = ({ model, input }: Context["network"]): Elastic => {
-      const found = known.get(model) ?? elasticOf("supernet", model, input);
-      known.set(model, found);
-      return found;
-    };
+    const of = perModel(({ model, input }: Context["network"]) => elasticOf("supernet", model, input));
     const count = sampling === "sandwich" ? samples + 2 : samples;
     return {
       tokens: true,

@@ -1,19 +1,13 @@
 import { gather } from "../../data/dataset.ts";
-import { scoped, tf } from "../../engine/index.ts";
+import { cloneTree, scoped, tf } from "../../engine/index.ts";
 import { type Params, tape, type Within } from "../../models/model.ts";
 import { kernelsIn } from "../parts/kernels.ts";
 import { straightThrough } from "../parts/quantile.ts";
-import { type Sites, sitesFor } from "../parts/sites.ts";
+import { countingNow, type Decision, type Sites, sitesFor, undecided } from "../parts/sites.ts";
 import { type Context, requireNumber, requireWhole, strategy } from "../strategy.ts";
 
 /** What says, from what comes into a layer, which of its units count. A type, so that it is a tree of tensors. */
 type Gate = { readonly kernel: tf.Tensor2D; readonly bias: tf.Tensor };
-
-interface Memory {
-  /** For the units of all layers one after the other: 1 where they stay; `done` is 1 once that is decided. */
-  readonly tensors: { readonly mask: tf.Tensor; readonly done: tf.Tensor };
-  readonly notes?: readonly string[];
-}
 
 /**
  * Finds a smaller network while it trains: gates switch units on and off for each example, and are led to agree, until one set of units serves all.
@@ -66,8 +60,8 @@ export const consensus = strategy(
         });
         return Object.fromEntries(gates);
       },
-      init: ({ network }): Memory => ({ tensors: { mask: tf.ones([of(network).units]), done: tf.scalar(0) } }),
-      forward({ tensors }: Memory, { network, weights, plain }) {
+      init: ({ network }): Decision => undecided(of(network)),
+      forward({ tensors }: Decision, { network, weights, plain }) {
         const { within, soft, hard } = gated(
           of(network),
           weights.added!.consensus as unknown as Record<string, Gate>,
@@ -76,15 +70,15 @@ export const consensus = strategy(
         const passed = plain(within);
         return { ...passed, aside: { soft: tf.concat(soft), hard: tf.concat(hard) } };
       },
-      taskLoss({ tensors }: Memory, step) {
+      taskLoss({ tensors }: Decision, step) {
         const { soft, hard } = step.aside as { readonly soft: tf.Tensor; readonly hard: tf.Tensor };
         const split = tf.mean(tf.mul(tf.mul(soft, tf.sub(1, soft)), 4));
         const apart = tf.square(tf.sub(tf.mean(hard), 1 - sparsity));
         const both = tf.add(tf.mul(split, polarise), tf.mul(apart, sparse));
         return tf.add(step.targetLoss(), tf.mul(both, tf.sub(1, tensors.done))) as tf.Scalar;
       },
-      afterExperience({ tensors }: Memory, { train, index }, { network, weights, statistics, rng }): Memory {
-        if (index > 0) return { tensors: { mask: tensors.mask.clone(), done: tensors.done.clone() } };
+      afterExperience({ tensors }: Decision, { train, index }, { network, weights, statistics, rng }): Decision {
+        if (index > 0) return { tensors: cloneTree(tensors) };
         const sites = of(network);
         const at = rng.at("samples").sample(train.length, Math.min(samples, train.length));
         const shares = scoped(() => {
@@ -110,7 +104,7 @@ export const consensus = strategy(
 );
 
 /** *Traced.* A pass whose units are gated, by examples or once it is decided for all; the means of σ and of open gates over the rows, layer by layer, as they come. */
-function gated({ places }: Sites, gates: Readonly<Record<string, Gate>>, { mask, done }: Memory["tensors"]) {
+function gated({ places }: Sites, gates: Readonly<Record<string, Gate>>, tensors: Decision["tensors"]) {
   const soft: tf.Tensor[] = [];
   const hard: tf.Tensor[] = [];
   const within: Within = {
@@ -123,8 +117,7 @@ function gated({ places }: Sites, gates: Readonly<Record<string, Gate>>, { mask,
       const open = straightThrough(sure, (p) => tf.cast(tf.greater(p, 0.5), "float32"));
       soft.push(tf.mean(sure, 0));
       hard.push(tf.mean(open, 0));
-      const stays = tf.mul(tf.onesLike(open), tf.slice(mask, [place.from], [place.units]));
-      const counts = tf.add(tf.mul(open, tf.sub(1, done)), tf.mul(stays, done));
+      const counts = countingNow(open, tensors, place);
       if (input.rank === 4) return tf.mul(output, tf.reshape(counts, [-1, 1, 1, place.units]));
       return tf.mul(output, tf.reshape(counts, output.shape));
     },

@@ -1,20 +1,15 @@
-import { scoped, tf } from "../../engine/index.ts";
+import { cloneTree, scoped, tf } from "../../engine/index.ts";
 import type { Params, Within } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
 import { kernelsIn } from "../parts/kernels.ts";
+import { layerAt } from "../parts/layers.ts";
 import { straightThrough } from "../parts/quantile.ts";
-import { type Sites, sitesFor } from "../parts/sites.ts";
+import { countingNow, type Decision, type Sites, sitesFor, undecided } from "../parts/sites.ts";
 import { still } from "../parts/still.ts";
 import { type Context, requireNumber, requireWhole, strategy } from "../strategy.ts";
 
 /** What a layer has besides its kernel. A type, so that it is a tree of tensors. */
 type Own = { readonly threshold: tf.Tensor; readonly first?: tf.Tensor2D; readonly second?: tf.Tensor2D };
-
-interface Memory {
-  /** For the units of all layers one after the other: 1 where they stay; `done` is 1 once that is decided. */
-  readonly tensors: { readonly mask: tf.Tensor; readonly done: tf.Tensor };
-  readonly notes?: readonly string[];
-}
 
 /**
  * Prunes units from the beginning of training, each layer by a threshold that it learns, until the network costs what it may.
@@ -58,17 +53,17 @@ export const layerThresholds = strategy(
     requireWhole("layerThresholds", "rank", rank, 0);
     const of = sitesFor("layerThresholds");
     /** *Traced.* Which units count, layer by layer, by thresholds or once it is decided. */
-    const opened = ({ network, weights }: Pick<Context, "network" | "weights">, { mask, done }: Memory["tensors"]) => {
+    const opened = ({ network, weights }: Pick<Context, "network" | "weights">, tensors: Decision["tensors"]) => {
       const kernels = kernelsIn(network, weights, "*");
       const own = weights.added!.layerThresholds as unknown as Record<string, Own>;
       return new Map(
-        [...of(network).places].map(([path, { i, from, units }]) => {
+        [...of(network).places].map(([path, place]) => {
           const score = scoresOf(kernels[`${path.replace(/^model\//, "")}/kernel`]!);
-          const over = tf.div(tf.sub(score, tf.mul(own[i]!.threshold, rate)), softness);
+          const over = tf.div(tf.sub(score, tf.mul(own[place.i]!.threshold, rate)), softness);
           const best = tf.cast(tf.greaterEqual(score, tf.max(score)), "float32");
           const open = straightThrough(tf.sigmoid(over), (p) => tf.cast(tf.greater(p, 0.5), "float32"));
           const now = tf.add(tf.mul(open, tf.sub(1, still(best))), still(best));
-          return [path, tf.add(tf.mul(now, tf.sub(1, done)), tf.mul(tf.slice(mask, [from], [units]), done))] as const;
+          return [path, countingNow(now, tensors, place)] as const;
         }),
       );
     };
@@ -87,8 +82,8 @@ export const layerThresholds = strategy(
         });
         return Object.fromEntries(layers);
       },
-      init: ({ network }): Memory => ({ tensors: { mask: tf.ones([of(network).units]), done: tf.scalar(0) } }),
-      forward({ tensors }: Memory, { network, weights, plain }) {
+      init: ({ network }): Decision => undecided(of(network)),
+      forward({ tensors }: Decision, { network, weights, plain }) {
         const open = opened({ network, weights }, tensors);
         const { within, costs } = narrowed(of(network), weights, open);
         const passed = plain(within);
@@ -96,12 +91,12 @@ export const layerThresholds = strategy(
         const left = tf.addN(costs.map(({ whole, bypass, share }) => tf.add(tf.mul(share, whole), bypass)));
         return { ...passed, aside: { cost: tf.div(left, all) } };
       },
-      taskLoss({ tensors }: Memory, step) {
+      taskLoss({ tensors }: Decision, step) {
         const over = tf.square(tf.relu(tf.sub(step.aside.cost!, flops)));
         return tf.add(step.targetLoss(), tf.mul(tf.mul(over, weight), tf.sub(1, tensors.done))) as tf.Scalar;
       },
-      afterExperience({ tensors }: Memory, { index }, { network, weights }): Memory {
-        if (index > 0) return { tensors: { mask: tensors.mask.clone(), done: tensors.done.clone() } };
+      afterExperience({ tensors }: Decision, { index }, { network, weights }): Decision {
+        if (index > 0) return { tensors: cloneTree(tensors) };
         const mask = scoped(() => tf.concat([...opened({ network, weights }, tensors).values()]));
         const stays = [...of(network).places].map(([path, { from, units }]) => {
           const own = mask.dataSync().slice(from, from + units) as Float32Array;
@@ -136,8 +131,7 @@ function narrowed({ places }: Sites, weights: Weights, open: ReadonlyMap<string,
       if (place === undefined) return output;
       const counts = open.get(path.join("/"))!;
       const { first, second } = own[place.i]!;
-      const layer = path.slice(1).reduce((node: Params, name) => node[name] as Params, weights.model);
-      const kernel = layer.kernel as tf.Tensor;
+      const { kernel } = layerAt(weights, path.join("/"));
       const rows = output.size / place.units;
       const inputs = kernel.shape.at(-2)!;
       const whole = rows * kernel.size;

@@ -2,6 +2,7 @@ import { cloneTree, mapTensors, type Rng, type Tree, tf } from "../../engine/ind
 import type { Params } from "../../models/model.ts";
 import { type Elastic, elasticOf, gatesOf, maskOf, type Subnet } from "../../models/parts/elastic.ts";
 import { withinPart } from "../../models/parts/masked-pass.ts";
+import { perModel } from "../../models/parts/per-model.ts";
 import { withExtra } from "../parts/buffer.ts";
 import { normalised, softCrossEntropies } from "../parts/distillation.ts";
 import { still } from "../parts/still.ts";
@@ -89,12 +90,7 @@ export const elasticPretrain = strategy(
     requireNumber("elasticPretrain", "momentum", momentum, 0, 1);
     requireNumber("elasticPretrain", "koleo", koleo, 0);
     requireViews("elasticPretrain", views);
-    const known = new WeakMap<object, Elastic>();
-    const of = ({ model, input }: Context["network"]): Elastic => {
-      const found = known.get(model) ?? elasticOf("elasticPretrain", model, input);
-      known.set(model, found);
-      return found;
-    };
+    const of = perModel(({ model, input }: Context["network"]) => elasticOf("elasticPretrain", model, input));
     const partsOf = (elastic: Elastic): readonly Subnet[] => {
       const whole = elastic.blocks.length;
       const numbers = depths.length === 0 ? [whole] : depths;

@@ -40,6 +40,14 @@ export function closedForm<S extends object>(
   };
 }
 
+/** `[1, columns]`: 1 for these columns and those that were marked before. */
+export function marked(columns: number, classes: Iterable<number>, before?: tf.Tensor): tf.Tensor2D {
+  const row = new Float32Array(columns);
+  if (before !== undefined) row.set(before.dataSync() as Float32Array);
+  for (const column of classes) row[column] = 1;
+  return tf.tensor2d(row, [1, columns]);
+}
+
 /** *Traced.* Scores in which only classes that were seen compete, with columns for those that came later. */
 export function amongSeen(scores: tf.Tensor, seen: tf.Tensor, columns: number): tf.Tensor {
   const open = tf.where(tf.greater(tf.add(tf.zerosLike(scores), seen), 0), scores, tf.fill(scores.shape, excluded));

@@ -1,9 +1,9 @@
 import type { Examples } from "../../data/dataset.ts";
-import { type Rng, tf } from "../../engine/index.ts";
+import { mapTensors, type Rng, tf } from "../../engine/index.ts";
 import type { Params } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
 import { withExtra } from "../parts/buffer.ts";
-import { amongSeen } from "../parts/closed-form.ts";
+import { amongSeen, marked } from "../parts/closed-form.ts";
 import { supervisedContrast } from "../parts/contrast.ts";
 import { normalised } from "../parts/distillation.ts";
 import { headKernel, withColumns } from "../parts/head-kernel.ts";
@@ -177,10 +177,7 @@ export const bagOfTricks = strategy(
       init: (): Memory => ({ counts: new Map(), tensors: {} }),
       beforeExperience(memory: Memory, { classes, train }, context) {
         const { columns, weights, rng } = context;
-        const met = new Float32Array(columns);
-        met.set((memory.tensors.met?.dataSync() ?? []) as Float32Array);
-        for (const column of classes) met[column] = 1;
-        const tensors = { ...memory.tensors, met: tf.tensor2d(met, [1, columns]) };
+        const tensors = { ...memory.tensors, met: marked(columns, classes, memory.tensors.met) };
         if (memory.tensors.met === undefined)
           return assigned
             ? { ...memory, tensors, weights: withVertices(context, rng.at("vertices")) }
@@ -271,34 +268,21 @@ function meansOf(
 
 /** For each weight how much of a step it takes: `rate` for the share of each kernel's numbers that are smallest, 0 for others. */
 function smallest({ model }: Pick<Weights, "model">, share: number, rate: number): Params {
-  const visit = (node: Params): Params =>
-    Object.fromEntries(
-      Object.entries(node).map(([name, child]) => {
-        if (!(child instanceof tf.Tensor)) return [name, visit(child as Params)];
-        if (child.rank < 2) return [name, tf.zerosLike(child)];
-        const sizes = child.dataSync().map(Math.abs);
-        const most = sizes.slice().sort()[Math.max(0, Math.round(share * sizes.length) - 1)]!;
-        return [
-          name,
-          tf.tensor(
-            sizes.map((v) => (share > 0 && v <= most ? rate : 0)),
-            child.shape,
-          ),
-        ];
-      }),
+  return mapTensors((own: tf.Tensor) => {
+    if (own.rank < 2) return tf.zerosLike(own);
+    const sizes = own.dataSync().map(Math.abs);
+    const most = sizes.slice().sort()[Math.max(0, Math.round(share * sizes.length) - 1)]!;
+    return tf.tensor(
+      sizes.map((v) => (share > 0 && v <= most ? rate : 0)),
+      own.shape,
     );
-  return visit(model);
+  }, model);
 }
 
 /** *Traced.* `before + moves · (after − before)`. */
 function moved(before: Params, after: Params, moves: Params | tf.Tensor): Params {
-  return Object.fromEntries(
-    Object.entries(before).map(([name, old]) => {
-      const own = moves instanceof tf.Tensor ? moves : moves[name]!;
-      const now = after[name]!;
-      return old instanceof tf.Tensor
-        ? [name, tf.add(old, tf.mul(tf.sub(now as tf.Tensor, old), own as tf.Tensor))]
-        : [name, moved(old as Params, now as Params, own as Params | tf.Tensor)];
-    }),
-  );
+  const by = (old: tf.Tensor, now: tf.Tensor, own: tf.Tensor): tf.Tensor => tf.add(old, tf.mul(tf.sub(now, old), own));
+  return moves instanceof tf.Tensor
+    ? mapTensors((old: tf.Tensor, now?: tf.Tensor) => by(old, now!, moves), before, after)
+    : mapTensors((old: tf.Tensor, now?: tf.Tensor, own?: tf.Tensor) => by(old, now!, own!), before, after, moves);
 }

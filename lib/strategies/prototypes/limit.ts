@@ -4,7 +4,7 @@ import type { Params } from "../../models/model.ts";
 import { excluded } from "../../models/network.ts";
 import { withExtra } from "../parts/buffer.ts";
 import { rowsByClass } from "../parts/by-class.ts";
-import { amongSeen, classMeans } from "../parts/closed-form.ts";
+import { amongSeen, classMeans, marked } from "../parts/closed-form.ts";
 import { oneHots } from "../parts/contrast.ts";
 import { withRows } from "../parts/cosine-prototypes.ts";
 import { normalised } from "../parts/distillation.ts";
@@ -75,12 +75,11 @@ export const limit = strategy(
         return calibration(network.width.at(-1)!, rng);
       },
       init: (): Memory => ({ sums: null, counts: null }),
-      beforeExperience: ({ sums, counts, tensors }: Memory, { classes }, { columns }) => {
-        const met = new Float32Array(columns);
-        met.set((tensors?.met.dataSync() ?? []) as Float32Array);
-        for (const column of classes) met[column] = 1;
-        return { sums, counts, tensors: { met: tf.tensor2d(met, [1, columns]) } };
-      },
+      beforeExperience: ({ sums, counts, tensors }: Memory, { classes }, { columns }) => ({
+        sums,
+        counts,
+        tensors: { met: marked(columns, classes, tensors?.met) },
+      }),
       data: ({ sums }: Memory, { train }) =>
         sums === null ? train : { ...train, length: 0, labels: new Int32Array(0) },
       batch({ sums }: Memory, batch, { rng, step, columns, epochs, batch: size }) {

@@ -2,7 +2,7 @@ import { type Rng, scoped, tf } from "../../engine/index.ts";
 import { type Params, tape, type Within } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
 import { withExtra } from "../parts/buffer.ts";
-import { amongSeen } from "../parts/closed-form.ts";
+import { amongSeen, marked } from "../parts/closed-form.ts";
 import { oneHots } from "../parts/contrast.ts";
 import { normalised } from "../parts/distillation.ts";
 import { addedBy, cosines } from "../parts/prompts.ts";
@@ -102,12 +102,7 @@ export const mambaFscil = strategy(
         return { means: new Map(), tensors: { vertices: tf.tensor2d(rows, [columns, width]) } };
       },
       beforeExperience(memory: Memory, { classes, index }, { columns }) {
-        const marks = (before?: tf.Tensor): tf.Tensor => {
-          const data = new Float32Array(columns);
-          data.set((before?.dataSync() ?? []) as Float32Array);
-          for (const column of classes) data[column] = 1;
-          return tf.tensor2d(data, [1, columns]);
-        };
+        const marks = (before?: tf.Tensor): tf.Tensor => marked(columns, classes, before);
         const { vertices, met, base } = memory.tensors;
         if (index === 0) return { ...memory, tensors: { vertices, met: marks(), base: marks() } };
         const tensors = { vertices, met: marks(met), base: base ?? tf.zeros([1, columns]), later: tf.scalar(1) };

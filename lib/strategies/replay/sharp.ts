@@ -1,5 +1,5 @@
 import { type Examples, gather, type Shape, select, sizeOf } from "../../data/dataset.ts";
-import { disposeTree, jit, mapTensors, scoped, type Tree, tf } from "../../engine/index.ts";
+import { cloneTree, disposeTree, jit, mapTensors, scoped, type Tree, tf } from "../../engine/index.ts";
 import { type Params, tape } from "../../models/model.ts";
 import type { Weights } from "../../models/network.ts";
 import { withExtra } from "../parts/buffer.ts";
@@ -145,8 +145,8 @@ export const sharp = strategy(
         const found = activationsOf(train, memory.carried.ages, context);
         const made = scoped(() => {
           const carried = rewired(memory.carried, found, tf.scalar(shareOf(1)), rng.at("first", index));
-          const own = mapTensors((t: tf.Tensor) => t.clone(), carried) as Wiring;
-          return { carried: own, weights: cloned(wiredWeights(weights, own.connections)) };
+          const own = cloneTree(carried);
+          return { carried: own, weights: cloneTree(wiredWeights(weights, own.connections)) };
         });
         disposeTree(found);
         return { ...begun, ...made };
@@ -208,9 +208,9 @@ export const sharp = strategy(
           ]);
           const carried: Wiring = {
             ages,
-            connections: mapTensors((t: tf.Tensor) => t.clone(), memory.carried.connections),
+            connections: cloneTree(memory.carried.connections),
           };
-          const weights = cloned(redrawn(context.weights, carried, rng.at("idle", index)));
+          const weights = cloneTree(redrawn(context.weights, carried, rng.at("idle", index)));
           return { carried, weights, held: Object.fromEntries(held) as ByLayer };
         });
         const at = { ...context, weights: fresh.weights };
@@ -279,9 +279,6 @@ export const sharp = strategy(
   },
   ["boundary", "labels"],
 );
-
-const cloned = (weights: Weights): Weights =>
-  mapTensors((t: tf.Tensor) => t.clone(), weights as unknown as Params) as unknown as Weights;
 
 /** The mean activations of the units over the first examples of a table. */
 function activationsOf(train: Examples, ages: ByLayer, { network, weights, statistics }: Context): ByLayer {

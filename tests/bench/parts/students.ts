@@ -39,17 +39,17 @@ function bands(what: string, found: Record<string, readonly number[]>): Figures 
   return Object.fromEntries(Object.entries(found).map(([name, values]) => [`${what}, ${name}`, band(values)]));
 }
 
+/** The test examples' images. */
+function shown(): tf.Tensor {
+  const at = Uint32Array.from({ length: examples.length }, (_, i) => i);
+  return tf.tensor(gather(examples, at), [at.length, 8, 8, 1]);
+}
+
 /** The share of the test examples' halves whose other half scores highest, both ways. */
 function recall(network: TrainedNetwork): number {
   return tf.tidy(() => {
+    const x = shown();
     const rows = examples.length;
-    const x = tf.tensor(
-      gather(
-        examples,
-        Uint32Array.from({ length: rows }, (_, i) => i),
-      ),
-      [rows, 8, 8, 1],
-    );
     const [one, two] = exampleHalves(x).map((half) => {
       const f = network.features(half);
       return tf.div(f, tf.norm(f, 2, 1, true));
@@ -264,14 +264,7 @@ async function onDevice(): Promise<Study> {
 function passing(network: TrainedNetwork): number {
   return tf.tidy(() => {
     const { structure, weights, statistics } = network;
-    const n = examples.length;
-    const x = tf.tensor(
-      gather(
-        examples,
-        Uint32Array.from({ length: n }, (_, i) => i),
-      ),
-      [n, 8, 8, 1],
-    );
+    const x = shown();
     const plain = (within: Within) => {
       const features = structure.features(weights, x, tape(false, null, statistics, within).mode);
       return { features, logits: structure.logits(weights, features) };
