@@ -68,8 +68,8 @@ const onPerceptron: Readonly<Record<string, object | null>> = {
 /** Those that change what the network answers from the beginning. */
 const beginsElsewhere = ["prompt", "prefix", "quantisedInput"];
 
-/** Two have nothing to do on tokens: tests/strategies/small-parts.test.ts has them. */
-const onTokens = found.filter(([name]) => !["clr", "inputTuning"].includes(name));
+/** Three have nothing to do on tokens: tests/strategies/small-parts.test.ts and tests/models/prompt-mixture.test.ts have them. */
+const onTokens = found.filter(([name]) => !["clr", "inputTuning", "promptMixture"].includes(name));
 
 describe.each(onTokens)("the adapter %s", (name, make) => {
   const model = text().adapt(make());

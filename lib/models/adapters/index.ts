@@ -20,6 +20,7 @@ export * from "./norm-tuning.ts";
 export * from "./oft.ts";
 export * from "./pmss.ts";
 export * from "./prefix.ts";
+export * from "./prompt-mixture.ts";
 export * from "./prompt.ts";
 export * from "./quantised-input.ts";
 export * from "./ssf.ts";
