@@ -1,8 +1,8 @@
 /** Examples that a trained denoiser draws. */
-import { type Examples, sizeOf, table } from "../data/dataset.ts";
+import { type Examples, gather, type Shape, sizeOf, table } from "../data/dataset.ts";
 import { needWhole, withDefaults } from "../data/options.ts";
 import { type Rng, random, tf } from "../engine/index.ts";
-import { type Noising, requireDenoiser } from "./parts/conditioned.ts";
+import { centred, type Noising, requireDenoiser } from "./parts/conditioned.ts";
 import { type Asked, denoiseStep, spaced, uncentred } from "./parts/denoising.ts";
 import type { TrainedNetwork } from "./trained.ts";
 
@@ -10,7 +10,12 @@ import type { TrainedNetwork } from "./trained.ts";
 export interface SampleOptions {
   /** The column of the class of each example, or of all. Default: none is told. */
   readonly labels?: number | readonly number[];
-  /** How many examples. Default: one for each label, 16 where there is no list of them. */
+  /**
+   * Coarse pictures, `[height / side, width / side, channels]` each, in the denoiser's range, of which fine ones are drawn: for a denoiser with `coarse(side)`, which
+   * requires them.
+   */
+  readonly from?: Examples;
+  /** How many examples. Default: one for each label or each of `from`, 16 where there is no list of them. */
   readonly count?: number;
   /** Steps from noise to an example, evenly spaced in the schedule. Default 50, or all where there are fewer. */
   readonly steps?: number;
@@ -29,9 +34,9 @@ export interface SampleOptions {
  *
  * At each step the network says what the noise is, from which the example can be guessed; then as much noise is left as the next step has. Song et al. 2021,
  * arXiv:2010.02502, equation 12: with `eta: 0` examples are a function of the first noise, with `eta: 1` and all steps it is Ho et al. 2020, algorithm 2, with the
- * variance of the posterior. With `guidance` w the noise is `ε + w (ε_class − ε)`: Ho and Salimans 2022, arXiv:2207.12598, whose weight is w − 1.
+ * variance of the posterior. A denoiser with `coarse` draws fine pictures of the coarse ones that are given as `from`. With `guidance` w the noise is `ε + w (ε_class − ε)`: Ho and Salimans 2022, arXiv:2207.12598, whose weight is w − 1.
  *
- * @throws TypeError for a network that is no denoiser; RangeError for labels of classes that it is not told.
+ * @throws TypeError for a network that is no denoiser; RangeError for labels of classes that it is not told, or coarse pictures that do not fit.
  *
  * @example
  * ```ts
@@ -44,8 +49,9 @@ export interface SampleOptions {
  */
 export function sample(network: TrainedNetwork, options: SampleOptions = {}): Examples {
   const noising = requireDenoiser("sample", network.model, network.input);
-  const listed = Array.isArray(options.labels) ? options.labels.length : 16;
-  const { labels, count, steps, eta, guidance, clip, seed } = withDefaults<Required<SampleOptions>>("sample", options, {
+  const { from: coarse, ...plain } = options;
+  const listed = Array.isArray(options.labels) ? options.labels.length : (coarse?.length ?? 16);
+  const { labels, count, steps, eta, guidance, clip, seed } = withDefaults<Required<typeof plain>>("sample", plain, {
     labels: -1,
     count: listed,
     steps: Math.min(50, noising.schedule.steps),
@@ -66,21 +72,48 @@ export function sample(network: TrainedNetwork, options: SampleOptions = {}): Ex
     throw new RangeError(
       `sample: labels below the ${noising.classes} classes that the denoiser is told are required, got ${wrong}`,
     );
+  requireCoarse(noising, network.input, coarse, count);
   const times = spaced(noising.schedule.steps, steps);
   const out = new Float32Array(count * sizeOf(network.input));
   const rng = random(seed).at("sample");
   for (let from = 0; from < count; from += rowsAtOnce) {
     const rows = Math.min(rowsAtOnce, count - from);
     const label = Int32Array.from(wanted.slice(from, from + rows), (c) => (c < 0 ? noising.classes : c));
-    const asked = { label, times, eta, guidance: label.every((c) => c === noising.classes) ? 1 : guidance, clip };
+    const known = coarse && told(coarse, noising, from, rows);
+    const guided = label.every((c) => c === noising.classes) ? 1 : guidance;
+    const asked = { label, times, eta, guidance: guided, clip, coarse: known };
     const x = drawn(network, noising, asked, rng.at(from), [rows, ...network.input]);
     out.set(x.dataSync() as Float32Array, from * sizeOf(network.input));
     x.dispose();
+    known?.dispose();
   }
   return table(uncentred(out, noising, clip), Int32Array.from(wanted), network.input, 1);
 }
 
 const rowsAtOnce = 256;
+
+/** Throws unless there are coarse pictures where they are required, one for each example. */
+function requireCoarse({ side }: Noising, input: Shape, from: Examples | undefined, count: number): void {
+  if (side === 0 && from === undefined) return;
+  if (side === 0)
+    throw new TypeError(
+      "sample: a denoiser with coarse(side) is required to draw from coarse pictures, got one without",
+    );
+  const wanted = [input[0]! / side, input[1]! / side, input[2]!];
+  if (from === undefined || from.length !== count || String(from.shape) !== String(wanted))
+    throw new RangeError(
+      `sample: coarse pictures [${wanted}] for each of ${count} examples are required, got ${from === undefined ? "none" : `${from.length} of [${from.shape}]`}; give them as from`,
+    );
+}
+
+/** Some rows of coarse pictures, centred. */
+function told(from: Examples, noising: Noising, first: number, rows: number): tf.Tensor {
+  const numbers = gather(
+    from,
+    Uint32Array.from({ length: rows }, (_, i) => first + i),
+  );
+  return tf.tidy(() => centred(tf.tensor(numbers, [rows, ...from.shape]), noising));
+}
 
 /** Examples of a batch, centred. */
 function drawn(network: TrainedNetwork, noising: Noising, asked: Asked, rng: Rng, shape: readonly number[]): tf.Tensor {

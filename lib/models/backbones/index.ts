@@ -1,5 +1,6 @@
 /** Networks that give features, each a function with a few sizes to choose. */
 // Written by `npm run gen`.
+export * from "./bi-unet.ts";
 export * from "./cct.ts";
 export * from "./cnn.ts";
 export * from "./conv-next.ts";

@@ -4,6 +4,7 @@ import { tf } from "../../engine/index.ts";
 import type { Layer } from "../layer.ts";
 import type { ModelParts, Remembered } from "../model.ts";
 import { type NoiseOptions, type NoiseSchedule, noiseSchedule } from "../noise-schedule.ts";
+import { meansOf } from "./coarsened.ts";
 
 /** Options of `conditions`. */
 export interface ConditionsOptions extends NoiseOptions {
@@ -35,14 +36,18 @@ export interface Noising {
   readonly classes: number;
   readonly predicts: "noise" | "start";
   readonly range: readonly [low: number, high: number];
+  /** The side of the squares whose means it is told of the clean picture; 0: none. */
+  readonly side: number;
 }
 
 /** The noise that a model takes away; undefined where it is no denoiser: its chain has no `conditions`. */
 export function noisingOf(model: Pick<ModelParts, "stack">): Noising | undefined {
-  const found = layersOf(model).find(({ name }) => name === "conditions");
+  const all = layersOf(model);
+  const found = all.find(({ name }) => name === "conditions");
   if (found === undefined) return undefined;
+  const beside = all.find(({ name }) => name === "coarse")?.options as { readonly side: number } | undefined;
   const { steps, schedule, ...rest } = found.options as unknown as Required<ConditionsOptions>;
-  return { ...rest, schedule: noiseSchedule({ steps, schedule }) };
+  return { ...rest, schedule: noiseSchedule({ steps, schedule }), side: beside?.side ?? 0 };
 }
 
 /** Throws unless a model is a denoiser of examples: has `conditions`, and gives as many numbers as it takes. */
@@ -65,6 +70,11 @@ export function told(
 ): { [name: string]: tf.Tensor } {
   const time = tf.mul(step, 1000 / schedule.steps);
   return classes === 0 || label === null ? { time } : { time, label };
+}
+
+/** *Traced.* What a denoiser is told of the clean pictures themselves, centred: the means of their squares, where it has `coarse`. */
+export function toldOf({ side }: Noising, start: tf.Tensor): { [name: string]: tf.Tensor } {
+  return side === 0 ? {} : { coarse: meansOf(start, side) };
 }
 
 /** *Traced.* Examples in the range that noise is for, and back. */

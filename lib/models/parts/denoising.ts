@@ -15,6 +15,8 @@ export interface Asked {
   readonly eta: number;
   readonly guidance: number;
   readonly clip: boolean;
+  /** What is known of the clean pictures, for a denoiser with `coarse`. */
+  readonly coarse?: tf.Tensor | undefined;
 }
 
 /** *Traced.* What a denoiser says of noisy examples at steps `[n]` with labels `[n]`, in their shape: their noise, or where they come from. */
@@ -25,13 +27,24 @@ export function saidOf(
   x: tf.Tensor,
   step: tf.Tensor,
   label: tf.Tensor | null,
+  coarse?: tf.Tensor,
 ): tf.Tensor {
-  const { mode } = tape(false, null, statistics, { beside: told(noisingOf(model)!, step, label) });
+  const beside = { ...told(noisingOf(model)!, step, label), ...(coarse && { coarse }) };
+  const { mode } = tape(false, null, statistics, { beside });
   return tf.reshape(model.apply(own, x, mode), x.shape);
 }
 
 type Stepping = Compiled<
-  [Weights, Params, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, { readonly guided: boolean; readonly clip: boolean }],
+  [
+    Weights,
+    Params,
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+    readonly tf.Tensor[],
+    { readonly guided: boolean; readonly clip: boolean },
+  ],
   tf.Tensor
 >;
 
@@ -43,7 +56,7 @@ function stepOf(model: ModelParts): Stepping {
   if (known !== undefined) return known;
   const { classes, predicts } = noisingOf(model)!;
   const made: Stepping = jit(
-    (weights, statistics, x, fresh, label, given, { guided, clip }) => {
+    (weights, statistics, x, fresh, label, given, [coarse], { guided, clip }) => {
       const n = x.shape[0]!;
       const [step, kept, before, eta, guidance] = tf.unstack(given) as [
         tf.Tensor,
@@ -52,14 +65,15 @@ function stepOf(model: ModelParts): Stepping {
         tf.Tensor,
         tf.Tensor,
       ];
-      const found = (rows: tf.Tensor, labels: tf.Tensor): tf.Tensor =>
-        saidOf(model, weights, statistics, rows, tf.mul(tf.ones([rows.shape[0]!]), step), labels);
+      const found = (rows: tf.Tensor, labels: tf.Tensor, known: tf.Tensor | undefined): tf.Tensor =>
+        saidOf(model, weights, statistics, rows, tf.mul(tf.ones([rows.shape[0]!]), step), labels, known);
       let said: tf.Tensor;
       if (guided) {
-        const both = found(tf.concat([x, x]), tf.concat([label, tf.fill([n], classes, "int32")]));
+        const labels = tf.concat([label, tf.fill([n], classes, "int32")]);
+        const both = found(tf.concat([x, x]), labels, coarse && tf.concat([coarse, coarse]));
         const [named, free] = tf.split(both, 2) as [tf.Tensor, tf.Tensor];
         said = tf.add(free, tf.mul(guidance, tf.sub(named, free)));
-      } else said = found(x, label);
+      } else said = found(x, label, coarse);
       const guess = predicts === "start" ? said : startOf(x, said, kept);
       return lessNoisy(x, clip ? tf.clipByValue(guess, -1, 1) : guess, kept, before, eta, fresh);
     },
@@ -78,12 +92,13 @@ export function denoiseStep(
   asked: Asked,
   at: number,
 ): tf.Tensor {
-  const { times, eta, guidance, clip } = asked;
+  const { times, eta, guidance, clip, coarse } = asked;
   const before = at === 0 ? 1 : kept[times[at - 1]!]!;
   const label = tf.tensor1d(asked.label, "int32");
   const given = tf.tensor1d([times[at]!, kept[times[at]!]!, before, eta, guidance]);
   const how = { guided: guidance !== 1, clip };
-  const next = stepOf(network.model)(network.weights, network.statistics, x, fresh, label, given, how);
+  const known = coarse === undefined ? [] : [coarse];
+  const next = stepOf(network.model)(network.weights, network.statistics, x, fresh, label, given, known, how);
   tf.dispose([label, given]);
   return next;
 }

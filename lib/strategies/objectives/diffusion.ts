@@ -1,6 +1,6 @@
 import { random, tf } from "../../engine/index.ts";
 import { noised } from "../../models/noise-schedule.ts";
-import { centred, keptAt, type Noising, noiseOf, noisingOf, told } from "../../models/parts/conditioned.ts";
+import { centred, keptAt, type Noising, noiseOf, noisingOf, told, toldOf } from "../../models/parts/conditioned.ts";
 import { requireNumber, requireWhole, strategy } from "../strategy.ts";
 
 /**
@@ -8,7 +8,7 @@ import { requireNumber, requireWhole, strategy } from "../strategy.ts";
  *
  * Each example is shown at a random step of the schedule of the denoiser, `√ᾱ · x + √(1 − ᾱ) · ε`; the loss is the mean squared error of ε, or of x where the denoiser `predicts` it, in place of the task's. The
  * class is told where the denoiser has `classes`, but left out at random, so that `sample` can be guided by it without a classifier; rows without a label
- * have none. Examples must lie in the denoiser's `range`.
+ * have none; a denoiser with `coarse` is told the means of squares of the example. Examples must lie in the denoiser's `range`.
  *
  * The network also classifies: the logit of a class is minus the squared error of the noise where that class is told, summed over the numbers of an example and
  * averaged over `looks` steps with the same noise for all classes (Li et al. 2023, "Your diffusion model is secretly a zero-shot classifier", arXiv:2303.16203, algorithm 1).
@@ -61,7 +61,7 @@ export const diffusion = strategy(
         const label = tf.where(unknown, tf.fill([n], noising.classes), tf.cast(y, "float32"));
         const start = centred(x, noising);
         const noisy = noised(start, noise, keptAt(noising, step, x.rank));
-        const said = forward(noisy, { beside: told(noising, step, label) }).features;
+        const said = forward(noisy, { beside: { ...told(noising, step, label), ...toldOf(noising, start) } }).features;
         const wanted = noising.predicts === "noise" ? noise : start;
         return tf.mean(tf.squaredDifference(tf.reshape(said, x.shape), wanted)) as tf.Scalar;
       },
@@ -102,7 +102,8 @@ function classErrors(
   const noisy = noised(x, noise, kept);
   const each = tf.tile(noisy, [columns, ...shape.map(() => 1)]);
   const label = tf.reshape(tf.tile(tf.expandDims(tf.range(0, columns), 1), [1, n]), [n * columns]);
-  const found = noiseOf(noising, tf.reshape(said(each, told(noising, step, label)), each.shape), each, kept);
+  const beside = { ...told(noising, step, label), ...toldOf(noising, tf.tile(x, [columns, ...shape.map(() => 1)])) };
+  const found = noiseOf(noising, tf.reshape(said(each, beside), each.shape), each, kept);
   const off = tf.reshape(tf.squaredDifference(found, noise), [n * columns, -1]);
   return tf.transpose(tf.reshape(tf.sum(off, 1), [columns, n]));
 }

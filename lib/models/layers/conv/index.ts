@@ -1,5 +1,6 @@
 /** Layers of images: convolution and pooling. */
 // Written by `npm run gen`.
+export * from "./binary-conv.ts";
 export * from "./causal-conv.ts";
 export * from "./conv-bn.ts";
 export * from "./conv.ts";

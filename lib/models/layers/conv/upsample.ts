@@ -1,5 +1,6 @@
 import { tf, tfLayers } from "../../../engine/index.ts";
 import { layer, put, requireCount } from "../../layer.ts";
+import { repeatedBy } from "../../parts/coarsened.ts";
 
 /** Options of `upsample`. */
 export interface UpsampleOptions {
@@ -33,7 +34,7 @@ export const upsample = layer(
           throw new RangeError(`upsample: an image [height, width, channels] is required, got shape [${input}]`);
         return [factor * input[0]!, factor * input[1]!, input[2]!];
       },
-      apply: (x) => (by === "nearest" ? repeated(x, factor) : blended(x, factor)),
+      apply: (x) => (by === "nearest" ? repeatedBy(x, factor) : blended(x, factor)),
       counterpart(x, name) {
         if (by === "nearest") return put(tfLayers.layers.upSampling2d({ name, size: [factor, factor] }), x);
         throw new TypeError(
@@ -43,12 +44,6 @@ export const upsample = layer(
     };
   },
 );
-
-function repeated(x: tf.Tensor, factor: number): tf.Tensor {
-  const [n, height, width, channels] = x.shape as [number, number, number, number];
-  const spread = tf.mul(tf.reshape(x, [n, height, 1, width, 1, channels]), tf.ones([1, 1, factor, 1, factor, 1]));
-  return tf.reshape(spread, [n, factor * height, factor * width, channels]);
-}
 
 /** Rows blended by one product, then columns by another. */
 function blended(x: tf.Tensor, factor: number): tf.Tensor {
