@@ -47,7 +47,9 @@ export function stateOf(name: string, states: States, learner: Learner): State {
 
 /**
  * Takes the state that a hook returned: what steps change goes to the learner, the rest to the states, and new weights take the place of
- * the network's, but for those that are frozen. Frees the tensors that are no longer held.
+ * the network's. Frees the tensors that are no longer held.
+ *
+ * @throws TypeError where these would change what is frozen.
  */
 export function hold(
   name: string,
@@ -58,7 +60,7 @@ export function hold(
   frozen: Network["frozen"],
 ): { readonly states: States; readonly learner: Learner; readonly notes: readonly string[] } {
   const { carried, weights: given, restart = false, notes = [], ...rest } = returned;
-  const weights = keptStill(given, learner.weights, frozen);
+  const weights = keptStill(name, given, learner.weights, frozen);
   disposeTree(states[name]?.tensors, rest.tensors);
   let next = learner;
   if (carried !== undefined) {

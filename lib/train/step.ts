@@ -4,13 +4,14 @@ import type { Target } from "../data/dataset.ts";
 import { type Compiled, mapTensors, type Rng, steps, sumTree, type Tree, tf } from "../engine/index.ts";
 import type { Params, Tap } from "../models/model.ts";
 import { crossEntropies, masked, type Network, type Weights } from "../models/network.ts";
+import { heldStill } from "../models/parts/held-still.ts";
 import type { Stem } from "../models/parts/stem.ts";
 import { applyUpdates, type Optimizer } from "../optim/optimizer.ts";
 import type { Batch, Change, Passed, PassOptions, State, Step, Strategy } from "../strategies/strategy.ts";
 import { crossEntropy, targetLoss, targetLosses } from "./objective.ts";
 import { type Maps, resized } from "./parts/resolution.ts";
 import { probesFor, probing, seenIn } from "./parts/seen.ts";
-import { still, trainedGrad } from "./parts/trained.ts";
+import { trainedGrad } from "./parts/trained.ts";
 import { type Left, passed } from "./pass.ts";
 
 /** What a step changes. A type, not an interface, so that it is a tree of tensors. */
@@ -262,7 +263,7 @@ function oneStep(
   const changed = (): Change => ({ before: state.weights, after: weights, slope, gradient });
   for (const s of strategies)
     if (s.hooks.weights !== undefined) weights = s.hooks.weights(tensorsOf(s), changed(), stepFor(s));
-  weights = still(weights, state.weights, network.frozen);
+  weights = heldStill(weights, state.weights, network.frozen);
 
   const carried: Record<string, Tree> = {};
   for (const s of strategies) {

@@ -1,8 +1,9 @@
-import { leaves, mapTensors, type Tree, tf } from "../../engine/index.ts";
+import { leaves, mapTensors, scoped, type Tree, tf } from "../../engine/index.ts";
+import { heldStill } from "../../models/parts/held-still.ts";
 import { requireNumber, requireOneOf, strategy } from "../strategy.ts";
 
 /**
- * Shrinks all weights and adds noise, so that the network stays able to learn.
+ * Shrinks all weights that are trained and adds noise, so that the network stays able to learn.
  *
  * `θ ← shrink · θ + deviation · noise`, when an experience begins (from the second on) or after every step.
  *
@@ -32,14 +33,11 @@ export const shrinkAndPerturb = strategy(
     if (every === "experience") {
       return {
         tokens: true,
-        beforeExperience(_state, { index }, { weights, rng }) {
+        beforeExperience(_state, { index }, { network, weights, rng }) {
           if (index === 0) return {};
           const own = rng.at("noise", index);
-          return {
-            weights: tf.tidy(
-              () => mapTensors((w) => tf.add(tf.mul(w, shrink), own.normals(w.shape, 0, deviation)), weights) as never,
-            ) as typeof weights,
-          };
+          const moved = (w: tf.Tensor): tf.Tensor => tf.add(tf.mul(w, shrink), own.normals(w.shape, 0, deviation));
+          return { weights: scoped(() => heldStill(mapTensors(moved, weights), weights, network.frozen)) };
         },
       };
     }

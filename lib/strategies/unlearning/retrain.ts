@@ -1,4 +1,5 @@
-import { disposeTree, type Tree } from "../../engine/index.ts";
+import { disposeTree } from "../../engine/index.ts";
+import { drawnAnew } from "../parts/fresh.ts";
 import { descended, retainedOf } from "../parts/unlearning.ts";
 import { requireNumber, requireWhole, strategy } from "../strategy.ts";
 
@@ -23,13 +24,19 @@ export const retrain = strategy("retrain", { lr: 2e-3, batch: 32, epochs: 10 }, 
     tokens: "no stream of tokens asks to forget a class",
     classes: true,
     forget(state, _request, context) {
-      const { network, rng, columns, experience, weights } = context;
+      const { rng, experience, weights } = context;
       const kept = retainedOf(context);
-      const begun = network.init(rng.at("retrain", experience), columns);
-      const all = weights.added === undefined ? begun : { ...begun, added: weights.added };
-      if (kept === null) return { ...state, weights: all, restart: true };
-      const next = descended("retrain", context, all, kept, { lr, batch, epochs }, rng.at("retrain order", experience));
-      disposeTree([begun.model, begun.head] as unknown as Tree);
+      const begun = drawnAnew(context, rng.at("retrain", experience));
+      if (kept === null) return { ...state, weights: begun, restart: true };
+      const next = descended(
+        "retrain",
+        context,
+        begun,
+        kept,
+        { lr, batch, epochs },
+        rng.at("retrain order", experience),
+      );
+      disposeTree(begun, weights);
       return { ...state, weights: next, restart: true };
     },
   };

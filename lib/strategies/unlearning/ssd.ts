@@ -1,6 +1,7 @@
 import type { Examples } from "../../data/dataset.ts";
 import { disposeTree, mapTensors, scoped, tf } from "../../engine/index.ts";
 import type { Weights } from "../../models/network.ts";
+import { heldStill } from "../../models/parts/held-still.ts";
 import { fisher } from "../parts/fisher.ts";
 import { type Context, requireNumber, requireWhole, strategy } from "../strategy.ts";
 
@@ -66,19 +67,17 @@ export const ssd = strategy(
         const gone = measured(experiences, context);
         if (gone.sum === undefined) return state;
         const rest = measured(kept(context), context);
-        const weights = scoped(() =>
-          mapTensors(
-            (w, f, r) => {
-              const own = tf.div(f!, gone.count);
-              const all = tf.div(tf.add(f!, r!), gone.count + rest.count);
-              const less = tf.minimum(tf.div(tf.mul(all, lambda), tf.maximum(own, 1e-30)), 1);
-              return tf.where(tf.greater(own, tf.mul(all, alpha)), tf.mul(w, less), w);
-            },
-            context.weights,
-            gone.sum!,
-            rest.sum ?? mapTensors((f) => tf.zerosLike(f), gone.sum!),
-          ),
-        );
+        const dampened = (w: tf.Tensor, f?: tf.Tensor, r?: tf.Tensor): tf.Tensor => {
+          const own = tf.div(f!, gone.count);
+          const all = tf.div(tf.add(f!, r!), gone.count + rest.count);
+          const less = tf.minimum(tf.div(tf.mul(all, lambda), tf.maximum(own, 1e-30)), 1);
+          return tf.where(tf.greater(own, tf.mul(all, alpha)), tf.mul(w, less), w);
+        };
+        const before = context.weights;
+        const weights = scoped(() => {
+          const left = rest.sum ?? mapTensors((f) => tf.zerosLike(f), gone.sum!);
+          return heldStill(mapTensors(dampened, before, gone.sum!, left), before, context.network.frozen);
+        });
         disposeTree([gone.sum, rest.sum ?? null]);
         return { ...state, weights };
       },

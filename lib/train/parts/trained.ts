@@ -1,16 +1,7 @@
 /** The part of the weights that is trained: only it has gradients and optimizer state, and all else stays bit for bit. */
-import {
-  cloneTree,
-  disposeTree,
-  leaves,
-  paths,
-  scoped,
-  type Tree,
-  tf,
-  unflatten,
-  valueAndGrad,
-} from "../../engine/index.ts";
+import { cloneTree, disposeTree, leaves, paths, scoped, type Tree, tf, valueAndGrad } from "../../engine/index.ts";
 import type { Network, Weights } from "../../models/network.ts";
+import { heldStill } from "../../models/parts/held-still.ts";
 import type { Optimizer } from "../../optim/optimizer.ts";
 import { type Flat, seenOf, subset, withSubset } from "../../optim/parts/subset.ts";
 import type { Strategy } from "../../strategies/strategy.ts";
@@ -146,19 +137,43 @@ export function tellsTask(strategies: readonly Strategy[], { sees }: Optimizer):
   return sees?.includes("task") === true || strategies.some(({ hooks }) => hooks.forward !== undefined);
 }
 
-/** Weights with the frozen tensors of others in their place; *traced*. */
-export function still(weights: Weights, before: Weights, frozen: Frozen): Weights {
-  if (frozen === null || weights === before) return weights;
-  const old = new Map(paths(before as Tree));
-  const next = paths(weights as Tree).map(([path, leaf]) => (frozen(path) ? (old.get(path) ?? leaf) : leaf));
-  return unflatten(weights, next) as Weights;
+/**
+ * Weights that a hook gave on the host, with the frozen tensors as they were; what takes no place is freed.
+ *
+ * @throws TypeError where a frozen one came with other numbers, more than rounding apart: what the strategy does would not be done.
+ */
+export function keptStill(
+  name: string,
+  given: Weights | undefined,
+  before: Weights,
+  frozen: Frozen,
+): Weights | undefined {
+  if (given === undefined || frozen === null || given === before) return given;
+  const changed = changedAmong(given, before, frozen);
+  const kept = heldStill(given, before, frozen);
+  const held = new Set([...leaves((changed.length > 0 ? before : kept) as Tree), ...leaves(before as Tree)]);
+  disposeTree(leaves(given as Tree).filter((leaf) => !held.has(leaf)));
+  if (changed.length === 0) return kept;
+  throw new TypeError(
+    `${name}: parameters that are trained are required where it puts others in their place, got ${changed.join(", ")}, frozen by the model or by what another strategy trains; leave them to train`,
+  );
 }
 
-/** Weights that a hook gave on the host, with the frozen tensors as they were; what takes no place is freed. */
-export function keptStill(given: Weights | undefined, before: Weights, frozen: Frozen): Weights | undefined {
-  if (given === undefined || frozen === null || given === before) return given;
-  const kept = still(given, before, frozen);
-  const held = new Set([...leaves(kept as Tree), ...leaves(before as Tree)]);
-  disposeTree(leaves(given as Tree).filter((leaf) => !held.has(leaf)));
-  return kept;
+/** The frozen paths whose numbers are not those from before, but for rounding. */
+function changedAmong(given: Weights, before: Weights, frozen: NonNullable<Frozen>): string[] {
+  const old = new Map(paths(before as Tree));
+  return paths(given as Tree).flatMap(([path, leaf]) => {
+    const was = old.get(path);
+    if (was === undefined || was === leaf || !frozen(path)) return [];
+    return String(was.shape) === String(leaf.shape) && near(leaf, was) ? [] : [path];
+  });
+}
+
+/** Whether two tensors are the same to 1e-5 of the largest number. */
+function near(a: tf.Tensor, b: tf.Tensor): boolean {
+  if (a.size === 0) return true;
+  const [apart, size] = tf.tidy(() =>
+    tf.stack([tf.max(tf.abs(tf.sub(a, b))), tf.max(tf.abs(b))].map((t) => tf.cast(t, "float32"))).dataSync(),
+  );
+  return apart! <= 1e-5 * size!;
 }
