@@ -51,3 +51,32 @@ tf.registerGradient({
     return { x: () => tf.cumsum(dy as tf.Tensor, axis, exclusive, !reverse) };
   },
 });
+
+// Those of TensorFlow.js take one part for a list of parts.
+for (const [kernelName, input, join] of [
+  ["SplitV", "x", tf.concat],
+  ["Unpack", "value", tf.stack],
+] as const) {
+  tf.unregisterGradient(kernelName);
+  tf.registerGradient({
+    kernelName,
+    gradFunc(dy, _saved, { axis }: tf.NamedAttrMap) {
+      return { [input]: () => join(Array.isArray(dy) ? dy : [dy], axis as number) };
+    },
+  });
+}
+
+// A comparison does not move with what it compares: TensorFlow.js says so of one alone, and `where` asks of all.
+for (const [kernelName, inputs] of [
+  ...["Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr"].map(
+    (name) => [name, ["a", "b"]] as const,
+  ),
+  ["LogicalNot", ["x"]] as const,
+]) {
+  if (tf.getGradient(kernelName) !== undefined) tf.unregisterGradient(kernelName);
+  tf.registerGradient({
+    kernelName,
+    inputsToSave: [...inputs],
+    gradFunc: (_dy, saved) => Object.fromEntries(inputs.map((name, i) => [name, () => tf.zeros(saved[i]!.shape)])),
+  });
+}
