@@ -18,7 +18,7 @@ describe("P395: stored answers", () => {
   const context = contextOf(net, own, { columns: 10 });
   const strategy = distilStored({ teacher, top: 2, views: 3, pad: 2, flip: 0.5, weight: 0.7 });
   const hooks = hooksOf(strategy);
-  const state = hooks.beforeExperience({ said: null }, { train, index: 0 } as never, context);
+  const state = hooks.beforeExperience({ said: null }, { train, index: 0, task: 0 } as never, context);
   const made = batches(train, 0);
 
   test("are the largest probabilities that the teacher gives for the very view that is trained on, the rest in equal parts", () => {
@@ -54,6 +54,59 @@ describe("P395: stored answers", () => {
     const labels = mean(logits.map((z, i) => -Math.log(softmax(z)[i + 1]!)));
     const soft = mean(logits.map((z, i) => -wanted[i]!.reduce((s, p, c) => s + p * Math.log(softmax(z)[c]!), 0)));
     expect(lossOf(strategy, state, step)).toBeCloseTo(0.3 * labels + 0.7 * soft, 4);
+  });
+
+  test("are of the columns that compete, and add up to 1 there", () => {
+    const open = [2, 5, 6, 9];
+    const mask = Float32Array.from({ length: 10 }, (_, c) => +open.includes(c));
+    const asking = { ...context, mask: () => ({ data: mask, shape: [1, 10] }) };
+    const plain = distilStored({ teacher, top: 2, weight: 0.7 });
+    const told = hooksOf(plain).beforeExperience({ said: null }, { train, index: 0, task: 0 } as never, asking);
+    const { x: raw, extra } = hooksOf(plain).batch(told, made(Uint32Array.of(4, 7, 2)), asking);
+    const x = [0, 1, 2].map((i) => [...raw.subarray(64 * i, 64 * i + 64)]);
+    const among = (z: readonly number[]): number[] => softmax(open.map((c) => z[c]!));
+    const wanted = perceptron(weights, x).logits.map((z) => {
+      const p = among(z);
+      const best = [...p.keys()].sort((a, b) => p[b]! - p[a]!).slice(0, 2);
+      const left = (1 - p[best[0]!]! - p[best[1]!]!) / 2;
+      return p.map((v, k) => (best.includes(k) ? v : left));
+    });
+    const data = [...(extra.distilStored!.wanted!.data as Float32Array)];
+    close(
+      data,
+      wanted.flatMap((p) => [...mask.keys()].map((c) => (mask[c] === 1 ? p[open.indexOf(c)]! : 0))),
+      4,
+    );
+    // the loss over these columns, with a fourth row that was joined and has a label alone
+    const all = [...x, normal(1, 64, 9)[0]!];
+    const y = [2, 5, 9, 6];
+    const step = stepOf({
+      net,
+      weights: own,
+      x: all,
+      y,
+      mask: all.map(() => [...mask]),
+      current: 3,
+      extra: { wanted: tf.tensor2d(data, [3, 10]) } as never,
+    });
+    const q = perceptron(own, all).logits.map((z) => among(z).map(Math.log));
+    const labels = q.map((row, i) => -row[open.indexOf(y[i]!)]!);
+    const soft = mean(wanted.map((p, i) => -p.reduce((sum, v, k) => sum + v * q[i]![k]!, 0)));
+    const current = 0.3 * mean(labels.slice(0, 3)) + 0.7 * soft;
+    expect(lossOf(plain, told, step)).toBeCloseTo(0.75 * current + 0.25 * labels[3]!, 4);
+  });
+
+  test("want a teacher of some of these columns", () => {
+    const { weights: few } = small([6], 64, 2, 3);
+    const other = trained({ model: mlp({ hidden: [6] }), input: [8, 8, 1], weights: few, scale: 1 });
+    const mask = { data: Float32Array.from({ length: 10 }, (_, c) => +(c > 4)), shape: [1, 10] };
+    expect(() =>
+      hooksOf(distilStored({ teacher: other })).beforeExperience(
+        { said: null },
+        { train, index: 3, task: 3 } as never,
+        { ...context, mask: () => mask },
+      ),
+    ).toThrow("distilStored: a teacher of classes of experience 3 is required, got one of the columns 0, 1 and not 5");
   });
 
   test("want images where they are to be moved", () => {

@@ -7,7 +7,13 @@ import { tape } from "../../lib/models/model.ts";
 import { network, type Weights } from "../../lib/models/network.ts";
 import { trained } from "../../lib/models/trained.ts";
 import { sgd } from "../../lib/optim/index.ts";
-import { distil, distilEnsemble, distilFeatures, futureTeacher } from "../../lib/strategies/index.ts";
+import {
+  distil,
+  distilCompetitive,
+  distilEnsemble,
+  distilFeatures,
+  futureTeacher,
+} from "../../lib/strategies/index.ts";
 import { unlabel } from "../../lib/streams/operators/index.ts";
 import { classes } from "../../lib/streams/sources/classes.ts";
 import type { Stream } from "../../lib/streams/stream.ts";
@@ -44,6 +50,34 @@ const said = others.map((own) => perceptron(own, x));
 const value = (loss: tf.Tensor): number => loss.dataSync()[0]!;
 const cross = (p: readonly number[], z: readonly number[]): number =>
   -p.reduce((s, v, c) => s + v * Math.log(softmax(z)[c]!), 0);
+
+describe("rows that other strategies have joined", () => {
+  const labels = student.logits.map((z, i) => -Math.log(softmax(z)[y[i]!]!));
+  const taught = x.map((_, i) =>
+    cross(
+      softmax(said[0]!.logits[i]!.map((v) => v / 2)),
+      student.logits[i]!.map((v) => v / 2),
+    ),
+  );
+  const wanted = (weight: number): number => {
+    const current = (1 - weight) * mean(labels.slice(0, 4)) + weight * 4 * mean(taught.slice(0, 4));
+    return (4 / 6) * current + (2 / 6) * mean(labels.slice(4));
+  };
+
+  test.each([1, 0.6])("are learnt from their labels, and count by their number, with a weight of %s", (weight) => {
+    for (const own of [
+      distil({ teacher: teachers[0]!, weight }),
+      distilEnsemble({ teachers: [teachers[0]!], weight }),
+    ]) {
+      const state = hooksOf(own as never).init(context);
+      expect(lossOf(own as never, state, stepOf({ net, weights, x, y, current: 4 }))).toBeCloseTo(wanted(weight), 4);
+    }
+    const competitive = distilCompetitive({ weight, temperature: 2 });
+    const rows = tf.tensor2d(said[0]!.logits.slice(0, 4));
+    const step = stepOf({ net, weights, x, y, current: 4, extra: { said: rows } as never });
+    expect(lossOf(competitive as never, {}, step)).toBeCloseTo(wanted(weight), 4);
+  });
+});
 
 describe("P046: knowledge that each has", () => {
   test.each(["label", "confidence"] as const)("is learnt from who is surer by %s", (partition) => {

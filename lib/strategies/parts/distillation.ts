@@ -23,20 +23,30 @@ export function softCrossEntropies(
 }
 
 /**
+ * *Traced.* What labels have of a task's loss where the rows from the stream learn from a teacher too, which has the share `weight` of theirs: rows that
+ * other strategies have joined ask for their labels alone, and count by their number.
+ */
+export function labelsLoss(step: Step, weight: number): tf.Scalar {
+  const [rows, all] = [step.current, step.x.shape[0]!];
+  if (rows === all) return tf.mul(step.targetLoss(), 1 - weight) as tf.Scalar;
+  const joined = tf.mul(step.targetLoss(partOf(step, rows, all)), 1 - rows / all) as tf.Scalar;
+  if (weight === 1) return joined;
+  return tf.add(tf.mul(step.targetLoss(partOf(step, 0, rows)), (1 - weight) * (rows / all)), joined) as tf.Scalar;
+}
+
+/** *Traced.* What a teacher's term over the rows from the stream is multiplied by beside `labelsLoss`. */
+export const taughtShare = (step: Step, weight: number): number => weight * (step.current / step.x.shape[0]!);
+
+/**
  * *Traced.* The loss of a task whose rows from the stream ask for probabilities: `weight` times the mean of `−Σ_c p_c log q_c` over the columns
  * that compete, p being made to sum to 1 there; the labels have the rest. Rows that other strategies have joined ask for their labels alone, and count by their number.
  */
 export function softTargetLoss(step: Step, wanted: tf.Tensor, weight: number): tf.Scalar {
-  const [rows, all] = [step.current, step.x.shape[0]!];
   const { logits, mask } = currentRows(step);
   const inside = mask === null ? wanted : tf.mul(wanted, mask);
   const asked = mask === null ? wanted : tf.div(inside, tf.maximum(tf.sum(inside, -1, true), 1e-7));
   const soft = tf.neg(tf.mean(tf.sum(tf.mul(asked, tf.logSoftmax(masked(logits, mask))), -1)));
-  const labels = step.targetLoss(partOf(step, 0, rows));
-  const own = weight === 1 ? soft : tf.add(tf.mul(soft, weight), tf.mul(labels, 1 - weight));
-  if (rows === all) return own as tf.Scalar;
-  const joined = step.targetLoss(partOf(step, rows, all));
-  return tf.add(tf.mul(own, rows / all), tf.mul(joined, 1 - rows / all)) as tf.Scalar;
+  return tf.add(labelsLoss(step, weight), tf.mul(soft, taughtShare(step, weight))) as tf.Scalar;
 }
 
 /** The mean over rows and columns of the squared difference. */

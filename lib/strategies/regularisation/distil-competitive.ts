@@ -6,7 +6,7 @@ import type { TrainedNetwork } from "../../models/trained.ts";
 import { moved } from "../../optim/parts/images.ts";
 import { probabilitiesOf } from "../parts/acquisitions.ts";
 import { withExtra } from "../parts/buffer.ts";
-import { softCrossEntropies } from "../parts/distillation.ts";
+import { labelsLoss, softCrossEntropies, taughtShare } from "../parts/distillation.ts";
 import { currentRows } from "../parts/rows.ts";
 import { readingOf } from "../parts/teacher.ts";
 import { type Context, requireNumber, requireWhole, strategy } from "../strategy.ts";
@@ -136,13 +136,13 @@ export const distilCompetitive = strategy(
           rows.set(said.subarray(batch.at[i]! * columns, (batch.at[i]! + 1) * columns), i * columns);
         return withExtra(batch, "distilCompetitive", { said: { data: rows, shape: [batch.current, columns] } });
       },
-      taskLoss: (_state, step) => tf.mul(step.targetLoss(), 1 - weight) as tf.Scalar,
+      taskLoss: (_state, step) => labelsLoss(step, weight),
       loss(_state, step) {
         const { said } = step.extra;
         if (said === undefined) return tf.scalar(0);
         const { logits, mask } = currentRows(step);
         const each = softCrossEntropies(masked(logits, mask), masked(said, mask), temperature);
-        return tf.mul(tf.mean(each), weight * temperature ** 2) as tf.Scalar;
+        return tf.mul(tf.mean(each), taughtShare(step, weight) * temperature ** 2) as tf.Scalar;
       },
     };
   },

@@ -3,7 +3,7 @@ import type { Params } from "../../models/model.ts";
 import { excluded } from "../../models/network.ts";
 import type { TrainedNetwork } from "../../models/trained.ts";
 import { oneHots } from "../parts/contrast.ts";
-import { softCrossEntropies } from "../parts/distillation.ts";
+import { labelsLoss, softCrossEntropies, taughtShare } from "../parts/distillation.ts";
 import { currentRows } from "../parts/rows.ts";
 import { recalled, snapshot } from "../parts/snapshot.ts";
 import { still } from "../parts/still.ts";
@@ -21,6 +21,7 @@ type Two = { readonly first: tf.Tensor2D; readonly second: tf.Tensor2D };
  * Distillation from several trained networks into one.
  *
  * The loss is `(1 − weight) · CE + weight · T² · mean −Σ_c p_c log q_c`: q is the network's softmax at the temperature T, p what the teachers' at T come to.
+ * Rows that other strategies have joined are learnt from their labels alone, and count by their number.
  *
  * - `combine: "mean"`: their mean. With `adversary` above 0 a small network is trained to tell p from the network's own probabilities (at T = 1), and the
  *   network to be taken for the teachers: that strength times both cross-entropies is added.
@@ -99,7 +100,7 @@ export const distilEnsemble = strategy(
         const all = given.length === 0 ? [own()] : given.map((teacher) => teacher.tensors(context));
         return { tensors: Object.fromEntries(all.map((tensors, i) => [`${i}`, tensors])) };
       },
-      taskLoss: (_state, step) => tf.mul(step.targetLoss(), 1 - weight) as tf.Scalar,
+      taskLoss: (_state, step) => labelsLoss(step, weight),
       loss({ tensors }, step) {
         const { x, y, task, logits } = currentRows(step);
         const columns = logits.shape[1]!;
@@ -125,7 +126,7 @@ export const distilEnsemble = strategy(
             const far = tf.div(tf.sum(tf.mul(apart, inside)), tf.maximum(tf.sum(inside), 1));
             return tf.mul(far, tf.relu(tf.sub(1, tf.div(still(far), pace))));
           });
-          return tf.mul(tf.addN(terms), weight * temperature ** 2) as tf.Scalar;
+          return tf.mul(tf.addN(terms), taughtShare(step, weight) * temperature ** 2) as tf.Scalar;
         }
         const cool = (z: tf.Tensor, t: number): tf.Tensor => tf.softmax(tf.div(z, t));
         const soft = said.map((z) => cool(z, temperature));
@@ -144,7 +145,7 @@ export const distilEnsemble = strategy(
         }
         const log = tf.logSoftmax(tf.div(logits, temperature));
         const apart = tf.neg(tf.mean(tf.sum(tf.mul(wanted, log), -1)));
-        let total = tf.add(tf.mul(apart, weight * temperature ** 2), extra);
+        let total = tf.add(tf.mul(apart, taughtShare(step, weight) * temperature ** 2), extra);
         if (own.adversary !== undefined) {
           const judge = padded(own.adversary, 1, columns);
           const [student, teacher] = [

@@ -6,12 +6,15 @@ import type { TrainedNetwork } from "../../models/trained.ts";
 import { mirrored, moved } from "../../optim/parts/images.ts";
 import { probabilitiesOf } from "../parts/acquisitions.ts";
 import { withExtra } from "../parts/buffer.ts";
+import { labelsLoss, taughtShare } from "../parts/distillation.ts";
 import { currentRows } from "../parts/rows.ts";
 import { readingOf } from "../parts/teacher.ts";
 import { requireNumber, requireWhole, strategy } from "../strategy.ts";
 
 /** What the teacher said of every view of every example: its most probable columns and their probabilities, view after view. */
 interface Said {
+  /** The columns that compete for the experience: the others have no probability. */
+  readonly open: readonly number[];
   readonly columns: Uint16Array;
   readonly probabilities: Float32Array;
   /** How many times each example was trained on; the next view is taken from it. */
@@ -26,8 +29,9 @@ interface Memory {
  * Distillation from answers that were stored: a teacher is asked once about a few views of every example, before training, and never in a step.
  *
  * Of each of `views` views, which are moved by up to `pad` pixels and mirrored with probability `flip`, the `top` largest probabilities are kept, what is left is
- * spread over the other columns; how a view is made follows from the seed, the example and its number, so that it is made again and not kept. An
- * example that is trained on for the k-th time is seen in the view k modulo `views`. The loss is `(1 − weight) · CE + weight · mean −Σ_c p_c log q_c`. Without a
+ * spread over the other columns, both among those that compete for the experience; how a view is made follows from the seed, the example and its number, so that it is made again and not kept. An
+ * example that is trained on for the k-th time is seen in the view k modulo `views`. The loss is `(1 − weight) · CE + weight · mean −Σ_c p_c log q_c`; rows that
+ * other strategies have joined are learnt from their labels alone, and count by their number. Without a
  * teacher the network's own answers on the experience's arrival are stored.
  *
  * Implements: P395 TinyViT
@@ -91,12 +95,15 @@ export const distilStored = strategy(
       tokens: "its answers are one for an example, and sequences have one at each place",
       classes: true,
       init: (): Memory => ({ said: null }),
-      beforeExperience(_before: Memory, { train, index }, { columns, outputs, rng }): Memory {
+      beforeExperience(_before: Memory, { train, index, task }, { columns, outputs, mask, rng }): Memory {
         const [n, size] = [train.length, sizeOf(train.shape)];
         if ((pad > 0 || flip > 0) && train.shape.length !== 3)
           throw new TypeError(`distilStored: images are required to move or mirror them, got shape [${train.shape}]`);
-        const kept = Math.min(top, columns);
+        const competing = mask(Int32Array.of(task))?.data;
+        const open = Array.from({ length: columns }, (_, c) => c).filter((c) => competing?.[c] !== 0);
+        const kept = Math.min(top, open.length);
         const said: Said = {
+          open,
           columns: new Uint16Array(views * n * kept),
           probabilities: new Float32Array(views * n * kept),
           seen: new Uint32Array(n),
@@ -116,10 +123,15 @@ export const distilStored = strategy(
           const read = teacher === null ? null : readingOf(teacher, shown);
           const logits = read?.logits ?? outputs(shown).logits;
           const names = read?.columns ?? Array.from({ length: columns }, (_, c) => c);
+          const asked = names.map((c) => +open.includes(c));
+          if (!asked.includes(1))
+            throw new TypeError(
+              `distilStored: a teacher of classes of experience ${index} is required, got one of the columns ${names.join(", ")} and not ${open.join(", ")}`,
+            );
           const p = probabilitiesOf(
             logits.map((z) => z / temperature),
             names.length,
-            null,
+            asked,
           );
           for (let i = 0; i < n; i++) {
             const row = p.subarray(i * names.length, (i + 1) * names.length);
@@ -151,23 +163,29 @@ export const distilStored = strategy(
         const extra = { wanted: { data: wanted, shape: [rows, columns] } };
         return withExtra({ ...batch, x }, "distilStored", extra);
       },
-      taskLoss: (_state, step) => tf.mul(step.targetLoss(), 1 - weight) as tf.Scalar,
+      taskLoss: (_state, step) => labelsLoss(step, weight),
       loss(_state, step) {
         const { wanted } = step.extra;
         if (wanted === undefined) return tf.scalar(0);
         const { logits, mask } = currentRows(step);
         const each = tf.neg(tf.sum(tf.mul(wanted, tf.logSoftmax(masked(logits, mask))), -1));
-        return tf.mul(tf.mean(each), weight) as tf.Scalar;
+        return tf.mul(tf.mean(each), taughtShare(step, weight)) as tf.Scalar;
       },
     };
   },
 );
 
-/** An answer over all columns: the probabilities that were kept, and what is left in equal parts on the others. */
-function dense({ columns: names, probabilities }: Said, from: number, kept: number, columns: number): Float32Array {
-  const own = probabilities.subarray(from, from + kept);
+/** An answer over all columns: the probabilities that were kept, and what is left in equal parts on the others that compete. */
+function dense(
+  { open, columns: names, probabilities }: Said,
+  from: number,
+  kept: number,
+  columns: number,
+): Float32Array {
+  const own = probabilities.subarray(from, from + kept).filter((p) => p > 0);
   const left = Math.max(0, 1 - own.reduce((sum, p) => sum + p, 0));
-  const out = new Float32Array(columns).fill(kept < columns ? left / (columns - kept) : 0);
+  const out = new Float32Array(columns);
+  if (own.length < open.length) for (const c of open) out[c] = left / (open.length - own.length);
   own.forEach((p, k) => {
     out[names[from + k]!] = p;
   });

@@ -2,7 +2,7 @@ import { tf } from "../../engine/index.ts";
 import { excluded } from "../../models/network.ts";
 import type { TrainedNetwork } from "../../models/trained.ts";
 import { oneHots } from "../parts/contrast.ts";
-import { meanSquares, softCrossEntropies } from "../parts/distillation.ts";
+import { labelsLoss, meanSquares, softCrossEntropies, taughtShare } from "../parts/distillation.ts";
 import { currentRows } from "../parts/rows.ts";
 import { recalled, type Snapshot, snapshot } from "../parts/snapshot.ts";
 import { firstColumns, type TeacherTensors, teacherOf } from "../parts/teacher.ts";
@@ -18,7 +18,8 @@ interface Memory {
  *
  * The loss is `(1 − weight) · CE + weight · T² · mean −Σ_c p_c log q_c`, with p and q the softmax of the teacher's and the network's
  * logits divided by the temperature T, over the columns that the teacher has learnt, at each place where the stream asks for tokens. Where
- * it asks for numbers the second term is `weight` times the mean squared difference. Labels are not needed for it: with a weight of 1 rows
+ * it asks for numbers the second term is `weight` times the mean squared difference. Rows that other strategies have joined, as replay has, are
+ * learnt from their labels alone, and count by their number. Labels are not needed for it: with a weight of 1 rows
  * without one teach as much as others. In the record the teacher stands as its checksum. Without a teacher the network learns from what it
  * was when the run began.
  *
@@ -81,7 +82,7 @@ export const distil = strategy(
         const tensors = given.tensors(context);
         return { tensors: partition === "none" ? tensors : { ...tensors, own: snapshot(context) } };
       },
-      taskLoss: (_state, step) => tf.mul(step.targetLoss(), 1 - weight) as tf.Scalar,
+      taskLoss: (_state, step) => labelsLoss(step, weight),
       loss({ tensors }, step) {
         const { x, y, task, logits } = currentRows(step);
         const said =
@@ -91,7 +92,8 @@ export const distil = strategy(
         const count = Math.min(said.shape.at(-1)!, logits.shape.at(-1)!);
         const student = firstColumns(logits, count);
         let wanted = firstColumns(said, count);
-        if (step.target === "numbers") return tf.mul(meanSquares(student, wanted), weight) as tf.Scalar;
+        if (step.target === "numbers")
+          return tf.mul(meanSquares(student, wanted), taughtShare(step, weight)) as tf.Scalar;
         const open = firstColumns(tensors.open, count);
         if (tensors.own !== undefined) {
           const before = firstColumns(recalled(tensors.own, step, x, task).logits, count);
@@ -100,7 +102,7 @@ export const distil = strategy(
           wanted = tf.where(tf.expandDims(tf.greater(knows(wanted), knows(before)), 1), wanted, before);
         }
         const each = softCrossEntropies(student, wanted, temperature, open);
-        return tf.mul(tf.mean(each), weight * temperature ** 2) as tf.Scalar;
+        return tf.mul(tf.mean(each), taughtShare(step, weight) * temperature ** 2) as tf.Scalar;
       },
     };
   },
