@@ -23,6 +23,7 @@ export * as layers from "./layers/index.ts";
 export * from "./layers-model.ts";
 export * from "./merged.ts";
 export * from "./model.ts";
+export * from "./multi-student.ts";
 export * from "./net.ts";
 export * from "./network.ts";
 export * from "./noise-schedule.ts";

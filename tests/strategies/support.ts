@@ -104,7 +104,7 @@ const factored = net()
 
 /** A model that takes noise away. */
 const denoising = net()
-  .conditions(4, { classes: 6, steps: 10 })
+  .conditions(4, { classes: 6, steps: 10, predicts: "start" })
   .dense(6)
   .modulate()
   .relu()

@@ -4,6 +4,7 @@ export * from "./autoencoder.ts";
 export * from "./batch-former.ts";
 export * from "./diffusion.ts";
 export * from "./distil-retrieval.ts";
+export * from "./distribution-matching.ts";
 export * from "./elastic-pretrain.ts";
 export * from "./focal.ts";
 export * from "./forward-forward.ts";
