@@ -4,6 +4,7 @@ import { cifar100 } from "../data/cifar100.ts";
 import type { Dataset, Kind } from "../data/dataset.ts";
 import { digits } from "../data/digits.ts";
 import { fashionMnist } from "../data/fashion-mnist.ts";
+import { fractals } from "../data/fractals.ts";
 import { fromFolder } from "../data/from-folder.ts";
 import { mnist } from "../data/mnist.ts";
 import type { Progress } from "../runs/progress.ts";
@@ -23,6 +24,7 @@ const sets: Record<string, (folder?: string) => Promise<Dataset<Kind>>> = {
   "fashion-mnist": (folder) => fashionMnist(folder === undefined ? {} : { folder }),
   mnist: (folder) => mnist(folder === undefined ? {} : { folder }),
   digits: async () => digits(),
+  fractals: async () => fractals({ testPerClass: 20, sizePixels: 28, seed: 1 }),
   cifar100: (folder) => cifar100(folder === undefined ? { download: false } : { folder }),
   "imagenet-r": (folder) => fromImages("imagenet-r", folder),
   cub: (folder) => fromImages("cub", folder),

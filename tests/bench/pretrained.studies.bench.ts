@@ -1,6 +1,7 @@
 /**
  * The small benchmark of the transformer that comes with the library (`PTM/split-mnist`), and studies of rows of the systems catalogue on it:
- * `npm run bench -- pretrained.studies`, or a part of it: rows by their ids, or the scenario `base4inc2`. A quarter of an hour on two busy processors.
+ * `npm run bench -- pretrained.studies`, or a part of it: rows by their ids, the scenario `base4inc2`, or the data `fashion-mnist`, whose pictures the
+ * transformer was trained on, and `fractals`, which are new ones. A quarter of an hour on two busy processors, and as much for each other data.
  *
  * Each seed has an order of the classes of its own. What does not hold here is recorded as such.
  */
@@ -9,11 +10,15 @@ import {
   classes,
   color,
   conform,
+  type Dataset,
   digits,
   ewc,
+  fashionMnist,
   foster,
+  fractals,
   from,
   icarl,
+  type Kind,
   keyValueBottleneck,
   l2Anchor,
   l2p,
@@ -47,20 +52,31 @@ const protocol = { ...smallPretrained, cells: [...smallPretrained.cells, ...also
 /** Rows that are named; all where none is. */
 const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
 const base = process.argv.includes("base4inc2");
+/** Other data for the table, by name. */
+const others = {
+  "fashion-mnist": () => fashionMnist(),
+  fractals: async () => fractals({ testPerClass: 20, sizePixels: 28, seed: 1 }),
+};
+const other = Object.keys(others).filter((name) => process.argv.includes(name)) as (keyof typeof others)[];
 const asked = (...ids: readonly string[]): boolean =>
-  wanted.length === 0 ? !base : ids.some((id) => wanted.includes(id));
+  wanted.length === 0 ? !base && other.length === 0 : ids.some((id) => wanted.includes(id));
 
 if (asked("P206", "P124", "P151", "P004", "P050")) decided(await benchmark("b0inc2", "PTM/split-mnist"));
 if (base || process.argv.length < 3) await benchmark("base4inc2", "PTM/split-mnist/base4inc2");
+for (const name of other) await benchmark("b0inc2", `PTM/split-${name}`, await others[name]());
 if (asked("P116")) await domains();
 if (asked("P052")) await closerLook();
 if (asked("P200")) await boosting();
 
 /** The table of the benchmark in one of its scenarios, seed by seed. */
-async function benchmark(scenario: string, as: string): Promise<Record<string, readonly number[]>> {
+async function benchmark(
+  scenario: string,
+  as: string,
+  on: Dataset<Kind> = data,
+): Promise<Record<string, readonly number[]>> {
   const found: Record<string, readonly number[]> = {};
   for (const { name } of protocol.cells) {
-    found[name] = (await conform(protocol, scenario, name, data, { seeds })).values;
+    found[name] = (await conform(protocol, scenario, name, on, { seeds })).values;
     console.log(name.padEnd(22), found[name].map((value) => value.toFixed(1)).join("  "));
   }
   record(as, {

@@ -1,6 +1,6 @@
 /**
  * The race of layers along sequences, and studies of rows of the systems catalogue about them: `npx tsx tests/bench/sequence.studies.bench.ts`, or some of them alone:
- * `race`, `text`, `images`, `lengths`, `steps`, `universality`, and of the race some tasks: `race parity`. Fifteen minutes for all on one thread; times are of the processor.
+ * `race`, `text`, `images`, `lengths`, `steps`, `universality`, and of the race some tasks or layers: `race parity gru`. Twenty minutes for all on one thread; times are of the processor.
  */
 import {
   gpt,
@@ -42,7 +42,17 @@ const bare: Readonly<Record<string, Mixer>> = {
   s4: () => [layers.s4(16)],
   s4d: () => [layers.s4d(16)],
   s5: () => [layers.s5(16)],
+  "smr and s4d": () => [layers.smr(4), layers.s4d(16)],
+  lssl: () => [layers.lssl(16)],
+  lru: (units) => [layers.lru(units)],
+  lmu: (units) => [layers.lmu(units, { order: 8, window: 24 })],
+  multires: () => [layers.multires({ depth: 5 })],
+  ckconv: (units) => [layers.ckconv(units)],
+  tcnca: () => [layers.tcnca({ chunk: 16 })],
   gateLoop: () => [layers.gateLoop()],
+  rnn: (units) => [layers.rnn(units)],
+  cfc: (units) => [layers.cfc(units)],
+  elstm: (units) => [layers.elstm(units)],
   lstm: (units) => [layers.lstm(units)],
   gru: (units) => [layers.gru(units)],
   slstm: (units) => [layers.slstm(units)],
@@ -69,12 +79,15 @@ type Ranked = Readonly<Record<string, Readonly<Record<string, Place>>>>;
 
 const ranked = (): Ranked => (reference().sequenceRace ?? {}) as Ranked;
 
-/** Every layer at every task, or at those that are named; at the end all of them in the order of their mean accuracy. */
+/** Every layer at every task, or those that are named; at the end all of them in the order of their mean accuracy. */
 function race(): void {
-  const named = Object.keys(tasks).filter((task) => process.argv.includes(task));
-  for (const task of named.length > 0 ? named : Object.keys(tasks)) {
-    const results = Object.entries(mixers).map(([name, mixer]) => {
-      const result = raced(tasks[task]!(0), mixer, { steps: 150, batch: 24, lr: 1e-2, tests: 3 });
+  const named = <T>(of: Readonly<Record<string, T>>): [string, T][] => {
+    const asked = Object.entries(of).filter(([name]) => process.argv.includes(name));
+    return asked.length > 0 ? asked : Object.entries(of);
+  };
+  for (const [task, given] of named(tasks)) {
+    const results = named(mixers).map(([name, mixer]) => {
+      const result = raced(given(0), mixer, { steps: 150, batch: 24, lr: 1e-2, tests: 3 });
       console.log(
         task.padEnd(10),
         name.padEnd(20),
@@ -82,17 +95,23 @@ function race(): void {
       );
       return [name, result] as const;
     });
-    const times = results.map(([, { curve }]) => curve.at(-1)!.seconds).sort((a, b) => a - b);
+    const steps = {
+      ...Object.fromEntries(
+        Object.entries(ranked()[task] ?? {}).map(([name, { milliseconds }]) => [name, milliseconds]),
+      ),
+      ...Object.fromEntries(results.map(([name, { step }]) => [name, step])),
+    };
+    const times = Object.values(steps).sort((a, b) => a - b);
     const places = results.map(([name, result]) => [
       name,
       {
         parameters: result.parameters,
         milliseconds: digitsOf(result.step),
         atEqualSteps: digitsOf(result.curve.at(-1)!.accuracy),
-        atEqualTime: digitsOf(accuracyAt(result, times[times.length >> 1]!)),
+        atEqualTime: digitsOf(accuracyAt(result, (149 * times[times.length >> 1]!) / 1000)),
       },
     ]);
-    record("sequenceRace", { ...ranked(), [task]: Object.fromEntries(places) });
+    record("sequenceRace", { ...ranked(), [task]: { ...ranked()[task], ...Object.fromEntries(places) } });
   }
   const all = Object.values(ranked());
   const rows = Object.keys(mixers).map((layer) => ({

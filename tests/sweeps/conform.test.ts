@@ -288,7 +288,7 @@ describe("the command", () => {
     [["--seeds", "0"], "--seeds: a whole number of at least 1 is required, got 0"],
     [
       ["--data", "cifar"],
-      "--data: one of fashion-mnist, mnist, digits, cifar100, imagenet-r, cub is required, got cifar",
+      "--data: one of fashion-mnist, mnist, digits, fractals, cifar100, imagenet-r, cub is required, got cifar",
     ],
     [["DER21"], "conform: a cell that exists is required, got DER21"],
   ])("refuses %s", async (argv, message) => {
