@@ -3,8 +3,9 @@
  * `npx tsx tests/bench/diffusion.studies.bench.ts P341`. Minutes for all.
  */
 import { memorising } from "./parts/memorising.ts";
+import { patching } from "./parts/patching.ts";
 import { study } from "./parts/studies.ts";
 
 const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
-for (const [id, make] of Object.entries({ ...memorising }))
+for (const [id, make] of Object.entries({ ...memorising, ...patching }))
   if (wanted.length === 0 || wanted.includes(id)) study(id, await make());
