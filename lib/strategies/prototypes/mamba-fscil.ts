@@ -35,7 +35,8 @@ interface Memory {
  * The map is the last one in the network, before it is pooled or flattened. A branch makes two products at each place, adds a vector for the place, scans the map
  * along and down, each way and back, with one selective state space of `state` numbers for each channel, and takes the mean over places; its output is added to the mean of
  * the map. Classes have the vertices of a simplex as fixed vectors, and the loss is `½ (1 − cos)²` of the output and the vertex of its class.
- * From the second experience on only the second branch is trained; its gate begins at 0, so that at first nothing changes. Batches also have the mean map of each class before,
+ * From the second experience on only the second branch is trained; its gate begins at 0, so that at first nothing changes. It has to grow
+ * before later classes are known at all, for which a few passes over a few examples are not enough: count steps (the program takes 100 to 200 for each later experience). Batches also have the mean map of each class before,
  * and errors are weighted so that all classes in a batch count alike; with the probability `mixup` outputs are mixed half and half with others. The terms that
  * make the scan sensitive to classes: `suppress` times the root mean square of the gate on the first classes, `−suppressNovel` times that on later ones, and `separate` times half the absolute cosine between the mean of the first and of later classes, of each of what makes steps, what enters and what leaves.
  *
