@@ -30,23 +30,23 @@ export interface Students {
  *
  * Implements: P336 MSD multi-student distillation
  * Song et al. 2024, "Multi-student diffusion distillation for better one-step generators", arXiv:2410.23274. Written from its abstract and summaries, and from the program of DMD2.
- * Differs from the paper: students learn by distribution matching alone, without the adversarial stage.
+ * Differs from the paper: students learn by distribution matching alone, without the adversarial stage; there is no teacher score matching for students that are smaller than the teacher,
+ * which may begin by `diffusion` on the data.
  *
  * @throws RangeError for a part without labels, or a label that is in two; TypeError for a student that is no denoiser.
  *
  * @example
  * ```ts
- * import { classes, consecutive, diffusion, digits, distributionMatching, dit, from, multiStudent } from "thalweg";
+ * import { blobs, classes, consecutive, diffusion, distributionMatching, from, multiStudent, net } from "thalweg";
  * const quiet = { quiet: true, record: false } as const;
- * const stream = classes(digits());
- * const model = dit({ classes: 10, width: 8, depth: 1, predicts: "start" });
- * const short = { batch: 16, steps: 2 };
- * const teacher = await (await stream.learn(model).by(diffusion({ looks: 0 })).train(short).run(quiet)).network();
- * const many = await multiStudent(consecutive(10, 2), async (labels) => {
- *   const study = stream.learn(from(teacher)).by(distributionMatching({ teacher, labels })).train(short);
+ * const stream = classes(blobs());
+ * const model = net().conditions(8, { classes: 4, predicts: "start", range: [-2, 2] }).dense(16).modulate().relu().dense(2);
+ * const teacher = await (await stream.learn(model).by(diffusion()).train({ batch: 16, steps: 4 }).run(quiet)).network();
+ * const many = await multiStudent(consecutive(4, 2), async (labels) => {
+ *   const study = stream.learn(from(teacher)).by(distributionMatching({ teacher, labels })).train({ batch: 16, steps: 4 });
  *   return (await study.run(quiet)).network();
  * });
- * many.draw([3, 8, 3]).shape; // [8, 8, 1]
+ * many.draw([3, 0, 3]).shape; // [2]
  * ```
  */
 export async function multiStudent(

@@ -3,9 +3,10 @@
  * `npx tsx tests/bench/diffusion.studies.bench.ts P341`. Minutes for all.
  */
 import { memorising } from "./parts/memorising.ts";
+import { oneStep } from "./parts/one-step.ts";
 import { patching } from "./parts/patching.ts";
 import { study } from "./parts/studies.ts";
 
 const wanted = process.argv.slice(2).filter((word) => /^P\d{3}$/.test(word));
-for (const [id, make] of Object.entries({ ...memorising, ...patching }))
+for (const [id, make] of Object.entries({ ...memorising, ...oneStep, ...patching }))
   if (wanted.length === 0 || wanted.includes(id)) study(id, await make());
