@@ -24,15 +24,17 @@ type State = Left & { readonly taken: tf.Tensor; readonly held: { readonly [path
  *
  * The subspace is that of the largest singular values of the gradient. With `subspace: "svd"` it is computed anew every `every` steps; with
  * "online" it learns at every step: an Adam step of rate `1 / every` from the second on on `‖Ĝ − Ĝ P Pᵀ‖²` of the gradient of length 1 plus
- * `penalty · ‖Pᵀ P − 1‖²`. With `history` above 0 the gradient is natural: divided by the empirical Fisher matrix `damping · 1 + Σ g gᵀ / n` of
- * the last n gradients in the subspace, by Woodbury's identity.
+ * `penalty · ‖Pᵀ P − 1‖²`. With `history` above 0 the gradient is natural: divided by the empirical Fisher matrix `damping · 1 + Σ g gᵀ` over
+ * that many last gradients in the subspace, by Woodbury's identity.
  *
  * Implements: P025 Natural GaLore
  * Implements: P218 Online Subspace Descent
  *
  * Zhao et al. 2024, "GaLore", arXiv:2403.03507, algorithm 2; Liang et al. 2024, "Memory-efficient LLM training with online subspace descent",
  * arXiv:2408.12857, section 4; Das 2024, "Natural GaLore", arXiv:2410.16029, section 3. Differs from the papers: singular vectors are found
- * by `rounds` of orthogonal iteration from the last ones, or from the first axes; matrices of convolutions are flattened.
+ * by `rounds` of orthogonal iteration from the last ones, or from the first axes; matrices of convolutions are flattened. A subspace that learns has a rate
+ * of its own, where theirs follows the weights' schedule, and no decay of its basis; its program has that decay (0.01) in place of the penalty on lengths, which
+ * is `penalty: 0` here. The natural gradient's program keeps 20 gradients, at the damping that is the default here.
  *
  * @example
  * ```ts
@@ -56,12 +58,12 @@ export const galore = optimizer(
     every: 200,
     /** Rounds of orthogonal iteration. */
     rounds: 12,
-    /** How much the length of its directions matters to a subspace that learns. */
+    /** How much it matters to a subspace that learns that its directions have length 1 and stand upright on each other. */
     penalty: 0.1,
-    /** Gradients whose mean square is the curvature; 0 for none. */
+    /** Gradients whose squares are the curvature; 0 for none. */
     history: 0,
     /** What is added to the curvature. */
-    damping: 1,
+    damping: 1e-3,
     /** Share of the running mean that is kept. */
     beta1: 0.9,
     /** Share of the running mean square that is kept. */
@@ -120,7 +122,7 @@ export const galore = optimizer(
       const own = found.basis;
       const low = into(g, own);
       const past = had.history && newest(had.history, low);
-      const known = past ? naturally(low, past, tf.minimum(tf.add(taken, 1), history), damping) : low;
+      const known = past ? naturally(low, past, damping) : low;
       const [direction, moments] = adamOf(known, had.moments, left, options);
       const step = tf.mul(tf.reshape(outOf(direction as tf.Tensor2D, own, g.shape), gradient.shape), scale);
       return [step, { basis, moments, ...(learning && { learning }), ...(past && { history: past }) }];
@@ -153,10 +155,10 @@ function newest(history: tf.Tensor2D, low: tf.Tensor2D): tf.Tensor2D {
   return count === 1 ? own : tf.concat([tf.slice(history, [1, 0], [count - 1, size]), own], 0);
 }
 
-/** `(damping · 1 + Σ g gᵀ / n)⁻¹ g` over the last gradients, by a system of as many equations as there are gradients. */
-function naturally(g: tf.Tensor, rows: tf.Tensor2D, count: tf.Tensor, damping: number): tf.Tensor {
+/** `(damping · 1 + Σ g gᵀ)⁻¹ g` over the last gradients, by a system of as many equations as there are gradients. */
+function naturally(g: tf.Tensor, rows: tf.Tensor2D, damping: number): tf.Tensor {
   const flat = tf.reshape(g, [g.size, 1]) as tf.Tensor2D;
-  const inner = tf.add(tf.matMul(rows, rows, false, true), tf.mul(tf.eye(rows.shape[0]), tf.mul(count, damping)));
+  const inner = tf.add(tf.matMul(rows, rows, false, true), tf.mul(tf.eye(rows.shape[0]), damping));
   const weights = solved(inner as tf.Tensor2D, tf.matMul(rows, flat));
   const across = tf.reshape(tf.matMul(rows, weights, true, false), g.shape);
   return tf.div(tf.sub(g, across), damping);

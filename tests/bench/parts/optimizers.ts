@@ -275,7 +275,7 @@ export const optimizerStudies: Readonly<Record<string, () => Promise<Study>>> = 
       "A natural gradient in the subspace has a lower loss than GaLore at the same steps",
       low,
       {
-        "natural galore": [(lr) => [galore({ lr, rank: 4, every: 50, history: 5, damping: 0.01, scale: 1 })], rates],
+        "natural galore": [(lr) => [galore({ lr, rank: 4, every: 50, history: 5, damping: 0.05, scale: 1 })], rates],
         galore: [(lr) => [galore({ lr, rank: 4, every: 50, scale: 1 })], rates],
       },
       5,

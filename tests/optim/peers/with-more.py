@@ -169,7 +169,7 @@ def natural_galore(lr, rank, every, history, damping):
             held["p"] = leading(g, rank)
         low = g @ held["p"]
         held["past"] = ([low.reshape(-1)] + held["past"])[:history]
-        fisher = damping * numpy.eye(low.size) + sum(numpy.outer(x, x) for x in held["past"]) / len(held["past"])
+        fisher = damping * numpy.eye(low.size) + sum(numpy.outer(x, x) for x in held["past"])
         direction = own(numpy.linalg.solve(fisher, low.reshape(-1)).reshape(low.shape), at + 1)
         return 0.25 * direction @ held["p"].T
 
