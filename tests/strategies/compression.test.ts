@@ -22,6 +22,8 @@ import {
   tf,
 } from "thalweg";
 import { beforeAll, describe, expect, test } from "vitest";
+import { type Tap, tape, type Within } from "../../lib/models/model.ts";
+import { network } from "../../lib/models/network.ts";
 import { changed, densities, randomMask } from "../../lib/strategies/compression/granet.ts";
 import { slopeAt } from "../../lib/strategies/compression/reste.ts";
 import { thresholded } from "../../lib/strategies/compression/st3.ts";
@@ -162,6 +164,40 @@ describe("in training", () => {
     expect(zeros(own)).toBeCloseTo(0.85, 2);
     expect(accuracy(own)).toBeGreaterThan(0.5);
     own.dispose();
+  });
+
+  test.each([
+    ["reste", reste({ activations: true }), 2],
+    ["ternary", ternary({ activations: 2 }), 4],
+  ] as const)("%s rounds what comes into the products within blocks too", (name, strategy, levels) => {
+    const plan = net().dense(12).reshape([3, 4]).transformer(2, { causal: false, widen: 1 }).first();
+    const structure = network(plan as never, [5]);
+    const weights = structure.init(random(2), 3);
+    let given: Within = {};
+    const plain = (more: Within): object => {
+      given = more;
+      return {};
+    };
+    strategy.hooks.forward!(
+      { tensors: {}, carried: undefined } as never,
+      { plain, weights, network: structure } as never,
+    );
+    const seen = new Map<string, number[]>();
+    const tap: Tap = (path, input, output) => {
+      seen.set(path.slice(1).join("/"), numbers(input));
+      return output;
+    };
+    structure.features(weights, drawn([4, 5], 7), tape(false, null, {}, { into: given.into, tap }).mode);
+    const within = [...seen].filter(([path]) => path.includes("transformer/"));
+    expect(within.length).toBeGreaterThanOrEqual(6);
+    for (const [path, rows] of within) {
+      const width = path.endsWith("down") ? rows.length / 12 : 4;
+      for (let i = 0; i < rows.length; i += width) {
+        const row = rows.slice(i, i + width);
+        if (name === "reste") expect(row.every((v) => Math.abs(v) === 1)).toBe(true);
+        expect(new Set(row.map((v) => v.toFixed(4))).size).toBeLessThanOrEqual(levels);
+      }
+    }
   });
 
   test("GraNet keeps the share of zeros through its exchanges, and ends with it", async () => {

@@ -15,14 +15,14 @@ interface Memory {
  *
  * The gradient of the sign at z is `1/o · |z|^((1 − o)/o)` up to |z| = `reach`, that of a line from 0 below 0.1, and 0 beyond: with o = 1 the
  * straight-through estimator, which is least in error of the gradient's stability, with a larger o nearer to the sign. In the first experience o goes from 1 to `power` by
- * `1 + (power − 1) (1 − cos(π t / 2T))`. The first kernel of the model and the head stay as they are, as is usual. With `activations` what comes into a binary layer of the chain
- * becomes its sign too.
+ * `1 + (power − 1) (1 − cos(π t / 2T))`. The first kernel of the model and the head stay as they are, as is usual. With `activations` what comes into a binary layer, also within
+ * blocks, becomes its sign too.
  *
  * Implements: P448 ReSTE
  *
  * Wu et al. 2023, "Estimator meets equilibrium perspective: a rectified straight through estimator for binary neural networks training",
  * arXiv:2308.06689, equations 6 to 8; defaults and the course of o are those of the authors' program. `estimator: "ste"` is Courbariaux et al. 2016,
- * arXiv:1602.02830. Differs from the paper: layers within blocks keep their activations.
+ * arXiv:1602.02830. Differs from the paper: none known.
  *
  * @example
  * ```ts
@@ -74,9 +74,9 @@ export const reste = strategy(
           ),
         ]);
         const binary = new Set(kernels.map(([path]) => path));
-        const around: Within["around"] = (path, x, run) =>
-          run(binary.has(`${path.slice(1).join("/")}/kernel`) ? signOf(x, (z) => slope(z, o())) : x);
-        return plain({ weights: withKernels(weights, Object.fromEntries(own)), ...(activations && { around }) });
+        const into: Within["into"] = (path, x) =>
+          binary.has(`${path.slice(1).join("/")}/kernel`) ? signOf(x, (z) => slope(z, o())) : x;
+        return plain({ weights: withKernels(weights, Object.fromEntries(own)), ...(activations && { into }) });
       },
       update: ({ carried }: Memory): Tree => ({ steps: tf.add(carried.steps, 1) }) as unknown as Tree,
     };

@@ -10,14 +10,13 @@ import { requireWhole, strategy } from "../strategy.ts";
  * are.
  *
  * `w` becomes `s · clamp(round(w / s), −1, 1)` with s the median, or the mean, of the sizes of its kernel. With `activations` what comes into each dense layer
- * and convolution of the chain is normalised, without gain, and rounded to so many bits of its largest number. The network that is learnt predicts in
+ * and convolution, also within blocks, is normalised, without gain, and rounded to so many bits of its largest number. The network that is learnt predicts in
  * this way; `quantise.ternary` makes it one with two bits.
  *
  * Implements: P369 BitNet b1.58 Reloaded
  *
  * Nielsen and Schneider-Kamp 2024, "BitNet b1.58 Reloaded", arXiv:2407.09527, section 3, and the authors' program; the mean is that of Ma et al. 2024,
- * arXiv:2402.17764. Differs from the paper: activations are as they are unless asked for, the head is never rounded, and layers within blocks keep
- * their activations.
+ * arXiv:2402.17764. Differs from the paper: activations are as they are unless asked for, and the head is never rounded.
  *
  * @example
  * ```ts
@@ -45,11 +44,11 @@ export const ternary = strategy(
           path,
           straightThrough(w, (now) => inThree(now, scale)),
         ]);
-        const rounding: Within["around"] = (path, x, run) =>
-          run(`${path.slice(1).join("/")}/kernel` in kernels ? roundedTo(x, activations) : x);
+        const into: Within["into"] = (path, x) =>
+          `${path.slice(1).join("/")}/kernel` in kernels ? roundedTo(x, activations) : x;
         return plain({
           weights: withKernels(weights, Object.fromEntries(own)),
-          ...(activations > 0 && { around: rounding }),
+          ...(activations > 0 && { into }),
         });
       },
     };
