@@ -33,6 +33,7 @@ import {
 } from "../../lib/index.ts";
 import { smallPretrained } from "../../lib/sweeps/protocols/pretrained.ts";
 import { record, type Study } from "../support/reference.ts";
+import { expandable } from "./parts/expandable.ts";
 import { after, languages, reader } from "./parts/languages.ts";
 import { accuracies, allOf, apart, band, outcomeOf, study } from "./parts/studies.ts";
 
@@ -261,6 +262,7 @@ async function exemplarsForLayers(): Promise<void> {
 }
 
 const studies: Readonly<Record<string, () => Promise<Study>>> = {
+  P143: expandable,
   P418: lanes,
   P104: experts,
   P433: pretraining,

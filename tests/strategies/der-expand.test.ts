@@ -13,6 +13,7 @@ import { classes } from "../../lib/streams/sources/classes.ts";
 import type { Stream } from "../../lib/streams/stream.ts";
 import { evaluator } from "../../lib/train/evaluate.ts";
 import { frozenOf } from "../../lib/train/held.ts";
+import { crossEntropy } from "../../lib/train/objective.ts";
 import { open, type Session } from "../../lib/train/session.ts";
 import { training } from "../../lib/train/spec.ts";
 import { advance, numbers, run, spec, stream } from "./support.ts";
@@ -39,7 +40,7 @@ const untapped = {
   around: (given: unknown, run: (x: unknown) => unknown) => run(given),
 };
 
-describe("dynamically expandable representation", () => {
+describe("P143: dynamically expandable representation", () => {
   test("extractors of past experiences stay bit for bit, and a new one begins as a copy of the last", () => {
     const session = learntTo(0, derExpand({ capacity: 12 }));
     const first = numbers(held(session)[0]!.model);
@@ -189,6 +190,34 @@ describe("dynamically expandable representation", () => {
     );
     expect(terms.filter(([at]) => at === 0).every(([, value]) => value === 0)).toBe(true);
     expect(terms.filter(([at]) => at > 0).every(([, value]) => value > 0)).toBe(true);
+  });
+
+  test("the auxiliary term is the cross-entropy of the new features alone, over the new classes and one for all that is older", () => {
+    const [rng, width, columns] = [random(4), 3, 6];
+    const drawn = (shape: number[], name: string): tf.Tensor => rng.at(name).normals(shape);
+    const features = drawn([4, 2 * width], "features");
+    const y = [3, 0, 2, 1];
+    const open = [0, 0, 1, 1, 0, 0, 1];
+    const own = { model: {}, kernel: drawn([width, columns], "k"), auxKernel: drawn([width, columns + 1], "a") };
+    const auxBias = drawn([columns + 1], "b");
+    const weights = { added: { derExpand: { 0: {}, 1: { ...own, auxBias }, bias: tf.zeros([columns]) } } };
+    const { loss } = derExpand({ capacity: 12, auxiliary: 0.7 }).hooks;
+    const got = loss!(
+      { tensors: { used: [tf.scalar(0), tf.scalar(1)], statistics: [], open: tf.tensor2d([open]) } } as never,
+      { features, y: tf.tensor1d(y, "int32"), weight: null, weights, crossEntropy } as never,
+    );
+    const [f, k, b] = [features, own.auxKernel, auxBias].map((t) => t.arraySync()) as [
+      number[][],
+      number[][],
+      number[],
+    ];
+    const each = y.map((label, i) => {
+      const z = b.map((start, c) => k.reduce((sum, row, j) => sum + f[i]![width + j]! * row[c]!, start));
+      const among = [2, 3, columns];
+      const wanted = open[label] === 1 ? label : columns;
+      return Math.log(among.reduce((sum, c) => sum + Math.exp(z[c]!), 0)) - z[wanted]!;
+    });
+    expect(got.dataSync()[0]).toBeCloseTo((0.7 * each.reduce((a, v) => a + v)) / 4, 4);
   });
 
   test("each extractor keeps the running statistics of its experience: the library's own residual network", () => {

@@ -67,11 +67,12 @@ interface Memory {
  * With `shared` the first layers are the network's own for all extractors, and an experience adds the others alone: MEMO's generalised and specialised
  * blocks. What is saved may be exemplars. The shared layers go on being trained with the last extractor, so that features of those before move with them.
  *
+ * Implements: P143 DER
  * Yan, Xie and He 2021, "DER: dynamically expandable representation for class incremental learning", arXiv:2103.16788, eq. 1–8; Zhou et al. 2023, "A model or 603
  * exemplars: towards memory-efficient class-incremental learning", arXiv:2205.13218, section 4.2, for `shared`.
  * Differs from the paper: nothing is pruned unless `sparsity` says so (its "DER w/o P"); of a layer whose inputs are not the units of the
  * layer before, as beside a skip, all inputs count as open; the classifier is fitted in the second stage by accelerated descent on all
- * exemplars at once with a small decay, without a temperature. Shared layers are passed through once for each extractor.
+ * exemplars at once with a small decay, without a temperature. The published program prunes nothing, so that gates are after the paper alone. Shared layers are passed through once for each extractor.
  *
  * @throws TypeError where the classes of the stream are not known; RangeError where `shared` leaves no layer to an extractor.
  *
