@@ -47,6 +47,8 @@ export function small(make: Factory, more: Record<string, number> = {}): Strateg
     slices: 2,
     sequences: 2,
     rounds: 6,
+    maturity: 10,
+    annealSteps: 20,
     ...more,
   };
   const given = Object.fromEntries(Object.entries(wanted).filter(([name]) => name in (make.defaults as object)));
