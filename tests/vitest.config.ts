@@ -5,7 +5,16 @@ const root = new URL("..", import.meta.url).pathname;
 /** Folders whose tests share a process, file after file, so that the library is loaded once in each: those that only call it. */
 const shared =
   "data,dsl,edit,expand,merge,metrics,models,optim,prune,quantise,simulate,strategies,streams,sweeps,train";
-const sharing = [`tests/{${shared}}/**/*.test.ts`];
+/** In folders where some do more: those that start processes, replace modules, load TensorFlow.js or look at the kernel run alone. */
+const alone = {
+  plots: "plotly",
+  regression: "checkpoint-*|converted-*|import-*|install-*|markup-*|save-*",
+  runs: "crash|disk|record|store|trackers|trained-*",
+};
+const sharing = [
+  `tests/{${shared}}/**/*.test.ts`,
+  ...Object.entries(alone).map(([folder, names]) => `tests/${folder}/!(${names}).test.ts`),
+];
 
 export default defineConfig({
   root,
