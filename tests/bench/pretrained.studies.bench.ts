@@ -8,10 +8,12 @@
 import {
   adam,
   classes,
+  codaPrompt,
   color,
   conform,
   type Dataset,
   digits,
+  dualPrompt,
   ewc,
   fashionMnist,
   foster,
@@ -23,6 +25,7 @@ import {
   l2Anchor,
   l2p,
   lfl,
+  lnTuning,
   lwf,
   mlp,
   mnist,
@@ -30,12 +33,13 @@ import {
   pretrained,
   replay,
   rotated,
+  type Strategy,
   sgd,
   slca,
 } from "../../lib/index.ts";
 import { smallPretrained } from "../../lib/sweeps/protocols/pretrained.ts";
 import { record } from "../support/reference.ts";
-import { accuracies, allOf, apart, band, outcomeOf, study } from "./parts/studies.ts";
+import { accuracies, allOf, apart, band, bestRate, outcomeOf, study } from "./parts/studies.ts";
 
 const seeds = 3;
 const data = await mnist();
@@ -64,6 +68,7 @@ const asked = (...ids: readonly string[]): boolean =>
 if (asked("P206", "P124", "P151", "P004", "P050")) decided(await benchmark("b0inc2", "PTM/split-mnist"));
 if (base || process.argv.length < 3) await benchmark("base4inc2", "PTM/split-mnist/base4inc2");
 for (const name of other) await benchmark("b0inc2", `PTM/split-${name}`, await others[name]());
+if (asked("P222")) await normalisations();
 if (asked("P116")) await domains();
 if (asked("P052")) await closerLook();
 if (asked("P200")) await boosting();
@@ -107,6 +112,48 @@ function decided(found: Readonly<Record<string, readonly number[]>>): void {
   );
   above("P004", "A slow backbone with an aligned classifier beats one rate for all", "slca", "slca-one-rate");
   above("P050", "Values that are looked up forget less than training all of it", "key-value-bottleneck", "naive");
+}
+
+/** P222: normalisations for each task, and prompts, with as many steps. */
+async function normalisations(): Promise<void> {
+  const stream = classes(data, { order: "run" }).limit({ train: 20, test: 20, perClass: true }).split(5);
+  const ways: Record<string, Strategy> = {
+    lnTuning: lnTuning(),
+    l2p: l2p({ read: "rest" }) as never,
+    "dual-prompt": dualPrompt({ general: [0], expert: [1, 2, 3] }) as never,
+    "coda-prompt": codaPrompt({ components: 5 }) as never,
+  };
+  const found: Record<string, number[]> = {};
+  const used: Record<string, number> = {};
+  for (const [name, way] of Object.entries(ways)) {
+    const at = (lr: number) =>
+      stream
+        .learn(from(pretrained("vit-small")))
+        .by(way as never)
+        .with(adam({ lr }))
+        .train({ batch: 10, epochs: 8 })
+        .evaluate({ atStart: false, share: 0 });
+    const best = at(await bestRate([3e-3, 1.2e-2], at));
+    const { user } = process.cpuUsage();
+    found[name] = (await accuracies(best as never, seeds)).map((value) => 100 * value);
+    used[name] = Number(((process.cpuUsage().user - user) / seeds / 1e6).toPrecision(3));
+    console.log(name.padEnd(22), found[name].map((value) => value.toFixed(1)).join("  "), used[name]);
+  }
+  const { lnTuning: own, ...others } = found;
+  const slower = Object.keys(others).filter((name) => used[name]! <= used.lnTuning!);
+  study("P222", {
+    headline:
+      "Normalisations of each task's own are no worse than prompts by more than 3 points, in less processor time",
+    outcome: allOf(
+      slower.length === 0 ? "holds" : "does not hold here",
+      ...Object.values(others).map((other) => outcomeOf(apart(own!, other), -3)),
+    ),
+    figures: {
+      ...Object.fromEntries(Object.entries(found).map(([name, values]) => [`${name} (%)`, band(values)])),
+      ...Object.fromEntries(Object.entries(used).map(([name, value]) => [`seconds of processor time, ${name}`, value])),
+    },
+    seeds,
+  });
 }
 
 /** CoLoR and prompts on digits that are turned. */

@@ -20,6 +20,17 @@ export async function accuracies(study: Experiment<never>, seeds: number): Promi
   return Array.from({ length: seeds }, (_, seed) => mean(run.matrix({ seed }).values.at(-1)!));
 }
 
+/** The learning rate at which a study reaches most, on a seed that is not among those that are reported. */
+export async function bestRate(rates: readonly number[], make: (lr: number) => unknown): Promise<number> {
+  const options = { seeds: [100], quiet: true, record: false };
+  const tried: { readonly lr: number; readonly value: number }[] = [];
+  for (const lr of rates) {
+    const run = await (make(lr) as Experiment).run(options);
+    tried.push({ lr, value: mean(run.matrix({ seed: 100 }).values.at(-1)!) });
+  }
+  return tried.reduce((a, b) => (b.value > a.value ? b : a)).lr;
+}
+
 /** Differences seed by seed. */
 export function apart(a: readonly number[], b: readonly number[]): number[] {
   return a.map((value, i) => value - b[i]!);
