@@ -49,6 +49,8 @@ export function small(make: Factory, more: Record<string, number> = {}): Strateg
     rounds: 6,
     maturity: 10,
     annealSteps: 20,
+    // It changes what is in use in the first experience alone, which has 12 steps.
+    ...((make as { strategy?: string }).strategy === "granet" && { every: 4 }),
     ...more,
   };
   const given = Object.fromEntries(Object.entries(wanted).filter(([name]) => name in (make.defaults as object)));
