@@ -24,6 +24,17 @@ export function binaryParams(rng: Rng, window: number, channels: number, filters
   };
 }
 
+/** Those of two binary convolutions that keep the number of channels. */
+export function binaryPair(rng: Rng, window: number, channels: number, spans: number): Params {
+  const one = (name: string): Params => binaryParams(rng.at(name), window, channels, channels, spans);
+  return { first: one("first"), second: one("second") };
+}
+
+/** *Traced.* What two binary convolutions give of two images. */
+export function binaryPasses(images: readonly [tf.Tensor, tf.Tensor], params: Params, mode: Mode): tf.Tensor[] {
+  return ["first", "second"].map((name, i) => binaryPass(images[i]!, params[name] as Params, mode.at(name)));
+}
+
 /** The kind of a tensor of a binary convolution. */
 export const binaryKind = (path: readonly string[]): ParameterKind => (path.at(-1) === "kernel" ? "weight" : "bias");
 

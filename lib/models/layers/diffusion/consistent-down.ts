@@ -1,10 +1,9 @@
 import { tf } from "../../../engine/index.ts";
 import { layer } from "../../layer.ts";
-import type { Params } from "../../model.ts";
 import {
   binaryKind,
-  binaryParams,
-  binaryPass,
+  binaryPair,
+  binaryPasses,
   requireImage,
   requireSpans,
   type SpansOptions,
@@ -40,19 +39,11 @@ export const consistentDown = layer(
           throw new RangeError(`consistentDown: sides that can be halved are required, got ${height}×${width}`);
         return [height / 2, width / 2, 2 * channels];
       },
-      init(rng, input) {
-        const half = input[2]! / 2;
-        const one = (name: string): Params => binaryParams(rng.at(name), 3, half, half, spans);
-        return { first: one("first"), second: one("second") };
-      },
+      init: (rng, input) => binaryPair(rng, 3, input[2]! / 2, spans),
       kindOf: binaryKind,
       apply(x, params, mode) {
         const [n, height, width, channels] = x.shape as [number, number, number, number];
-        const [one, other] = tf.split(x, 2, 3) as [tf.Tensor, tf.Tensor];
-        const sum = tf.add(
-          binaryPass(one, params.first as Params, mode.at("first")),
-          binaryPass(other, params.second as Params, mode.at("second")),
-        );
+        const sum = tf.addN(binaryPasses(tf.split(x, 2, 3) as [tf.Tensor, tf.Tensor], params, mode));
         const squares = tf.reshape(sum, [n, height / 2, 2, width / 2, 2, channels / 2]);
         return tf.reshape(tf.transpose(squares, [0, 1, 3, 5, 2, 4]), [n, height / 2, width / 2, 2 * channels]);
       },

@@ -1,10 +1,9 @@
 import { tf } from "../../../engine/index.ts";
 import { layer } from "../../layer.ts";
-import type { Params } from "../../model.ts";
 import {
   binaryKind,
-  binaryParams,
-  binaryPass,
+  binaryPair,
+  binaryPasses,
   requireImage,
   requireSpans,
   type SpansOptions,
@@ -37,14 +36,11 @@ export const consistentUp = layer(
         requireImage("consistentUp", input, 2);
         return [2 * input[0]!, 2 * input[1]!, input[2]! / 2];
       },
-      init(rng, input) {
-        const one = (name: string): Params => binaryParams(rng.at(name), 3, input[2]!, input[2]!, spans);
-        return { first: one("first"), second: one("second") };
-      },
+      init: (rng, input) => binaryPair(rng, 3, input[2]!, spans),
       kindOf: binaryKind,
       apply(x, params, mode) {
         const [n, height, width, channels] = x.shape as [number, number, number, number];
-        const ways = ["first", "second"].map((name) => binaryPass(x, params[name] as Params, mode.at(name)));
+        const ways = binaryPasses([x, x], params, mode);
         const squares = tf.reshape(tf.concat(ways, 3), [n, height, width, channels / 2, 2, 2]);
         return tf.reshape(tf.transpose(squares, [0, 1, 4, 2, 5, 3]), [n, 2 * height, 2 * width, channels / 2]);
       },

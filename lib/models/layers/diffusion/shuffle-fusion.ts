@@ -1,10 +1,9 @@
 import { tf } from "../../../engine/index.ts";
 import { layer } from "../../layer.ts";
-import type { Params } from "../../model.ts";
 import {
   binaryKind,
-  binaryParams,
-  binaryPass,
+  binaryPair,
+  binaryPasses,
   requireImage,
   requireSpans,
   type SpansOptions,
@@ -42,18 +41,13 @@ export const shuffleFusion = layer(
           throw new RangeError(`shuffleFusion: two images of one shape are required, got [${input}] and [${other}]`);
         return input;
       },
-      init(rng, input) {
-        const one = (name: string): Params => binaryParams(rng.at(name), 1, input[2]!, input[2]!, spans);
-        return { first: one("first"), second: one("second") };
-      },
+      init: (rng, input) => binaryPair(rng, 1, input[2]!, spans),
       kindOf: binaryKind,
       apply(x, params, mode, remembered = new Map()) {
         const [odd, even] = halves(x);
         const [otherOdd, otherEven] = halves(recalled("shuffleFusion", name, remembered));
-        return tf.add(
-          binaryPass(tf.concat([even, otherOdd], 3), params.first as Params, mode.at("first")),
-          binaryPass(tf.concat([odd, otherEven], 3), params.second as Params, mode.at("second")),
-        );
+        const joined = [tf.concat([even, otherOdd], 3), tf.concat([odd, otherEven], 3)] as const;
+        return tf.addN(binaryPasses(joined, params, mode));
       },
     };
   },
