@@ -41,14 +41,20 @@ export const dense = (width: number, told: number, more: object = {}) =>
 
 /** A network that has learnt to take noise out of some data, or what another strategy asks of it. */
 export async function denoiserOf(
-  of: Dataset<"image">,
+  of: Dataset<"image" | "vector">,
   model: unknown,
-  { seed, steps, by = diffusion({ looks: 0 }), lr = 2e-3 }: { seed: number; steps: number; by?: Strategy; lr?: number },
+  {
+    seed,
+    steps,
+    by = diffusion({ looks: 0 }),
+    lr = 2e-3,
+    batch = 64,
+  }: { seed: number; steps: number; by?: Strategy; lr?: number; batch?: number },
 ): Promise<TrainedNetwork> {
   const plain = classes(of).learn(model as ReturnType<typeof net>);
   const study = (plain.by(by as never) as unknown as typeof plain)
     .with(adam({ lr }), cosine())
-    .train({ batch: 64, steps })
+    .train({ batch, steps })
     .evaluate({ atStart: false, every: "end", share: 0 });
   return (await study.run({ ...quiet, seeds: [seed] })).network({ seed });
 }

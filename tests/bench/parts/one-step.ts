@@ -1,25 +1,20 @@
 /** Studies of denoisers that draw in one step. */
 import {
-  adam,
-  classes,
   consecutive,
-  cosine,
   type Dataset,
   diffusion,
   distributionMatching,
   from,
-  gather,
   makeDataset,
   multiStudent,
   net,
   random,
   type Students,
   sample,
-  type TrainedNetwork,
   table,
 } from "../../../lib/index.ts";
 import type { Study } from "../../support/reference.ts";
-import { quiet } from "./drawing.ts";
+import { denoiserOf, rowsOf } from "./drawing.ts";
 import { apart, band, outcomeOf } from "./studies.ts";
 
 const seeds = 3;
@@ -65,10 +60,7 @@ const denoiser = (width: number) =>
 
 /** The energy distance of drawn points from those of the data, a mean over the classes. */
 function distance(drawn: Float32Array, data: Dataset<"vector">): number {
-  const real = gather(
-    data.test,
-    Uint32Array.from({ length: data.test.length }, (_, i) => i),
-  );
+  const real = rowsOf(data.test);
   const ofClass = (rows: Float32Array, c: number): number[][] =>
     Array.from({ length: rows.length / 2 / count }, (_, i) => [
       rows[2 * (i * count + c)]!,
@@ -86,55 +78,38 @@ function distance(drawn: Float32Array, data: Dataset<"vector">): number {
 
 /** So many points of each class in turn. */
 const asked = Array.from({ length: 150 * count }, (_, i) => i % count);
-const numbersOf = (rows: ReturnType<typeof sample>): Float32Array =>
-  gather(
-    rows,
-    Uint32Array.from({ length: rows.length }, (_, i) => i),
-  );
-
-async function learnt(
-  data: Dataset<"vector">,
-  model: unknown,
-  by: unknown,
-  { seed, steps, lr, batch = 256 }: { seed: number; steps: number; lr: number; batch?: number },
-): Promise<TrainedNetwork> {
-  const study = classes(data)
-    .learn(model as never)
-    .by(by as never)
-    .with(adam({ lr }), cosine())
-    .train({ batch, steps })
-    .evaluate({ atStart: false, every: "end", share: 0 });
-  return (await study.run({ ...quiet, seeds: [seed] })).network({ seed });
-}
-
 export const oneStep: Readonly<Record<string, () => Promise<Study>>> = {
   async P336() {
     const [width, steps, lr] = [12, 480, 4e-3];
     const found = { teacher: [], teacherInOne: [], single: [], longer: [], four: [] } as Record<string, number[]>;
     for (let seed = 0; seed < seeds; seed++) {
       const data = spots(seed);
-      const teacher = await learnt(data, denoiser(width), diffusion({ looks: 0, dropLabels: 0 }), {
+      const teacher = await denoiserOf(data, denoiser(width), {
+        by: diffusion({ looks: 0, dropLabels: 0 }),
+        batch: 256,
         seed,
         steps: 600,
         lr: 3e-3,
       });
       const students = (parts: number, long: number): Promise<Students> =>
         multiStudent(consecutive(count, parts), (labels) =>
-          learnt(data, from(teacher), distributionMatching({ teacher, labels, scoreSteps: 1, scoreRate: 4 }), {
+          denoiserOf(data, from(teacher), {
+            by: distributionMatching({ teacher, labels, scoreSteps: 1, scoreRate: 4 }),
+            batch: 256,
             seed,
             steps: long,
             lr,
           }),
         );
-      found.teacher!.push(distance(numbersOf(sample(teacher, { labels: asked, steps: 50, seed: 1 })), data));
-      found.teacherInOne!.push(distance(numbersOf(sample(teacher, { labels: asked, steps: 1, seed: 1 })), data));
+      found.teacher!.push(distance(rowsOf(sample(teacher, { labels: asked, steps: 50, seed: 1 })), data));
+      found.teacherInOne!.push(distance(rowsOf(sample(teacher, { labels: asked, steps: 1, seed: 1 })), data));
       for (const [name, parts, long] of [
         ["single", 1, steps],
         ["longer", 1, 4 * steps],
         ["four", 4, steps],
       ] as const) {
         const made = await students(parts, long);
-        found[name]!.push(distance(numbersOf(made.draw(asked, { seed: 1 })), data));
+        found[name]!.push(distance(rowsOf(made.draw(asked, { seed: 1 })), data));
         made.dispose();
         console.log(seed, JSON.stringify(Object.fromEntries(Object.entries(found).map(([k, v]) => [k, v.at(-1)]))));
       }
